@@ -1,0 +1,15 @@
+//! What every layer may use: identifiers, units, limits, faults and the injected clock.
+//!
+//! Knows nothing of I/O, async or any other module. The one rule a newcomer would break: no clock
+//! is read here; time comes in as [`Nanos`].
+
+mod clock;
+mod fault;
+pub mod limits;
+mod method;
+mod request_id;
+
+pub use clock::Nanos;
+pub use fault::{Blame, Fault, ThrottleScope};
+pub use method::Method;
+pub use request_id::{RequestId, RequestIdSource};

@@ -1,0 +1,1 @@
+//! Bytes to requests and back: the drivers of client connections.

@@ -1,0 +1,19 @@
+//! shardgate: an API gateway with Amazon API Gateway's semantics, one shard per core.
+//!
+//! The map of the modules, and the way of one request through them, is `src/ARCHITECTURE.md`.
+
+pub mod base;
+pub mod cli;
+pub mod control;
+pub mod coord;
+pub mod edge;
+pub mod model;
+pub mod observe;
+pub mod pipeline;
+pub mod plan;
+pub mod proto;
+pub mod rt;
+pub mod settings;
+pub mod shard;
+pub mod sys;
+pub mod upstream;

@@ -1,0 +1,95 @@
+//! Where clients connect.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// One listening socket per shard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// Unique; what metrics and per-core overrides call it.
+    pub name: String,
+    /// Where it listens.
+    pub address: ListenerAddress,
+    /// Accept IPv4 on an IPv6 wildcard socket too.
+    pub dual_stack: bool,
+    /// Each shard binds its own socket with SO_REUSEPORT; otherwise all shards accept from one.
+    pub reuse_port: bool,
+    /// Connections that wait to be accepted.
+    pub backlog: u32,
+    /// Whether connections begin with a PROXY protocol header.
+    pub proxy_protocol: ProxyProtocol,
+    /// Peers whose `X-Forwarded-*`, `Forwarded` and PROXY headers are believed.
+    pub trusted_proxies: Vec<IpNetwork>,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum ListenerAddress {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A unix stream socket.
+    Unix(PathBuf),
+}
+
+/// Whether connections begin with a PROXY protocol header (haproxy.org, proxy-protocol.txt).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProxyProtocol {
+    /// No header is expected.
+    Off,
+    /// A header, version 1 or 2, must come first.
+    Required,
+}
+
+/// A block of addresses in CIDR notation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct IpNetwork {
+    address: IpAddr,
+    prefix_bits: u8,
+}
+
+impl IpNetwork {
+    /// Parses `10.0.0.0/8`, `::1/128` or a bare address.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let bits_max = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = prefix.unwrap_or(bits_max);
+        (prefix_bits <= bits_max).then_some(Self { address, prefix_bits })
+    }
+
+    /// Whether `address` is in the block. An IPv4-mapped IPv6 address counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(block), IpAddr::V4(one)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix_bits)).unwrap_or(0);
+                block.to_bits() & mask == one.to_bits() & mask
+            }
+            (IpAddr::V6(block), IpAddr::V6(one)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix_bits)).unwrap_or(0);
+                block.to_bits() & mask == one.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_what_their_prefix_says() {
+        let block = IpNetwork::parse("10.1.0.0/16").expect("well formed");
+        assert!(block.contains("10.1.255.255".parse().expect("address")));
+        assert!(!block.contains("10.2.0.0".parse().expect("address")));
+        assert!(block.contains("::ffff:10.1.2.3".parse().expect("address")));
+        assert!(IpNetwork::parse("0.0.0.0/0").expect("all").contains([1, 2, 3, 4].into()));
+        assert!(IpNetwork::parse("10.0.0.0/33").is_none());
+        assert!(IpNetwork::parse("ten").is_none());
+    }
+}

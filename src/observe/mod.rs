@@ -1,0 +1,1 @@
+//! Counters, histograms, the access log: written by one shard, merged only when scraped.

@@ -1,0 +1,174 @@
+//! Compiles a model into a [`Plan`]: the one immutable artifact that shards execute.
+//!
+//! Knows the model and nothing above it. A plan names state by dense slot; each shard owns the
+//! state behind the slots and carries it over to the next epoch by the slot's key.
+
+mod compile;
+mod hosts;
+mod router;
+
+pub use compile::{PlanError, compile};
+pub use hosts::HostTable;
+pub use router::{PathSpans, Router, RouterError};
+
+use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
+
+/// Dense index of a token bucket in [`Plan::throttles`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ThrottleSlot(pub u32);
+
+/// Dense index of a target group in [`Plan::groups`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GroupSlot(pub u32);
+
+/// Dense index of a route's counters over all stages of the plan.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RouteSlot(pub u32);
+
+/// What every shard executes. Immutable; one `Arc` per epoch.
+#[derive(Debug)]
+pub struct Plan {
+    /// Grows by one with each plan that was published.
+    pub epoch: u64,
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// Finds the stage for a host and a path.
+    pub hosts: HostTable,
+    /// The stages. [`HostTable`] answers with indexes into this.
+    pub stages: Vec<StagePlan>,
+    /// The token buckets that routes name by slot.
+    pub throttles: Vec<ThrottlePlan>,
+    /// The target groups that integrations name by slot. Their name is the key of their state.
+    pub groups: Vec<TargetGroup>,
+    /// See [`Limits`].
+    pub limits: Limits,
+    /// See [`Forwarding`].
+    pub forwarding: Forwarding,
+    /// See [`AccessLog`].
+    pub access_log: Option<AccessLog>,
+    /// How many [`RouteSlot`]s there are.
+    pub route_slots_count: u32,
+}
+
+/// One stage of one API.
+#[derive(Debug)]
+pub struct StagePlan {
+    /// The API's id.
+    pub api_id: Box<str>,
+    /// The API's name.
+    pub api_name: Box<str>,
+    /// The stage's name.
+    pub stage_name: Box<str>,
+    /// Finds the route for a method and a path; answers with indexes into `routes`.
+    pub router: Router,
+    /// The routes.
+    pub routes: Vec<RoutePlan>,
+}
+
+/// A token bucket's setting. The bucket's state survives epochs in which its key survives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThrottlePlan {
+    /// `account`, `stage:{api}/{stage}`, `route:{api}/{stage}/{route key}`.
+    pub key: Box<str>,
+    /// Requests per second.
+    pub rate_per_second: f64,
+    /// Most requests at one instant.
+    pub burst_count: u64,
+}
+
+/// One route, compiled.
+#[derive(Debug)]
+pub struct RoutePlan {
+    /// The route key as written.
+    pub key: Box<str>,
+    /// Its counters.
+    pub slot: RouteSlot,
+    /// What answers.
+    pub integration: IntegrationPlan,
+    /// The buckets that a request takes one token of, in the order in which they are asked
+    /// (AWS: route, then stage, then account), with their scope for the answer.
+    pub throttles: Vec<(crate::base::ThrottleScope, ThrottleSlot)>,
+    /// Longest body, in bytes.
+    pub body_bytes_max: u64,
+}
+
+/// What answers a request, compiled.
+#[derive(Debug)]
+pub enum IntegrationPlan {
+    /// A target group answers.
+    Proxy(ProxyPlan),
+    /// A fixed answer.
+    Mock(MockPlan),
+    /// Sends the client elsewhere.
+    Redirect(RedirectPlan),
+}
+
+/// Forwards to a target group, compiled.
+#[derive(Debug)]
+pub struct ProxyPlan {
+    /// The target group.
+    pub group: GroupSlot,
+    /// The path that targets see.
+    pub path: PathProgram,
+    /// The Host that targets see.
+    pub host: HostProgram,
+    /// From the request's last byte sent to the answer's first byte.
+    pub timeout_ms: u64,
+}
+
+/// The path that targets see.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PathProgram {
+    /// The client's path, without base path and stage.
+    AsReceived,
+    /// Pieces put together; the client's query follows.
+    Template(Vec<TemplatePiece>),
+}
+
+/// One piece of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TemplatePiece {
+    /// Text as it is.
+    Literal(Box<[u8]>),
+    /// The raw (still percent-encoded) value of the route's path parameter with this index, in
+    /// the order of the route key.
+    Parameter(usize),
+    /// The request's host, without port.
+    Host,
+    /// The request's path as it came.
+    Path,
+    /// The request's query with its `?`, or nothing.
+    Query,
+}
+
+/// The Host that targets see.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HostProgram {
+    /// The client's own.
+    AsReceived,
+    /// The target's address, as `host:port`.
+    Target,
+    /// A fixed one.
+    Fixed(Box<[u8]>),
+}
+
+/// A fixed answer, compiled: only the request id and `Connection` are added when it is sent.
+#[derive(Debug)]
+pub struct MockPlan {
+    /// The status code.
+    pub status: u16,
+    /// Status line and field lines, each ended by CRLF, `Content-Length` included, without the
+    /// empty line that ends a head. A 204 or 304 has no `Content-Length`.
+    pub head: Box<[u8]>,
+    /// The body.
+    pub body: Box<[u8]>,
+}
+
+/// A redirect, compiled.
+#[derive(Debug)]
+pub struct RedirectPlan {
+    /// The status code.
+    pub status: u16,
+    /// The `Location`.
+    pub location: Vec<TemplatePiece>,
+}

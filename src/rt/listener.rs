@@ -1,0 +1,96 @@
+//! Listening sockets. Bound by the caller (or inherited), accepted from here.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use monoio::net::{TcpListener, UnixListener};
+
+use super::stream::{Peer, Stream};
+use crate::sys::shutdown_both;
+
+/// A bound and listening socket, before a shard's runtime has taken it.
+#[derive(Debug)]
+pub enum ListenerSocket {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A unix stream socket.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl ListenerSocket {
+    /// A second descriptor of the same socket.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+        })
+    }
+
+    /// The descriptor; it stays owned by this socket.
+    #[must_use]
+    pub fn raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(socket) => socket.as_raw_fd(),
+            Self::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+}
+
+/// A listening socket on a shard.
+#[derive(Debug)]
+pub struct Listener(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: Stream,
+    /// Who connected.
+    pub peer: Peer,
+}
+
+impl Listener {
+    /// Takes `socket` over. To be called on the shard.
+    pub fn new(socket: ListenerSocket) -> io::Result<Self> {
+        Ok(Self(match socket {
+            ListenerSocket::Tcp(socket) => Socket::Tcp(TcpListener::from_std(socket)?),
+            ListenerSocket::Unix(socket) => Socket::Unix(UnixListener::from_std(socket)?),
+        }))
+    }
+
+    /// Waits for a connection. Never drop this future before it is done: [`Listener::close`] ends
+    /// it with an error.
+    pub async fn accept(&self) -> io::Result<Accepted> {
+        match &self.0 {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Accepted { stream: Stream::from_tcp(stream), peer: Peer::Tcp(peer) })
+            }
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Accepted { stream: Stream::from_unix(stream), peer: Peer::Unix })
+            }
+        }
+    }
+
+    /// Stops listening: an accept in flight returns an error.
+    pub fn close(&self) {
+        shutdown_both(self.raw_fd());
+    }
+
+    /// The descriptor; it stays owned by this listener.
+    #[must_use]
+    pub fn raw_fd(&self) -> RawFd {
+        match &self.0 {
+            Socket::Tcp(listener) => listener.as_raw_fd(),
+            Socket::Unix(listener) => listener.as_raw_fd(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The runtime facade, the only importer of monoio: run, spawn, listen, connect, read, write,
+//! sleep, deadlines.
+//!
+//! Four rules of monoio 0.2.4 are kept here and by everyone above:
+//! 1. A read or accept in flight is never dropped to cancel it: bytes would be lost. A deadline
+//!    calls `shutdown(2)` on the socket instead ([`Deadline`]).
+//! 2. Nobody wakes itself to yield: [`yield_now`] sleeps a moment.
+//! 3. No splice, no buffered writer, no cancelable operations.
+//! 4. An idle connection waits with [`Stream::readable`] and holds no buffer.
+
+mod buffers;
+mod clock;
+mod deadline;
+mod driver;
+mod listener;
+mod stream;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use buffers::{Buffers, BuffersCount};
+pub use clock::now;
+pub use deadline::{Deadline, Deadlines};
+pub use driver::{DriverChoice, DriverReport, RingOptions, probe, run};
+pub use listener::{Accepted, Listener, ListenerSocket};
+pub use stream::{Peer, Stream, connect_tcp, connect_unix};
+
+/// Starts a task on this shard. It runs to its end; nobody waits for it unless the caller keeps
+/// count.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    monoio::spawn(task);
+}
+
+/// Waits at least `span`, to the precision of the runtime's timer (1 ms).
+pub async fn sleep(span: Duration) {
+    monoio::time::sleep(span).await;
+}
+
+/// Lets every other task of the shard, and the ring, have a turn.
+pub async fn yield_now() {
+    monoio::time::sleep(Duration::from_micros(1)).await;
+}

@@ -1,0 +1,125 @@
+//! One connected socket, TCP or unix. Clones share it, so that its two directions can be driven by
+//! two tasks of the shard.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+
+use monoio::buf::{IoBuf, IoBufMut};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf};
+use monoio::net::{TcpStream, UnixStream};
+
+use crate::sys::{SplitCell, shutdown_both, shutdown_write};
+
+/// A connected stream socket.
+#[derive(Clone, Debug)]
+pub struct Stream(Socket);
+
+#[derive(Clone, Debug)]
+enum Socket {
+    Tcp(SplitCell<TcpStream>),
+    Unix(SplitCell<UnixStream>),
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// A TCP peer.
+    Tcp(SocketAddr),
+    /// A process on this machine.
+    Unix,
+}
+
+impl Stream {
+    pub(super) fn from_tcp(stream: TcpStream) -> Self {
+        Self(Socket::Tcp(SplitCell::new(stream)))
+    }
+
+    pub(super) fn from_unix(stream: UnixStream) -> Self {
+        Self(Socket::Unix(SplitCell::new(stream)))
+    }
+
+    /// Takes over a connected TCP socket, such as one that another shard accepted.
+    pub fn from_std_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+        Ok(Self::from_tcp(TcpStream::from_std(stream)?))
+    }
+
+    /// Takes over a connected unix socket.
+    pub fn from_std_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Ok(Self::from_unix(UnixStream::from_std(stream)?))
+    }
+
+    /// Reads once into the spare capacity of `buffer`, which grows by what was read; 0 is end of
+    /// file (or a deadline's shutdown). There must be spare capacity.
+    pub async fn read_append(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+        let (filled, capacity) = (buffer.len(), buffer.capacity());
+        debug_assert!(filled < capacity, "a read without room would look like end of file");
+        let slice = buffer.slice_mut(filled..capacity);
+        let (result, slice) = match &self.0 {
+            Socket::Tcp(cell) => OwnedReadHalf(cell.shared()).read(slice).await,
+            Socket::Unix(cell) => OwnedReadHalf(cell.shared()).read(slice).await,
+        };
+        (result, slice.into_inner())
+    }
+
+    /// Writes `buffer[start..]` whole.
+    pub async fn write_all(&self, buffer: Vec<u8>, start: usize) -> (io::Result<()>, Vec<u8>) {
+        let (mut buffer, mut written) = (buffer, start);
+        let end = buffer.len();
+        while written < end {
+            let slice = buffer.slice(written..end);
+            let (result, slice) = match &self.0 {
+                Socket::Tcp(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
+                Socket::Unix(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
+            };
+            buffer = slice.into_inner();
+            match result {
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(()), buffer)
+    }
+
+    /// Waits until a read would return at once, with data, end of file or an error.
+    pub async fn readable(&self) -> io::Result<()> {
+        match &self.0 {
+            Socket::Tcp(cell) => cell.get().readable(false).await,
+            Socket::Unix(cell) => cell.get().readable(false).await,
+        }
+    }
+
+    /// Ends both directions; operations in flight return.
+    pub fn shutdown_both(&self) {
+        shutdown_both(self.raw_fd());
+    }
+
+    /// Ends the sending direction.
+    pub fn shutdown_write(&self) {
+        shutdown_write(self.raw_fd());
+    }
+
+    /// The descriptor; it stays owned by this stream.
+    #[must_use]
+    pub fn raw_fd(&self) -> RawFd {
+        match &self.0 {
+            Socket::Tcp(cell) => cell.get().as_raw_fd(),
+            Socket::Unix(cell) => cell.get().as_raw_fd(),
+        }
+    }
+}
+
+/// Connects to a TCP address, with TCP_NODELAY set.
+pub async fn connect_tcp(address: SocketAddr) -> io::Result<Stream> {
+    let stream = TcpStream::connect_addr(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(Stream::from_tcp(stream))
+}
+
+/// Connects to a unix stream socket.
+pub async fn connect_unix(path: &Path) -> io::Result<Stream> {
+    Ok(Stream::from_unix(UnixStream::connect(path).await?))
+}

@@ -1,0 +1,1 @@
+//! One core: its listeners, connections, timers, epoch adoption and drain.

@@ -1,0 +1,41 @@
+//! Lets the two directions of one socket be driven by two tasks of one thread.
+
+use std::cell::UnsafeCell;
+use std::rc::Rc;
+
+/// A value whose methods each take the value for the length of a call only, and never call back
+/// into code that could reach the same value.
+///
+/// monoio's streams ask for `&mut self` to begin a read or a write, but only copy the descriptor
+/// out and return an operation that no longer touches the stream; monoio's own split halves rest
+/// on the same fact (`unsafe impl Split for TcpStream`).
+#[derive(Debug)]
+pub struct SplitCell<T>(Rc<UnsafeCell<T>>);
+
+impl<T> Clone for SplitCell<T> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<T> SplitCell<T> {
+    /// Takes `value` in.
+    pub fn new(value: T) -> Self {
+        Self(Rc::new(UnsafeCell::new(value)))
+    }
+
+    /// The cell as monoio's split halves hold it.
+    #[must_use]
+    pub fn shared(&self) -> Rc<UnsafeCell<T>> {
+        Rc::clone(&self.0)
+    }
+
+    /// The value, for calls that take `&T`.
+    #[must_use]
+    pub fn get(&self) -> &T {
+        // SAFETY: `Rc` keeps this on one thread. The only `&mut T` are made inside monoio's split
+        // halves for the length of a call that copies the descriptor; they change nothing that a
+        // reader through this reference sees.
+        unsafe { &*self.0.get() }
+    }
+}

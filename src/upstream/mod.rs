@@ -1,0 +1,2 @@
+//! Target groups as one shard sees them: connection pools, balancing, health, retries, circuit
+//! breaking.
