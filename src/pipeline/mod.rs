@@ -1,1 +1,23 @@
-//! The phases of a request in one ordered function.
+//! The phases of a request in one ordered function, [`serve`]: route, throttle, integrate.
+//!
+//! Knows plans, not configuration; sockets only through `rt`. A route is matched once, and nothing
+//! later may change which route it is.
+
+mod body;
+mod client;
+mod exchange;
+mod forward;
+mod request;
+mod respond;
+mod serve;
+mod state;
+mod tunnel;
+mod upload;
+
+pub use client::{Client, ListenerContext};
+pub use request::Request;
+pub use serve::{PHASES, Served, serve};
+pub use state::{ShardPlan, ShardState};
+
+pub(crate) use body::{BodyFate, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, RequestBody};
+pub(crate) use respond::{Persistence, write_fault};

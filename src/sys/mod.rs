@@ -4,5 +4,5 @@
 mod socket;
 mod split_cell;
 
-pub use socket::{shutdown_both, shutdown_write};
+pub use socket::{shutdown_both, shutdown_read, shutdown_write};
 pub use split_cell::SplitCell;

@@ -8,6 +8,11 @@ pub fn shutdown_both(fd: RawFd) {
     shutdown(fd, libc::SHUT_RDWR);
 }
 
+/// Ends the receiving direction: a read in flight returns 0, writes go on.
+pub fn shutdown_read(fd: RawFd) {
+    shutdown(fd, libc::SHUT_RD);
+}
+
 /// Ends the sending direction: the peer reads end of file.
 pub fn shutdown_write(fd: RawFd) {
     shutdown(fd, libc::SHUT_WR);
