@@ -8,3 +8,26 @@ mod idle;
 pub use group::Group;
 pub(crate) use connection::Connection;
 pub(crate) use group::Lease;
+
+mod balance;
+mod circuit;
+mod endpoint;
+mod group_state;
+mod hash_ring;
+mod outcome;
+mod outlier;
+mod policy;
+mod retry_budget;
+mod rotation;
+mod slow_start;
+mod snapshot;
+mod target;
+mod target_id;
+mod two_choices;
+
+pub use endpoint::{Endpoint, EndpointAddress, Health};
+pub use group_state::GroupState;
+pub use hash_ring::stable_hash;
+pub use outcome::Outcome;
+pub use snapshot::{GroupSnapshot, TargetSnapshot};
+pub use target_id::TargetId;
