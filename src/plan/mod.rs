@@ -5,10 +5,12 @@
 
 mod compile;
 mod hosts;
+mod key_text;
 mod router;
+mod symbol;
 
 pub use compile::{PlanError, compile};
-pub use hosts::HostTable;
+pub use hosts::{HostError, HostMatch, HostTable};
 pub use router::{PathSpans, Router, RouterError};
 
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
