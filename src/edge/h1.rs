@@ -363,7 +363,7 @@ impl Http1 {
     /// The input ended in the middle of a request: an answer if it was slow, else nothing.
     fn end_of_input(&self, work: &mut Work, timed_out: bool) -> Next {
         if !timed_out {
-            self.state.recorder.protocol_error(Fault::ClientGone);
+            self.state.recorder.connection_fault(Fault::ClientGone);
             return Next::Close;
         }
         self.refuse(work, Fault::RequestTimeout);
@@ -387,7 +387,7 @@ impl Http1 {
             }
             Err(fault) => {
                 // Whoever speaks no PROXY protocol here is not the proxy: not a word to them.
-                self.state.recorder.protocol_error(fault);
+                self.state.recorder.connection_fault(fault);
                 Err(Next::Close)
             }
         }
@@ -395,7 +395,7 @@ impl Http1 {
 
     /// Appends the answer to a request that cannot be served; the connection ends with it.
     fn refuse(&self, work: &mut Work, fault: Fault) -> Next {
-        self.state.recorder.protocol_error(fault);
+        self.state.recorder.connection_fault(fault);
         let id: RequestId = self.state.next_request_id();
         let has_body = work.head.method != Method::Head;
         let date = self.state.http_date();

@@ -43,7 +43,7 @@ pub async fn serve(
         Ok(answered) => answered,
         Err(fault) => refuse(state, client, request, body, out, fault),
     };
-    record(state, &plan, client, request, &log, &answered);
+    record(&plan, client, request, &log, &answered);
     Served { goes_on: answered.goes_on, ended: answered.ended }
 }
 
@@ -133,7 +133,7 @@ fn route<'m>(
     }
     let path = request.path();
     let (stage_index, prefix_bytes) = match plan.plan.hosts.find(request.authority(), path) {
-        HostMatch::Stage { stage_index, prefix_bytes } => (stage_index, prefix_bytes),
+        HostMatch::Found { stage_index, prefix_bytes } => (stage_index, prefix_bytes),
         HostMatch::NoHost => return Err(Fault::MisdirectedRequest),
         HostMatch::NoPath => return Err(Fault::NotFound),
     };
@@ -242,7 +242,6 @@ fn fault_waited(fault: Fault) -> bool {
 }
 
 fn record(
-    state: &ShardState,
     plan: &ShardPlan,
     client: &Client<'_>,
     request: &Request<'_>,
@@ -251,7 +250,7 @@ fn record(
 ) {
     let stage = log.stage_index.and_then(|index| plan.plan.stages.get(index as usize));
     let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
-    state.recorder.request_ended(&RequestEnd {
+    plan.recorder.request_ended(&RequestEnd {
         route: route.map(|route| route.slot),
         stage: log.stage_index,
         status: answered.status,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::base::limits::{BODY_BUFFER_BYTES, BUFFER_BYTES};
 use crate::base::{Nanos, RequestId, RequestIdSource};
-use crate::coord::{GroupTargets, ShardBucket, TokenPools};
-use crate::observe::{AccessLogFormat, ShardLogSink, ShardRecorder};
+use crate::coord::{ShardBucket, TargetBoard, TokenPools};
+use crate::observe::access_log::{AccessLogFormat, ShardLogSink};
+use crate::observe::{PlanRecorder, ShardRecorder};
 use crate::plan::{GroupSlot, Plan, ThrottleSlot};
 use crate::proto::{RequestHead, ResponseHead};
 use crate::rt::{Buffers, Deadlines};
@@ -43,6 +44,8 @@ pub struct ShardPlan {
     pub plan: Arc<Plan>,
     /// The compiled access-log format, if there is a log.
     pub log_format: Option<AccessLogFormat>,
+    /// Counts in this plan's slots.
+    pub recorder: PlanRecorder,
     buckets: Vec<Rc<RefCell<ShardBucket>>>,
     groups: Vec<Rc<Group>>,
 }
@@ -85,7 +88,6 @@ impl ShardState {
     pub fn adopt(&self, plan: ShardPlan) {
         let newest = self.current.borrow().plan.epoch;
         assert!(plan.plan.epoch > newest, "epochs only grow");
-        self.recorder.adopt(&plan.plan);
         self.current.replace(Rc::new(plan));
     }
 
@@ -147,12 +149,14 @@ fn keep<T>(stock: &RefCell<Vec<Box<T>>>, one: Box<T>) {
 
 /// Where a shard gets the state that it shares with others.
 pub struct PlanSources<'s> {
+    /// Where the plan's counters come from.
+    pub recorder: &'s ShardRecorder,
     /// The pools that buckets lease from.
     pub pools: &'s TokenPools,
-    /// The addresses of each group, by name.
-    pub targets: &'s HashMap<String, Arc<GroupTargets>>,
+    /// The addresses of each group.
+    pub targets: &'s TargetBoard,
     /// How many shards there are.
-    pub shards_count: usize,
+    pub shards_count: u32,
     /// The instant of adoption.
     pub now: Nanos,
     /// For choices by chance.
@@ -164,11 +168,11 @@ impl ShardPlan {
     /// a deployment refunds no burst and drops no upstream connection.
     #[must_use]
     pub fn new(plan: Arc<Plan>, before: Option<&Self>, sources: &PlanSources<'_>) -> Self {
-        let old_bucket = |key: &str| {
-            let before = before?;
-            let index = before.plan.throttles.iter().position(|one| *one.key == *key)?;
-            Some(Rc::clone(&before.buckets[index]))
-        };
+        let old_buckets: HashMap<&str, &Rc<RefCell<ShardBucket>>> = before
+            .into_iter()
+            .flat_map(|before| before.plan.throttles.iter().zip(&before.buckets))
+            .map(|(throttle, bucket)| (&*throttle.key, bucket))
+            .collect();
         let buckets = plan.throttles.iter().map(|throttle| {
             let pool = sources.pools.get(
                 &throttle.key,
@@ -177,28 +181,28 @@ impl ShardPlan {
                 sources.shards_count,
                 sources.now,
             );
-            if let Some(bucket) = old_bucket(&throttle.key) {
-                bucket.borrow_mut().renew(pool);
-                return bucket;
+            if let Some(bucket) = old_buckets.get(&*throttle.key) {
+                bucket.borrow_mut().adopt(pool);
+                return Rc::clone(bucket);
             }
             Rc::new(RefCell::new(ShardBucket::new(pool)))
         });
         let buckets = buckets.collect();
         let groups = plan.groups.iter().map(|settings| {
-            let empty = Arc::new(GroupTargets::empty(&settings.name));
-            let targets = sources.targets.get(&settings.name).unwrap_or(&empty);
+            let targets = sources.targets.find(&settings.name);
             if let Some(group) = before.and_then(|before| before.group_by_name(&settings.name)) {
-                group.update(Some(settings), targets, sources.now);
+                group.update(Some(settings), targets.as_deref(), sources.now);
                 return group;
             }
-            Rc::new(Group::new(settings.clone(), targets, sources.now, sources.seed))
+            Rc::new(Group::new(settings, targets.as_deref(), sources.now, sources.seed))
         });
         let groups = groups.collect();
         let log_format = plan
             .access_log
             .as_ref()
             .and_then(|log| AccessLogFormat::compile(&log.format).ok());
-        Self { plan, log_format, buckets, groups }
+        let recorder = sources.recorder.adopt(plan.epoch);
+        Self { plan, log_format, recorder, buckets, groups }
     }
 
     /// The bucket behind a slot.
