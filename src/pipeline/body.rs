@@ -30,8 +30,6 @@ pub(crate) struct RequestBody<'r> {
 pub(crate) enum BodyFate {
     /// Nobody has touched it.
     Untouched,
-    /// It was read to its end; this many of the early bytes were part of it.
-    TakenEarly(usize),
     /// It was read to its end, beyond the early bytes; this much more had been read by then.
     TakenWhole(Vec<u8>),
     /// It was not read to its end and never will be: the connection must close.

@@ -5,6 +5,7 @@
 //! else only if the method is idempotent and the body is still at hand. A connection goes back to
 //! the pool only when its answer was read to its end and nothing came after it.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
@@ -18,15 +19,15 @@ use super::state::{ShardPlan, ShardState};
 use super::tunnel::tunnel;
 use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
-use crate::base::{Fault, Method, Nanos};
-use crate::model::HashKey;
+use crate::base::{Fault, Nanos};
+use crate::model::{Balance, HashKey};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::{
     BodyFraming, ChunkedDecoder, FieldName, HeadLimits, HeadScanner, ResponseHead, Version,
     write_chunk_head,
 };
 use crate::rt::now;
-use crate::upstream::{Connection, Group, Lease, Outcome, TargetId};
+use crate::upstream::{Connection, Group, Lease, Outcome, TargetId, stable_hash};
 
 /// One request on its way through a target group.
 pub(crate) struct Exchange<'x, 'b> {
@@ -157,22 +158,23 @@ impl Exchange<'_, '_> {
         }
     }
 
+    /// What a consistent hash is taken over, hashed; 0 where the group does not ask.
     fn hash(&self, group: &Group) -> u64 {
-        let settings = group.settings();
-        let crate::model::Balance::ConsistentHash(key) = &settings.balance else {
-            return 0;
-        };
-        let by_ip = || crate::upstream::hash_ip(self.client.ip());
-        match key {
-            HashKey::SourceIp => by_ip(),
-            HashKey::Path => crate::upstream::hash_bytes(self.request.path()),
-            HashKey::Header(name) => {
-                let field = self.request.head.field_by_name(self.request.bytes, name.as_bytes());
-                field.map_or_else(by_ip, |field| {
-                    crate::upstream::hash_bytes(field.value.of(self.request.bytes))
-                })
+        group.with_settings(|settings| {
+            let Balance::ConsistentHash(key) = &settings.balance else { return 0 };
+            let by_ip = || match self.client.ip() {
+                IpAddr::V4(ip) => stable_hash(&ip.octets()),
+                IpAddr::V6(ip) => stable_hash(&ip.octets()),
+            };
+            let (head, bytes) = (self.request.head, self.request.bytes);
+            match key {
+                HashKey::SourceIp => by_ip(),
+                HashKey::Path => stable_hash(self.request.path()),
+                HashKey::Header(name) => head
+                    .field_by_name(bytes, name.as_bytes())
+                    .map_or_else(by_ip, |field| stable_hash(field.value.of(bytes))),
             }
-        }
+        })
     }
 
     /// Whether the request may be sent once more after a try that came as far as `stage`.
@@ -187,14 +189,14 @@ impl Exchange<'_, '_> {
 
     fn is_unwanted(&self, group: &Group, answer: &Answer) -> bool {
         matches!(answer.head.status, 502..=504)
-            && group.settings().retry.on_gateway_status
+            && group.with_settings(|settings| settings.retry.on_gateway_status)
             && self.may_send_again(TryStage::Sent)
     }
 
     /// One try: on an idle connection, and if that turns out to have been closed, on a new one.
     async fn try_target(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
         if let Some(connection) = lease.idle_connection() {
-            self.state.recorder.upstream_reused();
+            self.plan.recorder.group(self.proxy.group).connection_reused();
             match self.send(lease, connection, at).await {
                 Err(failure)
                     if failure.outcome == Outcome::Reset
@@ -213,7 +215,7 @@ impl Exchange<'_, '_> {
             },
             stage: TryStage::NotSent,
         })?;
-        state.recorder.upstream_opened();
+        self.plan.recorder.group(self.proxy.group).connection_opened();
         self.send(lease, connection, at).await
     }
 
@@ -221,7 +223,7 @@ impl Exchange<'_, '_> {
     async fn send(
         &mut self,
         lease: &Lease,
-        mut connection: Connection,
+        connection: Connection,
         at: Nanos,
     ) -> Result<Answer, Failure> {
         let state = self.state;
@@ -346,7 +348,7 @@ impl Exchange<'_, '_> {
         upload: Option<Rc<Upload>>,
     ) -> Result<Answer, Failure> {
         let mut head = self.state.take_response_head();
-        let mut scanner = HeadScanner::for_answers();
+        let mut scanner = HeadScanner::for_response();
         let (mut start, mut interim_count) = (0, 0);
         let mut filled = 0;
         loop {
@@ -379,7 +381,7 @@ impl Exchange<'_, '_> {
                     Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
                 })?;
                 start += end;
-                scanner = HeadScanner::for_answers();
+                scanner = HeadScanner::for_response();
             }
             if start > 0 {
                 buffer.drain(..start);
@@ -446,7 +448,7 @@ impl Exchange<'_, '_> {
         };
         write_response_head(self.out, &inbound);
         self.client.answer_started.set(true);
-        let idle_timeout = Nanos::from_millis(lease.group().settings().idle_timeout_ms);
+        let idle_timeout = Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
         if head.status == 101 {
             let answer_bytes = self.tunnel(connection, &buffer[head_end..], came).await?;
             return Ok(Passed { goes_on: false, answer_bytes, ended: now() });

@@ -191,7 +191,7 @@ impl ShardPlan {
         let groups = plan.groups.iter().map(|settings| {
             let targets = sources.targets.find(&settings.name);
             if let Some(group) = before.and_then(|before| before.group_by_name(&settings.name)) {
-                group.update(Some(settings), targets.as_deref(), sources.now);
+                group.renew(settings, targets.as_deref(), sources.now);
                 return group;
             }
             Rc::new(Group::new(settings, targets.as_deref(), sources.now, sources.seed))
