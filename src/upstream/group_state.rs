@@ -15,12 +15,10 @@
 //! then, as in HAProxy: the check is the operator's own statement of what "works" means. If all
 //! targets are unhealthy, requests end with [`Fault::NoHealthyTarget`] at once.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use super::balance::Balancer;
 use super::circuit::Circuit;
-use super::endpoint::{Endpoint, EndpointAddress};
 use super::hash_ring::{RingMember, stable_hash};
 use super::outcome::{Outcome, Verdict};
 use super::outlier::may_eject;
@@ -31,6 +29,7 @@ use super::target::{Target, Tenancy};
 use super::target_id::TargetId;
 use crate::base::limits::TICK_MS;
 use crate::base::{Fault, Nanos, RequestIdSource};
+use crate::coord::{ResolvedTarget, TargetEndpoint};
 use crate::model::{HashKey, TargetGroup};
 
 /// One target group as one shard sees it. Not shared; no locks.
@@ -69,7 +68,7 @@ impl GroupState {
     /// The state of `group` at these addresses. `seed` decides everything that is left to chance;
     /// shards take different ones.
     #[must_use]
-    pub fn new(group: &TargetGroup, endpoints: Vec<Endpoint>, now: Nanos, seed: u64) -> Self {
+    pub fn new(group: &TargetGroup, endpoints: &[ResolvedTarget], now: Nanos, seed: u64) -> Self {
         let seed = seed.to_le_bytes();
         let random =
             RequestIdSource::new([stable_hash(&seed), !stable_hash(&[seed, seed].concat())]);
@@ -93,13 +92,13 @@ impl GroupState {
         state
     }
 
-    /// New addresses after DNS, or a new plan. A target whose address and Host survive keeps its
+    /// New addresses after DNS, or a new plan. A target whose address survives keeps its
     /// state. Answers with the targets that are gone, so that their idle connections can be closed;
     /// tries that are under way to them go on and end as usual.
     pub fn update(
         &mut self,
         group: &TargetGroup,
-        endpoints: Vec<Endpoint>,
+        endpoints: &[ResolvedTarget],
         now: Nanos,
     ) -> Vec<TargetId> {
         self.policy = Policy::new(group);
@@ -182,7 +181,7 @@ impl GroupState {
 
     /// Where the target is. Holds for every try that has not ended, members of the group or not.
     #[must_use]
-    pub fn endpoint(&self, target: TargetId) -> &Endpoint {
+    pub fn endpoint(&self, target: TargetId) -> &ResolvedTarget {
         let slot = &self.slots[target.index()];
         debug_assert_eq!(slot.generation, target.generation(), "the try has ended");
         &slot.endpoint
@@ -313,25 +312,25 @@ impl GroupState {
         self.shares != self.shares_next
     }
 
-    fn replace_members(&mut self, endpoints: Vec<Endpoint>, now: Nanos) -> Vec<TargetId> {
+    fn replace_members(&mut self, endpoints: &[ResolvedTarget], now: Nanos) -> Vec<TargetId> {
         let is_first = self.members_count == 0;
-        let mut known = self.places_by_identity();
-        let mut seen: HashMap<(EndpointAddress, Arc<str>), u32> = HashMap::new();
+        let slow_start = if is_first { Nanos(0) } else { self.policy.slow_start };
+        let mut known = self.places_by_address();
         let mut vacant = self.vacant_places().into_iter();
-        self.members_count = endpoints.len();
+        let mut seen = HashSet::with_capacity(endpoints.len());
         for endpoint in endpoints {
-            let key = (endpoint.address.clone(), endpoint.host.clone());
-            let twin = seen.entry(key.clone()).and_modify(|twin| *twin += 1).or_insert(0);
-            match known.remove(&(key.0, key.1, *twin)) {
-                Some(place) => self.slots[place].endpoint = endpoint,
-                None => {
-                    let twin = *twin;
-                    let span = if is_first { Nanos(0) } else { self.policy.slow_start };
-                    let target = |generation| Target::new(endpoint, twin, generation, now, span);
-                    self.admit(vacant.next(), target);
-                }
+            // The board merges twins; a list that was made elsewhere may hold some.
+            if !seen.insert(&endpoint.address) {
+                continue;
+            }
+            match known.remove(&endpoint.address) {
+                Some(place) => self.slots[place].endpoint = endpoint.clone(),
+                None => self.admit(vacant.next(), |generation| {
+                    Target::new(endpoint.clone(), generation, now, slow_start)
+                }),
             }
         }
+        self.members_count = seen.len();
         let mut gone: Vec<_> = known.into_values().map(|place| self.dismiss(place)).collect();
         gone.sort_unstable_by_key(|target| target.index());
         gone
@@ -363,14 +362,9 @@ impl GroupState {
         target
     }
 
-    fn places_by_identity(&self) -> HashMap<(EndpointAddress, Arc<str>, u32), usize> {
+    fn places_by_address(&self) -> HashMap<TargetEndpoint, usize> {
         let members = self.slots.iter().enumerate().filter(|(_, slot)| slot.is_member());
-        members
-            .map(|(place, slot)| {
-                let endpoint = &slot.endpoint;
-                ((endpoint.address.clone(), endpoint.host.clone(), slot.twin), place)
-            })
-            .collect()
+        members.map(|(place, slot)| (slot.endpoint.address.clone(), place)).collect()
     }
 
     fn ring_members(&self) -> Vec<RingMember> {

@@ -11,7 +11,6 @@ pub(crate) use group::Lease;
 
 mod balance;
 mod circuit;
-mod endpoint;
 mod group_state;
 mod hash_ring;
 mod outcome;
@@ -25,9 +24,13 @@ mod target;
 mod target_id;
 mod two_choices;
 
-pub use endpoint::{Endpoint, EndpointAddress, Health};
 pub use group_state::GroupState;
 pub use hash_ring::stable_hash;
 pub use outcome::Outcome;
 pub use snapshot::{GroupSnapshot, TargetSnapshot};
 pub use target_id::TargetId;
+
+#[cfg(test)]
+mod group_simulation;
+#[cfg(test)]
+mod group_state_tests;

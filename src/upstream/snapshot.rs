@@ -1,8 +1,8 @@
 //! What a group shows of itself to the admin listener.
 
-use super::endpoint::{Endpoint, Health};
 use super::target_id::TargetId;
 use crate::base::Nanos;
+use crate::coord::{Health, ResolvedTarget};
 
 /// A group as a whole, on one shard.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,7 +33,7 @@ pub struct TargetSnapshot<'a> {
     /// Its name in the group.
     pub id: TargetId,
     /// Where it is; its weight.
-    pub endpoint: &'a Endpoint,
+    pub endpoint: &'a ResolvedTarget,
     /// Tries that have not ended.
     pub outstanding: u32,
     /// What it gets now, in 1/1024 of a weight of one; 0 takes no requests.

@@ -1,6 +1,5 @@
 //! One target of a group: its endpoint, its record, and what its share is now.
 
-use super::endpoint::{Endpoint, EndpointAddress, Health};
 use super::hash_ring::stable_hash;
 use super::outlier::OutlierRecord;
 use super::policy::Policy;
@@ -8,15 +7,14 @@ use super::slow_start::SlowStart;
 use super::snapshot::TargetSnapshot;
 use super::target_id::TargetId;
 use crate::base::Nanos;
+use crate::coord::{Health, ResolvedTarget, TargetEndpoint};
 
 /// A place of a group and who has it.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: ResolvedTarget,
     pub(crate) tenancy: Tenancy,
     pub(crate) generation: u32,
-    /// Tells apart targets of the same group at the same address with the same Host.
-    pub(crate) twin: u32,
     /// Its share if it is not ejected: zero when active checks found it unhealthy.
     pub(crate) share: u32,
     pub(crate) record: OutlierRecord,
@@ -40,8 +38,7 @@ pub(crate) enum Tenancy {
 impl Target {
     /// A member whose share grows over `slow_start` from `now`.
     pub(crate) fn new(
-        endpoint: Endpoint,
-        twin: u32,
+        endpoint: ResolvedTarget,
         generation: u32,
         now: Nanos,
         slow_start: Nanos,
@@ -50,7 +47,6 @@ impl Target {
             endpoint,
             tenancy: Tenancy::Member,
             generation,
-            twin,
             share: 0,
             record: OutlierRecord::new(now),
             requests_total: 0,
@@ -74,7 +70,7 @@ impl Target {
     /// Whether active checks leave it in service; a target that was not checked is.
     #[inline]
     pub(crate) fn is_healthy(&self) -> bool {
-        self.endpoint.health() != Health::Unhealthy
+        self.endpoint.health.get() != Health::Unhealthy
     }
 
     /// Ends an ejection that is over and works out the share. A target that comes back, from an
@@ -106,13 +102,10 @@ impl Target {
 
     /// What makes it the same target for a consistent hash, on every shard and machine.
     pub(crate) fn identity(&self) -> u64 {
-        let address = match &self.endpoint.address {
-            EndpointAddress::Tcp(address) => address.to_string().into_bytes(),
-            EndpointAddress::Unix(path) => path.as_os_str().as_encoded_bytes().to_vec(),
-        };
-        stable_hash(&address)
-            ^ stable_hash(self.endpoint.host.as_bytes()).rotate_left(1)
-            ^ stable_hash(&self.twin.to_le_bytes()).rotate_left(2)
+        match &self.endpoint.address {
+            TargetEndpoint::Tcp(address) => stable_hash(address.to_string().as_bytes()),
+            TargetEndpoint::Unix(path) => stable_hash(path.as_os_str().as_encoded_bytes()),
+        }
     }
 
     pub(crate) fn snapshot(
@@ -126,7 +119,7 @@ impl Target {
             endpoint: &self.endpoint,
             outstanding,
             share,
-            health: self.endpoint.health(),
+            health: self.endpoint.health.get(),
             ejected_until: self.record.ejected_until(),
             is_ramping: self.is_ramping(),
             requests_total: self.requests_total,
