@@ -109,7 +109,7 @@ fn values(router: &Router, method: Method, path: &[u8]) -> Option<(u32, Vec<Vec<
 fn any_segment() -> impl Strategy<Value = Segment> {
     let literals = ["a", "b", "ab", "abc", "a/b", "/", "", "%", "é", "a%2Fb"];
     prop_oneof![
-        4 => proptest::sample::select(&literals[..]).prop_map(|text| Segment::Static(text.into())),
+        4 => proptest::sample::select(literals.to_vec()).prop_map(|text| Segment::Static(text.into())),
         2 => Just(Segment::Parameter("x".into())),
     ]
 }
@@ -130,7 +130,7 @@ fn any_key() -> impl Strategy<Value = RouteKey> {
     });
     prop_oneof![
         1 => Just(RouteKey::Default),
-        30 => (proptest::sample::select(&methods[..]), path)
+        30 => (proptest::sample::select(methods.to_vec()), path)
             .prop_map(|(method, path)| RouteKey::Path { method, path }),
     ]
 }
