@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{METHODS_ANY, PathSpans, Router, RouterError, Walk, method_bit};
+use super::{Candidate, METHODS_ANY, PathSpans, Router, RouterError, Verdict, Walk, method_bit};
 use crate::base::Method;
 use crate::model::{PathPattern, RouteKey, RouteMethod, Segment};
 
@@ -104,6 +104,23 @@ fn values(router: &Router, method: Method, path: &[u8]) -> Option<(u32, Vec<Vec<
     let value = |index| spans.raw(index, path).expect("counted").to_vec();
     assert_eq!(spans.raw(spans.count(), path), None, "no value beyond the count");
     Some((found, (0..spans.count()).map(value).collect()))
+}
+
+/// The explanation names the route that is found, and its candidates are in the order of the list.
+fn explanation_agrees(router: &Router, method: Method, path: &[u8]) -> Result<(), TestCaseError> {
+    let explanation = router.explain(method, path);
+    prop_assert_eq!(explanation.route, router.find(method, path, &mut PathSpans::default()));
+    let taken: Vec<_> =
+        explanation.candidates.iter().filter(|one| one.verdict == Verdict::Taken).collect();
+    prop_assert_eq!(taken.first().map(|one| one.route), explanation.route);
+    prop_assert!(taken.len() <= 1);
+    let list = router.list();
+    let place = |one: &Candidate| list.iter().position(|route| *route == one.route);
+    prop_assert!(explanation.candidates.is_sorted_by_key(place));
+    prop_assert!(explanation.candidates.iter().all(|one| place(one).is_some()));
+    let refused = explanation.candidates.iter().take_while(|one| one.verdict != Verdict::Taken);
+    prop_assert!(refused.clone().all(|one| one.verdict == Verdict::OtherMethod));
+    Ok(())
 }
 
 fn any_segment() -> impl Strategy<Value = Segment> {
@@ -237,6 +254,7 @@ proptest! {
             let mut walk = Walk::new(&router.tree, path, method_bit(method), &mut spans);
             let _ = walk.run();
             prop_assert!(walk.visits <= router.visits_max());
+            explanation_agrees(&router, method, path)?;
         }
     }
 
