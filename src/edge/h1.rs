@@ -29,9 +29,7 @@ pub async fn serve_connection(
     let deadline = state.deadlines.watch(stream.raw_fd());
     let connection = Http1 {
         peer: Cell::new(peer),
-        awaits_proxy_header: Cell::new(
-            listener.listener.proxy_protocol == ProxyProtocol::Required,
-        ),
+        awaits_proxy_header: Cell::new(listener.listener.proxy_protocol == ProxyProtocol::Required),
         requests_count: Cell::new(0),
         second: Cell::new((0, 0)),
         answer_started: Cell::new(false),
@@ -43,6 +41,19 @@ pub async fn serve_connection(
     connection.run().await;
     // An operation in flight, if any, returns and lets the descriptor go.
     connection.stream.shutdown_both();
+}
+
+/// Answers a connection that is not served with `fault`, and closes it.
+pub async fn refuse_connection(state: Rc<ShardState>, stream: Stream, fault: Fault) {
+    let deadline = state.deadlines.watch(stream.raw_fd());
+    deadline.set(now().plus(DISCARD_TIMEOUT));
+    let mut out = Vec::new();
+    let (id, date) = (state.next_request_id(), state.http_date());
+    write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+    if stream.write_all(out, 0).await.0.is_ok() {
+        linger(&state, &stream).await;
+    }
+    stream.shutdown_both();
 }
 
 struct Http1 {
@@ -94,7 +105,8 @@ impl Http1 {
         loop {
             let idle_timeout_ms = self.state.plan().plan.limits.idle_timeout_ms;
             self.deadline.set(idle_since.plus(Nanos::from_millis(idle_timeout_ms)));
-            self.deadline.set_idle(true);
+            // A connection that has not asked anything yet is not idle: its request may be on its way.
+            self.deadline.set_idle(self.requests_count.get() > 0);
             if self.state.draining.get() && self.requests_count.get() > 0 {
                 return;
             }
@@ -447,23 +459,9 @@ impl Http1 {
         Ok(())
     }
 
-    /// Ends the sending direction and reads on for a while: closing with unread input would reset
-    /// the connection and could take the answer away from the client (RFC 9112 section 9.6).
     async fn linger(&self) {
-        self.stream.shutdown_write();
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
-        let mut buffer = self.state.body_buffers.take();
-        let mut left = 16 * DISCARD_BYTES_MAX;
-        loop {
-            buffer.clear();
-            let (result, same_buffer) = self.stream.read_append(buffer).await;
-            buffer = same_buffer;
-            match result {
-                Ok(count) if count > 0 && left > count as u64 => left -= count as u64,
-                _ => break,
-            }
-        }
-        self.state.body_buffers.put(buffer);
+        linger(&self.state, &self.stream).await;
     }
 
     /// Answers 500 after a panic, if no answer had begun.
@@ -480,6 +478,25 @@ impl Http1 {
             self.linger().await;
         }
     }
+}
+
+/// Ends the sending direction and reads on for a while: closing with unread input would reset the
+/// connection and could take the answer away from the client (RFC 9112 section 9.6). The caller has
+/// set a deadline.
+async fn linger(state: &ShardState, stream: &Stream) {
+    stream.shutdown_write();
+    let mut buffer = state.body_buffers.take();
+    let mut left = 16 * DISCARD_BYTES_MAX;
+    loop {
+        buffer.clear();
+        let (result, same_buffer) = stream.read_append(buffer).await;
+        buffer = same_buffer;
+        match result {
+            Ok(count) if count > 0 && left > count as u64 => left -= count as u64,
+            _ => break,
+        }
+    }
+    state.body_buffers.put(buffer);
 }
 
 /// Bodies up to this length are read whole before the request is forwarded.

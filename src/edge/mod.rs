@@ -7,4 +7,4 @@ mod h1;
 mod panic;
 mod proxied;
 
-pub use h1::serve_connection;
+pub use h1::{refuse_connection, serve_connection};

@@ -12,7 +12,7 @@ pub(crate) const DISCARD_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) const DISCARD_TIMEOUT: Nanos = Nanos::from_millis(2_000);
 
 /// The body of one request: how it is framed, and what of it came with the head.
-pub(crate) struct RequestBody<'r> {
+pub struct RequestBody<'r> {
     /// The framing that the head declares.
     pub(crate) framing: BodyFraming,
     /// The bytes after the head that have been read: the body's beginning, and perhaps the next
@@ -27,7 +27,7 @@ pub(crate) struct RequestBody<'r> {
 }
 
 /// What has become of a request's body.
-pub(crate) enum BodyFate {
+pub enum BodyFate {
     /// Nobody has touched it.
     Untouched,
     /// It was read to its end, beyond the early bytes; this much more had been read by then.

@@ -270,7 +270,9 @@ impl Exchange<'_, '_> {
                 let value = field.value.of(self.request.bytes);
                 !value.split(|byte| *byte == b',').any(|protocol| {
                     let protocol = protocol.trim_ascii().to_ascii_lowercase();
-                    protocol.starts_with(b"h2") || protocol.starts_with(b"http") || protocol.starts_with(b"tls")
+                    protocol.starts_with(b"h2")
+                        || protocol.starts_with(b"http")
+                        || protocol.starts_with(b"tls")
                 })
             })
     }
@@ -359,7 +361,8 @@ impl Exchange<'_, '_> {
                 return Err(self.read_failure(&connection, upload.as_deref(), stage));
             }
             debug_assert!(buffer.len() > filled);
-            let bad = |fault| Failure { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering };
+            let bad =
+                |fault| Failure { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering };
             loop {
                 let found = scanner.find_end(&buffer[start..], &ANSWER_HEAD_LIMITS);
                 let Some(end) = found.map_err(|_| bad(Fault::BadUpstreamAnswer))? else { break };
@@ -448,18 +451,14 @@ impl Exchange<'_, '_> {
         };
         write_response_head(self.out, &inbound);
         self.client.answer_started.set(true);
-        let idle_timeout = Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
+        let idle_timeout =
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
         if head.status == 101 {
             let answer_bytes = self.tunnel(connection, &buffer[head_end..], came).await?;
             return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
         }
-        let mut relay = BodyRelay {
-            exchange: self,
-            connection,
-            idle_timeout,
-            answer_bytes: 0,
-            at: came,
-        };
+        let mut relay =
+            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
         let whole = match head.framing {
             BodyFraming::None => relay.end(&buffer[head_end..]).await?,
             BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await?,

@@ -17,7 +17,8 @@ mod upload;
 pub use client::{Client, ListenerContext};
 pub use request::Request;
 pub use serve::{PHASES, Served, serve};
-pub use state::{ShardPlan, ShardState};
+pub use state::{PlanSources, ShardPlan, ShardState};
 
-pub(crate) use body::{BodyFate, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, RequestBody};
+pub use body::{BodyFate, RequestBody};
+pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
 pub(crate) use respond::{Persistence, write_fault};

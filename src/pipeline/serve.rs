@@ -232,13 +232,23 @@ fn refuse(
     }
     let ended = if fault_waited(fault) { now() } else { request.started };
     let answer_bytes = out.len() - before;
-    Answered { fault: Some(fault), ended, ..made_here(request, fault.status(), goes_on, answer_bytes) }
+    Answered {
+        fault: Some(fault),
+        ended,
+        ..made_here(request, fault.status(), goes_on, answer_bytes)
+    }
 }
 
 /// Whether time may have passed before the fault came, so that the clock must be read again.
 fn fault_waited(fault: Fault) -> bool {
     !matches!(fault, Fault::NotFound | Fault::MisdirectedRequest)
-        && !matches!(fault, Fault::Throttled { scope: ThrottleScope::Account | ThrottleScope::Stage | ThrottleScope::Route, .. })
+        && !matches!(
+            fault,
+            Fault::Throttled {
+                scope: ThrottleScope::Account | ThrottleScope::Stage | ThrottleScope::Route,
+                ..
+            }
+        )
 }
 
 fn record(

@@ -36,6 +36,8 @@ pub struct ShardState {
     request_heads: RefCell<Vec<Box<RequestHead>>>,
     response_heads: RefCell<Vec<Box<ResponseHead>>>,
     http_date: Cell<[u8; 29]>,
+    /// The wall clock in milliseconds, less the process clock in milliseconds.
+    wall_clock_offset_ms: Cell<u64>,
 }
 
 /// A plan with this shard's state behind its slots.
@@ -74,6 +76,7 @@ impl ShardState {
             request_heads: RefCell::default(),
             response_heads: RefCell::default(),
             http_date: Cell::new(*b"Thu, 01 Jan 1970 00:00:00 GMT"),
+            wall_clock_offset_ms: Cell::new(0),
         }
     }
 
@@ -129,6 +132,17 @@ impl ShardState {
     #[must_use]
     pub fn http_date(&self) -> [u8; 29] {
         self.http_date.get()
+    }
+
+    /// The wall clock at `at`, in milliseconds since 1970, as of the last tick.
+    #[must_use]
+    pub fn unix_millis_at(&self, at: Nanos) -> u64 {
+        self.wall_clock_offset_ms.get() + at.as_millis()
+    }
+
+    /// Sets the wall clock against the process clock; called by the shard's housekeeping.
+    pub fn set_wall_clock(&self, unix_ms: u64, at: Nanos) {
+        self.wall_clock_offset_ms.set(unix_ms.saturating_sub(at.as_millis()));
     }
 
     /// Sets the value of `Date`; called by the shard's housekeeping.
@@ -197,10 +211,8 @@ impl ShardPlan {
             Rc::new(Group::new(settings, targets.as_deref(), sources.now, sources.seed))
         });
         let groups = groups.collect();
-        let log_format = plan
-            .access_log
-            .as_ref()
-            .and_then(|log| AccessLogFormat::compile(&log.format).ok());
+        let log_format =
+            plan.access_log.as_ref().and_then(|log| AccessLogFormat::compile(&log.format).ok());
         let recorder = sources.recorder.adopt(plan.epoch);
         Self { plan, log_format, recorder, buckets, groups }
     }

@@ -20,7 +20,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use buffers::{Buffers, BuffersCount};
-pub use clock::now;
+pub use clock::{now, unix_millis};
 pub use connect::{connect_tcp, connect_unix};
 pub use deadline::{Deadline, DeadlineMover, Deadlines};
 pub use driver::{DriverChoice, DriverReport, RingOptions, probe, run};

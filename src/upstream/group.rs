@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::connection::Connection;
 use super::group_state::GroupState;
-use super::{Outcome, TargetId};
 use super::idle::IdleConnections;
+use super::{Outcome, TargetId};
 use crate::base::{Fault, Nanos};
 use crate::coord::{GroupTargets, ResolvedTarget, TargetEndpoint};
 use crate::model::{TargetAddress, TargetGroup};
@@ -39,12 +39,7 @@ pub(crate) struct Lease {
 impl Group {
     /// A group with the targets known so far.
     #[must_use]
-    pub fn new(
-        group: &TargetGroup,
-        targets: Option<&GroupTargets>,
-        now: Nanos,
-        seed: u64,
-    ) -> Self {
+    pub fn new(group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos, seed: u64) -> Self {
         let state = GroupState::new(group, addresses(targets), now, seed);
         Self {
             settings: RefCell::new(Rc::new(Settings::new(group))),
@@ -207,11 +202,7 @@ fn addresses(targets: Option<&GroupTargets>) -> &[ResolvedTarget] {
     targets.map_or(&[], |targets| &targets.addresses)
 }
 
-async fn open(
-    endpoint: &TargetEndpoint,
-    deadlines: &Deadlines,
-    due: Nanos,
-) -> io::Result<Stream> {
+async fn open(endpoint: &TargetEndpoint, deadlines: &Deadlines, due: Nanos) -> io::Result<Stream> {
     match endpoint {
         TargetEndpoint::Tcp(address) => connect_tcp(*address, deadlines, due).await,
         TargetEndpoint::Unix(path) => connect_unix(path).await,

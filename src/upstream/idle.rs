@@ -1,7 +1,7 @@
 //! Idle connections of one group, by target.
 
-use super::connection::Connection;
 use super::TargetId;
+use super::connection::Connection;
 use crate::base::Nanos;
 
 /// Stacks of idle connections: the most recently used one is the first to be used again, so that

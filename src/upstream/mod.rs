@@ -5,8 +5,8 @@ mod connection;
 mod group;
 mod idle;
 
-pub use group::Group;
 pub(crate) use connection::Connection;
+pub use group::Group;
 pub(crate) use group::Lease;
 
 mod balance;
