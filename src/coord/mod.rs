@@ -15,6 +15,8 @@ mod publisher;
 mod shard_bucket;
 mod socket_board;
 mod target_board;
+#[cfg(test)]
+mod token_law;
 mod token_pool;
 mod token_pools;
 mod token_scale;
