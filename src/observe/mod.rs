@@ -7,6 +7,7 @@
 
 pub mod access_log;
 mod counter;
+mod fault_text;
 mod histogram;
 mod labels;
 mod metrics;
@@ -14,6 +15,7 @@ mod recorder;
 mod shard_metrics;
 mod tables;
 
+pub use fault_text::{fault_text, gateway_response_type};
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
 pub use recorder::{
