@@ -13,3 +13,10 @@ mod target_watch;
 mod target_watch_tests;
 
 pub use target_watch::{DnsCounters, TARGETS_PER_GROUP_MAX, TargetWatch, Unresolved};
+mod check_record;
+mod health;
+mod health_check;
+#[cfg(test)]
+mod health_tests;
+
+pub use health::{HealthChecks, HealthCounters};
