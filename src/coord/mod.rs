@@ -14,6 +14,8 @@ mod message;
 mod publisher;
 mod shard_bucket;
 mod target_board;
+#[cfg(test)]
+mod token_law;
 mod token_pool;
 mod token_pools;
 mod token_scale;
