@@ -23,7 +23,7 @@ mod word;
 
 pub use connection_board::{ConnectionBoard, Transit};
 pub use mailbox::{Inbox, Receiver, Sender, mailbox};
-pub use message::{Ack, HandedOver, ShardMessage};
+pub use message::{Ack, DrainedListeners, HandedOver, ShardGear, ShardMessage};
 pub use publisher::{PublishError, Publisher};
 pub use shard_bucket::{Decision, ShardBucket};
 pub use target_board::{
