@@ -77,7 +77,7 @@ impl Output {
     pub(super) fn failed(&mut self, what: &str, error: &io::Error, counts: &Counts) {
         counts.write_errors.fetch_add(1, Relaxed);
         if !self.is_failing {
-            tracing::error!(path = %self.name, %error, "cannot {what} the access log");
+            tracing::error!(path = %self.name, %error, "cannot {what} the access log: lines are lost");
         }
         self.is_failing = true;
     }
