@@ -28,7 +28,7 @@ pub enum Health {
     Unchecked = 0,
     /// Gets requests.
     Healthy = 1,
-    /// Gets requests only where no other target is left.
+    /// Gets no requests, even where no other target is left.
     Unhealthy = 2,
 }
 
@@ -66,6 +66,10 @@ pub struct TargetRecord {
     pub weight: u32,
     /// Index of the configured target in [`crate::model::TargetGroup::targets`].
     pub target_index: usize,
+    /// The target as it was configured, `name:port` or the address: what a request to it names as
+    /// Host where the route asks for the target's. Kept here because a shard may hold a list of a
+    /// newer or older plan than its own, in which the index would be another target's.
+    pub host: Arc<str>,
 }
 
 /// One target as shards use it.
@@ -77,6 +81,10 @@ pub struct ResolvedTarget {
     pub weight: u32,
     /// Index of the configured target in [`crate::model::TargetGroup::targets`].
     pub target_index: usize,
+    /// The target as it was configured, `name:port` or the address: what a request to it names as
+    /// Host where the route asks for the target's. Kept here because a shard may hold a list of a
+    /// newer or older plan than its own, in which the index would be another target's.
+    pub host: Arc<str>,
     /// What active checks say. The cell is the same for as long as the group has the endpoint,
     /// across lists and epochs.
     pub health: Arc<HealthCell>,
@@ -184,6 +192,7 @@ impl GroupTargets {
                 target.address == record.address
                     && target.weight == record.weight
                     && target.target_index == record.target_index
+                    && target.host == record.host
             })
     }
 }
@@ -212,6 +221,7 @@ fn resolve(record: TargetRecord, current: Option<&Arc<GroupTargets>>) -> Resolve
         address: record.address,
         weight: record.weight,
         target_index: record.target_index,
+        host: record.host,
     }
 }
 

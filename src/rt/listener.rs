@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use monoio::net::{TcpListener, UnixListener};
 
-use super::stream::{Peer, Stream};
-use crate::sys::shutdown_both;
+use super::stream::{Peer, Stream, wants_nonblocking};
+use crate::sys::{duplicate, shutdown_both};
 
 /// A bound and listening socket, before a shard's runtime has taken it.
 #[derive(Debug)]
@@ -24,6 +24,15 @@ impl ListenerSocket {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
             Self::Unix(socket) => Self::Unix(socket.try_clone()?),
         })
+    }
+
+    /// The port that it is bound to, `None` for unix sockets.
+    #[must_use]
+    pub fn local_port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok().map(|address| address.port()),
+            Self::Unix(_) => None,
+        }
     }
 
     /// The descriptor; it stays owned by this socket.
@@ -59,8 +68,14 @@ impl Listener {
     /// Takes `socket` over. To be called on the shard.
     pub fn new(socket: ListenerSocket) -> io::Result<Self> {
         Ok(Self(match socket {
-            ListenerSocket::Tcp(socket) => Socket::Tcp(TcpListener::from_std(socket)?),
-            ListenerSocket::Unix(socket) => Socket::Unix(UnixListener::from_std(socket)?),
+            ListenerSocket::Tcp(socket) => {
+                socket.set_nonblocking(wants_nonblocking())?;
+                Socket::Tcp(TcpListener::from_std(socket)?)
+            }
+            ListenerSocket::Unix(socket) => {
+                socket.set_nonblocking(wants_nonblocking())?;
+                Socket::Unix(UnixListener::from_std(socket)?)
+            }
         }))
     }
 
@@ -80,6 +95,26 @@ impl Listener {
         }
     }
 
+    /// Connections that wait in the queue now, without waiting for more. To be called before
+    /// [`Listener::close`], which resets what is left in the queue.
+    #[must_use]
+    pub fn accept_waiting(&self) -> Vec<Accepted> {
+        let Ok(duplicate) = duplicate(self.raw_fd()) else { return Vec::new() };
+        match &self.0 {
+            Socket::Tcp(_) => accept_waiting_tcp(&duplicate.into()),
+            Socket::Unix(_) => accept_waiting_unix(&duplicate.into()),
+        }
+    }
+
+    /// The port that it is bound to, `None` for unix sockets.
+    #[must_use]
+    pub fn local_port(&self) -> Option<u16> {
+        match &self.0 {
+            Socket::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// Stops listening: an accept in flight returns an error.
     pub fn close(&self) {
         shutdown_both(self.raw_fd());
@@ -93,4 +128,29 @@ impl Listener {
             Socket::Unix(listener) => listener.as_raw_fd(),
         }
     }
+}
+
+fn accept_waiting_tcp(listener: &std::net::TcpListener) -> Vec<Accepted> {
+    let mut waiting = Vec::new();
+    if listener.set_nonblocking(true).is_ok() {
+        while let Ok((stream, peer)) = listener.accept() {
+            let _ = stream.set_nodelay(true);
+            if let Ok(stream) = Stream::from_std_tcp(stream) {
+                waiting.push(Accepted { stream, peer: Peer::Tcp(peer) });
+            }
+        }
+    }
+    waiting
+}
+
+fn accept_waiting_unix(listener: &std::os::unix::net::UnixListener) -> Vec<Accepted> {
+    let mut waiting = Vec::new();
+    if listener.set_nonblocking(true).is_ok() {
+        while let Ok((stream, _)) = listener.accept() {
+            if let Ok(stream) = Stream::from_std_unix(stream) {
+                waiting.push(Accepted { stream, peer: Peer::Unix });
+            }
+        }
+    }
+    waiting
 }
