@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
-use super::message::{Ack, Answer, ShardMessage};
+use super::message::{Ack, Answer, ShardGear, ShardMessage};
 use super::{HealthChange, Sender};
 use crate::plan::Plan;
 
@@ -102,6 +102,16 @@ impl Publisher {
     ///
     /// If the future is dropped while shards prepare, the plan is abandoned; later it is in force.
     pub async fn publish(&self, plan: Arc<Plan>) -> Result<(), PublishError> {
+        self.publish_with(plan, Vec::new()).await
+    }
+
+    /// [`Publisher::publish`], with what was opened for each shard, by shard index. A shard for
+    /// which there is nothing gets an empty [`ShardGear`].
+    pub async fn publish_with(
+        &self,
+        plan: Arc<Plan>,
+        gear: Vec<ShardGear>,
+    ) -> Result<(), PublishError> {
         let mut in_force = self.in_force.lock().await;
         let epoch = plan.epoch;
         if epoch <= *in_force {
@@ -109,7 +119,7 @@ impl Publisher {
         }
         self.newest.fetch_max(epoch, Ordering::Relaxed);
         let mut attempt = Attempt { publisher: self, epoch, is_decided: false };
-        attempt.prepare(&plan).await?;
+        attempt.prepare(&plan, gear).await?;
         let answers = attempt.adopt();
         *in_force = epoch;
         attempt.await_adopted(answers).await
@@ -150,13 +160,18 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn prepare(&self, plan: &Arc<Plan>) -> Result<(), PublishError> {
+    async fn prepare(&self, plan: &Arc<Plan>, gear: Vec<ShardGear>) -> Result<(), PublishError> {
+        let mut gear = gear.into_iter();
         let epoch = self.epoch;
         let (answers, inbox) = unbounded_channel();
         for (shard, sender) in self.publisher.shards.iter().enumerate() {
             let ack = Ack::new(shard, answers.clone());
             sender
-                .try_send_control(ShardMessage::Prepare { plan: Arc::clone(plan), ack })
+                .try_send_control(ShardMessage::Prepare {
+                    plan: Arc::clone(plan),
+                    gear: gear.next().unwrap_or_default(),
+                    ack,
+                })
                 .map_err(|_| PublishError::Unreachable { shard, epoch })?;
         }
         drop(answers);
