@@ -14,6 +14,8 @@ mod message;
 mod publisher;
 mod shard_bucket;
 mod target_board;
+#[cfg(test)]
+mod token_law;
 mod token_pool;
 mod token_pools;
 mod token_scale;
@@ -21,7 +23,7 @@ mod word;
 
 pub use connection_board::{ConnectionBoard, Transit};
 pub use mailbox::{Inbox, Receiver, Sender, mailbox};
-pub use message::{Ack, HandedOver, ShardMessage};
+pub use message::{Ack, DrainedListeners, HandedOver, ShardGear, ShardMessage};
 pub use publisher::{PublishError, Publisher};
 pub use shard_bucket::{Decision, ShardBucket};
 pub use target_board::{

@@ -209,3 +209,151 @@ impl<W: Word> Drop for ShardBucket<W> {
         self.leave_seat();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coord::token_pool::PoolSettings;
+
+    const SECOND: Nanos = Nanos::from_millis(1_000);
+
+    fn pool(rate_per_second: f64, burst_count: u64, shards_count: u32) -> Arc<TokenPool> {
+        TokenPool::new("k", PoolSettings { rate_per_second, burst_count, shards_count })
+    }
+
+    fn bucket(rate_per_second: f64, burst_count: u64) -> ShardBucket {
+        ShardBucket::new(pool(rate_per_second, burst_count, 1))
+    }
+
+    fn drain(bucket: &mut ShardBucket, now: Nanos) -> u64 {
+        (0..1_000_000).take_while(|_| bucket.take(now) == Decision::Grant).count() as u64
+    }
+
+    #[test]
+    fn a_burst_is_granted_at_one_instant_whole_or_less_the_share_of_the_stashes() {
+        for (burst, granted) in [(0, 0), (1, 1), (2, 2), (199, 199), (200, 196), (5_000, 4_900)] {
+            assert_eq!(drain(&mut bucket(1.0, burst), SECOND), granted, "burst {burst}");
+        }
+    }
+
+    #[test]
+    fn the_next_token_comes_when_it_is_due_and_not_a_nanosecond_before() {
+        let mut bucket = bucket(1_000.0, 3);
+        assert_eq!(drain(&mut bucket, SECOND), 3);
+        let due = SECOND.plus(Nanos::from_millis(1));
+        assert_eq!(bucket.take(Nanos(due.0 - 1)), Decision::Reject { retry_after_ms: 1 });
+        // One part in a million later than exact, as the scale says.
+        let slowed = Nanos(due.0 + 2);
+        assert_eq!(bucket.take(slowed), Decision::Grant);
+        assert_eq!(bucket.take(slowed), Decision::Reject { retry_after_ms: 1 });
+    }
+
+    #[test]
+    fn rates_below_one_a_second_work() {
+        let mut bucket = bucket(0.1, 1);
+        assert_eq!(drain(&mut bucket, SECOND), 1);
+        assert_eq!(bucket.take(SECOND), Decision::Reject { retry_after_ms: 10_001 });
+        assert_ne!(bucket.take(SECOND.plus(Nanos::from_millis(9_999))), Decision::Grant);
+        assert_eq!(bucket.take(SECOND.plus(Nanos::from_millis(10_001))), Decision::Grant);
+    }
+
+    #[test]
+    fn rate_zero_is_the_burst_once_and_burst_zero_is_nothing() {
+        let never = Decision::Reject { retry_after_ms: u32::MAX };
+        for (rate, burst) in [(0.0, 3), (0.0, 0), (1_000.0, 0)] {
+            let mut bucket = bucket(rate, burst);
+            assert_eq!(drain(&mut bucket, SECOND), burst);
+            assert_eq!(bucket.take(Nanos(1 << 60)), never, "rate {rate} burst {burst}");
+            assert_eq!(bucket.peek(Nanos(1 << 60)), never);
+        }
+    }
+
+    #[test]
+    fn what_retry_after_says_is_enough() {
+        for rate in [0.3, 7.0, 999.0, 1e6] {
+            let mut bucket = bucket(rate, 5);
+            drain(&mut bucket, SECOND);
+            let Decision::Reject { retry_after_ms } = bucket.take(SECOND) else {
+                panic!("the bucket is empty")
+            };
+            let later = SECOND.plus(Nanos::from_millis(u64::from(retry_after_ms)));
+            assert_eq!(bucket.peek(later), Decision::Grant, "rate {rate}");
+            assert_eq!(bucket.take(later), Decision::Grant, "rate {rate}");
+        }
+    }
+
+    #[test]
+    fn untake_gives_back_one_token_once() {
+        for burst in [5, 5_000] {
+            let mut bucket = bucket(1.0, burst);
+            let all = drain(&mut bucket, SECOND) - 1;
+            let mut bucket = self::bucket(1.0, burst);
+            for _ in 0..all {
+                assert_eq!(bucket.take(SECOND), Decision::Grant);
+            }
+            for _ in 0..3 {
+                assert_eq!(bucket.take(SECOND), Decision::Grant, "the last token, burst {burst}");
+                bucket.untake();
+                bucket.untake();
+            }
+            assert_eq!(drain(&mut bucket, SECOND), 1);
+            bucket.untake();
+            assert_eq!(drain(&mut bucket, SECOND), 0, "a refusal left nothing to give back");
+        }
+    }
+
+    #[test]
+    fn untake_loses_the_token_when_another_shard_was_faster() {
+        let pool = pool(1.0, 4, 2);
+        let [mut one, mut other] = [(); 2].map(|()| ShardBucket::new(Arc::clone(&pool)));
+        assert_eq!(one.take(SECOND), Decision::Grant);
+        assert_eq!(other.take(SECOND), Decision::Grant);
+        one.untake();
+        assert_eq!(drain(&mut one, SECOND), 2);
+    }
+
+    #[test]
+    fn leases_grow_with_the_rate_and_shrink_when_it_falls() {
+        let mut bucket = bucket(1e6, 1_000_000);
+        for _ in 0..100_000 {
+            assert_eq!(bucket.take(SECOND), Decision::Grant);
+        }
+        assert_eq!(bucket.batch_tokens, 20_000, "the shard's whole share: 2% of the burst");
+        let mut now = SECOND;
+        for _ in 0..30_000 {
+            now = now.plus(Nanos::from_millis(10));
+            assert_eq!(bucket.take(now), Decision::Grant);
+        }
+        assert_eq!(bucket.batch_tokens, 1, "a hundred requests a second");
+    }
+
+    #[test]
+    fn a_bucket_too_many_may_not_stash_until_a_seat_is_free() {
+        let pool = pool(1e6, 1_000_000, 1);
+        let mut first = ShardBucket::new(Arc::clone(&pool));
+        let mut second = ShardBucket::new(Arc::clone(&pool));
+        for _ in 0..100 {
+            first.take(SECOND);
+            second.take(SECOND);
+        }
+        assert!(first.stash > 0 && second.stash == 0);
+        drop(first);
+        for _ in 0..100 {
+            second.take(SECOND);
+        }
+        assert!(second.stash > 0);
+    }
+
+    #[test]
+    fn a_stash_does_not_go_to_another_key() {
+        let mut bucket = bucket(1e6, 1_000_000);
+        drain(&mut bucket, SECOND);
+        while bucket.stash == 0 {
+            let later = bucket.leased_at.plus(Nanos::from_millis(1));
+            bucket.take(later);
+        }
+        let settings = PoolSettings { rate_per_second: 0.0, burst_count: 0, shards_count: 1 };
+        bucket.adopt(TokenPool::new("other", settings));
+        assert_ne!(bucket.take(SECOND.plus(SECOND)), Decision::Grant);
+    }
+}

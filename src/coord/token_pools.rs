@@ -60,12 +60,6 @@ impl TokenPools {
             None => pools.put(TokenPool::new(key, settings)),
         }
     }
-
-    /// How many keys are known, dead ones included until the next sweep.
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner).by_key.len()
-    }
 }
 
 impl Pools {
@@ -77,5 +71,80 @@ impl Pools {
             self.sweep_at_count = 2 * self.by_key.len();
         }
         pool
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coord::{Decision, ShardBucket};
+
+    const AT: Nanos = Nanos(5_000_000_000);
+
+    fn grants_now(bucket: &mut ShardBucket) -> u64 {
+        (0..100_000).take_while(|_| bucket.take(AT) == Decision::Grant).count() as u64
+    }
+
+    #[test]
+    fn one_key_is_one_pool_and_keeps_its_state_while_a_bucket_lives() {
+        let pools = TokenPools::new();
+        let first = pools.get("account", 1.0, 10, 2, AT);
+        let mut bucket = ShardBucket::new(Arc::clone(&first));
+        assert_eq!(bucket.take(AT), Decision::Grant);
+        let again = pools.get("account", 1.0, 10, 2, AT);
+        assert!(Arc::ptr_eq(&first, &again));
+        assert!(!Arc::ptr_eq(&first, &pools.get("stage:a/b", 1.0, 10, 2, AT)));
+        assert_eq!(grants_now(&mut ShardBucket::new(again)), 9, "one was taken in the old epoch");
+    }
+
+    #[test]
+    fn a_key_without_buckets_is_forgotten() {
+        let pools = TokenPools::new();
+        let known = || pools.pools.lock().expect("not poisoned").by_key.len();
+        let kept = ShardBucket::new(pools.get("kept", 1.0, 10, 1, AT));
+        for index in 0..10 * SWEEP_COUNT_MIN {
+            drop(pools.get(&format!("route:{index}"), 1.0, 10, 1, AT));
+            assert!(known() <= SWEEP_COUNT_MIN + 1);
+        }
+        assert!(Arc::ptr_eq(kept.pool(), &pools.get("kept", 1.0, 10, 1, AT)));
+    }
+
+    #[test]
+    fn new_settings_cut_the_level_and_never_refund() {
+        let pools = TokenPools::new();
+        let mut bucket = ShardBucket::new(pools.get("k", 1.0, 100, 1, AT));
+        for _ in 0..40 {
+            assert_eq!(bucket.take(AT), Decision::Grant);
+        }
+        // 60 are left: a larger burst adds none at once, a smaller one cuts.
+        bucket.adopt(pools.get("k", 2.0, 150, 1, AT));
+        bucket.adopt(pools.get("k", 2.0, 30, 1, AT));
+        bucket.adopt(pools.get("k", 2.0, 100, 1, AT));
+        assert_eq!(grants_now(&mut bucket), 30);
+        let second_later = AT.plus(Nanos::from_millis(1_001));
+        assert_eq!(bucket.take(second_later), Decision::Grant);
+        assert_eq!(bucket.take(second_later), Decision::Grant);
+        assert_ne!(bucket.take(second_later), Decision::Grant);
+    }
+
+    #[test]
+    fn buckets_of_the_old_epoch_follow_to_the_new_pool() {
+        let pools = TokenPools::new();
+        let mut early = ShardBucket::new(pools.get("k", 1.0, 20, 2, AT));
+        let mut late = ShardBucket::new(pools.get("k", 1.0, 20, 2, AT));
+        early.adopt(pools.get("k", 1.0, 10, 2, AT));
+        early.adopt(pools.get("k", 1.0, 9, 2, AT));
+        assert_eq!(late.peek(AT), Decision::Grant);
+        assert_eq!(late.take(AT), Decision::Grant, "it meets a pool that was closed twice over");
+        assert!(Arc::ptr_eq(early.pool(), late.pool()));
+        assert_eq!(grants_now(&mut early) + grants_now(&mut late), 8);
+        assert_ne!(late.peek(AT), Decision::Grant);
+    }
+
+    #[test]
+    fn a_rate_that_is_no_number_does_not_make_a_new_pool_each_time() {
+        let pools = TokenPools::new();
+        let first = pools.get("k", f64::NAN, 5, 1, AT);
+        assert!(Arc::ptr_eq(&first, &pools.get("k", f64::NAN, 5, 1, AT)));
     }
 }

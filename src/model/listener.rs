@@ -22,6 +22,17 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNetwork>,
 }
 
+impl Listener {
+    /// Whether both listen at one place, so that the sockets of one serve the other, whatever
+    /// their names. Port 0 is a place of its own for each name.
+    #[must_use]
+    pub fn is_at_place_of(&self, other: &Self) -> bool {
+        let is_any_port =
+            matches!(self.address, ListenerAddress::Tcp(address) if address.port() == 0);
+        self.address == other.address && (!is_any_port || self.name == other.name)
+    }
+}
+
 /// Where a listener listens.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum ListenerAddress {

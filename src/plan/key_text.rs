@@ -4,6 +4,33 @@ use std::fmt::Write;
 
 use crate::model::{PathPattern, RouteKey, RouteMethod, Segment};
 
+/// The texts of many route keys, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct KeyTexts {
+    text: Box<str>,
+    /// Where each key ends.
+    ends: Box<[u32]>,
+}
+
+impl KeyTexts {
+    pub(super) fn new(keys: &[RouteKey]) -> Self {
+        let mut text = String::new();
+        let mut push = |key| {
+            text.push_str(&route_key_text(key));
+            u32::try_from(text.len()).expect("less than 4 GiB of route keys")
+        };
+        let ends = keys.iter().map(&mut push).collect();
+        Self { text: text.into(), ends }
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&str> {
+        let index = index as usize;
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        self.text.get(start.unwrap_or(0) as usize..end as usize)
+    }
+}
+
 /// The route key in AWS's syntax: `GET /items/{id}`. What RFC 3986 does not allow in a segment is
 /// percent-encoded, so equal keys have equal texts.
 pub(super) fn route_key_text(key: &RouteKey) -> String {

@@ -28,15 +28,18 @@
 //! work of the worst request at [`Router::visits_max`], which no client can raise.
 
 mod build;
+mod explain;
 #[cfg(test)]
 mod reference;
 mod spans;
 mod tree;
 
+pub use explain::{Candidate, CandidateKind, Explanation, Verdict};
 pub use spans::PathSpans;
 
 use crate::base::Method;
 use crate::model::RouteKey;
+use crate::plan::key_text::KeyTexts;
 use tree::{Tree, Walk};
 
 /// Most segments of a route's path: bounds the stack that a lookup may use.
@@ -51,6 +54,8 @@ pub struct Router {
     tree: Tree,
     default_route: Option<u32>,
     visits_max: u32,
+    /// Only for explanations.
+    key_texts: KeyTexts,
 }
 
 /// Why a set of route keys cannot be compiled.
@@ -108,6 +113,7 @@ impl Router {
             tree: built.tree,
             default_route: built.default_route,
             visits_max: built.visits_max,
+            key_texts: KeyTexts::new(keys),
         })
     }
 
@@ -124,6 +130,12 @@ impl Router {
         found.or(self.default_route)
     }
 
+    /// The text of route key `route`, in AWS's syntax.
+    #[must_use]
+    pub fn key(&self, route: u32) -> Option<&str> {
+        self.key_texts.get(route)
+    }
+
     /// The most tree nodes that a lookup can enter, whatever the client sends.
     #[must_use]
     pub const fn visits_max(&self) -> u32 {
@@ -134,3 +146,6 @@ impl Router {
 const fn method_bit(method: Method) -> u16 {
     1 << method as u8
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{METHODS_ANY, PathSpans, Router, RouterError, Walk, method_bit};
+use super::{Candidate, METHODS_ANY, PathSpans, Router, RouterError, Verdict, Walk, method_bit};
 use crate::base::Method;
 use crate::model::{PathPattern, RouteKey, RouteMethod, Segment};
 
@@ -106,10 +106,27 @@ fn values(router: &Router, method: Method, path: &[u8]) -> Option<(u32, Vec<Vec<
     Some((found, (0..spans.count()).map(value).collect()))
 }
 
+/// The explanation names the route that is found, and its candidates are in the order of the list.
+fn explanation_agrees(router: &Router, method: Method, path: &[u8]) -> Result<(), TestCaseError> {
+    let explanation = router.explain(method, path);
+    prop_assert_eq!(explanation.route, router.find(method, path, &mut PathSpans::default()));
+    let taken: Vec<_> =
+        explanation.candidates.iter().filter(|one| one.verdict == Verdict::Taken).collect();
+    prop_assert_eq!(taken.first().map(|one| one.route), explanation.route);
+    prop_assert!(taken.len() <= 1);
+    let list = router.list();
+    let place = |one: &Candidate| list.iter().position(|route| *route == one.route);
+    prop_assert!(explanation.candidates.is_sorted_by_key(place));
+    prop_assert!(explanation.candidates.iter().all(|one| place(one).is_some()));
+    let refused = explanation.candidates.iter().take_while(|one| one.verdict != Verdict::Taken);
+    prop_assert!(refused.clone().all(|one| one.verdict == Verdict::OtherMethod));
+    Ok(())
+}
+
 fn any_segment() -> impl Strategy<Value = Segment> {
     let literals = ["a", "b", "ab", "abc", "a/b", "/", "", "%", "é", "a%2Fb"];
     prop_oneof![
-        4 => proptest::sample::select(&literals[..]).prop_map(|text| Segment::Static(text.into())),
+        4 => proptest::sample::select(literals.to_vec()).prop_map(|text| Segment::Static(text.into())),
         2 => Just(Segment::Parameter("x".into())),
     ]
 }
@@ -130,7 +147,7 @@ fn any_key() -> impl Strategy<Value = RouteKey> {
     });
     prop_oneof![
         1 => Just(RouteKey::Default),
-        30 => (proptest::sample::select(&methods[..]), path)
+        30 => (proptest::sample::select(methods.to_vec()), path)
             .prop_map(|(method, path)| RouteKey::Path { method, path }),
     ]
 }
@@ -237,6 +254,7 @@ proptest! {
             let mut walk = Walk::new(&router.tree, path, method_bit(method), &mut spans);
             let _ = walk.run();
             prop_assert!(walk.visits <= router.visits_max());
+            explanation_agrees(&router, method, path)?;
         }
     }
 
