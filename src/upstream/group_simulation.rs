@@ -53,7 +53,9 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.now = self.now.plus(Nanos((self.random.next_u64() >> 40) * 20));
+        // The same instant again, within a tick, or a good part of a second later.
+        let scale = [0, 0, 1, 20][self.below(4)];
+        self.now = self.now.plus(Nanos((self.random.next_u64() >> 40) * scale));
         match self.below(1_000) {
             0..=499 => self.request(),
             500..=989 => self.finish_one(),
