@@ -5,8 +5,9 @@
 pub const HEADERS_COUNT_MAX: usize = 256;
 /// Largest head that a setting may allow. Spans into a head are `u16`.
 pub const HEAD_BYTES_CEILING: usize = 60 * 1024;
-/// A buffer that a head is read into and an answer's head is written to.
-pub const BUFFER_BYTES: usize = 16 * 1024;
+/// A buffer that a head is read into and an answer's head is written to; a head with a body of
+/// 16 KiB fits in one read.
+pub const BUFFER_BYTES: usize = 20 * 1024;
 /// A buffer that bodies are relayed through.
 pub const BODY_BUFFER_BYTES: usize = 64 * 1024;
 /// Most bytes of a trailer section.

@@ -1,9 +1,55 @@
-//! The command line.
+//! The command line: what each command does, and with which exit code it ends.
+//!
+//! Owns the words that people type and read; what commands do is in the layers below. The only
+//! layer that knows both planes, so it ties the shards to the process around them ([`run`]).
 
+mod arguments;
+mod doctor;
+mod echo;
+mod exit;
+mod pages;
+
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+pub use exit::Exit;
 
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    // clap ends the process itself on bad usage (exit code 2), and after --help and --version.
+    perform(Arguments::parse().command).into()
+}
+
+fn perform(command: Command) -> Exit {
+    match command {
+        Command::Echo(options) => echo::run(options.listen, &options.cores),
+        Command::Doctor(options) => doctor::perform(&options),
+        Command::Version => print(&pages::version()),
+        Command::Completions(options) => print(&pages::completions(options.shell)),
+        Command::Man(options) => pages::man(&options),
+        _ => Exit::Failed,
+    }
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no failure.
+fn print(text: &str) -> Exit {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => fail(&format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// Says on standard error what went wrong while running.
+fn fail(reason: &str) -> Exit {
+    complain(reason);
+    Exit::Failed
+}
+
+/// Writes a line to standard error; nothing can be done where that fails.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "shardgate: {line}");
 }

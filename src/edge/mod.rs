@@ -1,1 +1,10 @@
 //! Bytes to requests and back: the drivers of client connections.
+//!
+//! A driver reads, lets `proto` find the messages, hands each to `pipeline::serve`, and decides
+//! whether the connection goes on. It knows nothing of routes or targets.
+
+mod h1;
+mod panic;
+mod proxied;
+
+pub use h1::{refuse_connection, serve_connection};

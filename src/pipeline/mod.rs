@@ -1,1 +1,24 @@
-//! The phases of a request in one ordered function.
+//! The phases of a request in one ordered function, [`serve`]: route, throttle, integrate.
+//!
+//! Knows plans, not configuration; sockets only through `rt`. A route is matched once, and nothing
+//! later may change which route it is.
+
+mod body;
+mod client;
+mod exchange;
+mod forward;
+mod request;
+mod respond;
+mod serve;
+mod state;
+mod tunnel;
+mod upload;
+
+pub use client::{Client, ListenerContext};
+pub use request::Request;
+pub use serve::{PHASES, Served, serve};
+pub use state::{PlanSources, ShardPlan, ShardState};
+
+pub use body::{BodyFate, RequestBody};
+pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
+pub(crate) use respond::{Persistence, write_fault};

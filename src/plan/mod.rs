@@ -4,12 +4,16 @@
 //! state behind the slots and carries it over to the next epoch by the slot's key.
 
 mod compile;
+mod explain;
 mod hosts;
+mod key_text;
 mod router;
+mod symbol;
 
 pub use compile::{PlanError, compile};
-pub use hosts::HostTable;
-pub use router::{PathSpans, Router, RouterError};
+pub use explain::{PlanExplanation, StageExplanation};
+pub use hosts::{HostError, HostMatch, HostTable};
+pub use router::{Candidate, CandidateKind, Explanation, PathSpans, Router, RouterError, Verdict};
 
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
-use crate::sys::shutdown_both;
+use crate::sys::{shutdown_both, shutdown_read};
 
 const TICK_NANOS: u64 = TICK_MS * 1_000_000;
 const SLOTS_COUNT: u64 = 1024;
@@ -35,6 +35,9 @@ struct Entry {
     /// The earliest tick at which the wheel will look at this entry; `u64::MAX` for none.
     looked_at: Cell<u64>,
     passed: Cell<bool>,
+    idle: Cell<bool>,
+    /// Only the receiving direction is ended, so that an answer can still be sent.
+    reading: Cell<bool>,
 }
 
 /// The deadline of one socket. Dropping it clears it.
@@ -65,6 +68,8 @@ impl Deadlines {
             due: Cell::new(Nanos::NEVER),
             looked_at: Cell::new(u64::MAX),
             passed: Cell::new(false),
+            idle: Cell::new(false),
+            reading: Cell::new(false),
         };
         Deadline { entry: Rc::new(entry), wheel: Rc::clone(&self.0) }
     }
@@ -89,7 +94,31 @@ impl Deadlines {
     }
 }
 
+impl Deadlines {
+    /// Shuts down every socket that is idle and has a deadline set, as draining does; returns how
+    /// many.
+    pub fn shutdown_idle(&self) -> u32 {
+        let mut count = 0;
+        for entry in self.0.slots.borrow().iter().flatten() {
+            if entry.idle.get() && entry.fd.get() >= 0 && !entry.passed.replace(true) {
+                shutdown_both(entry.fd.get());
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
 impl Wheel {
+    #[inline]
+    fn set(&self, entry: &Rc<Entry>, due: Nanos) {
+        entry.due.set(due);
+        // A division would cost more than the rest; the comparison is exact enough to file early.
+        if due.0 < entry.looked_at.get().saturating_mul(TICK_NANOS) {
+            self.file(entry, self.turned.get());
+        }
+    }
+
     /// Shuts `entry` down if it is due, else files it again. A stale filing (an earlier one has
     /// taken its place) is dropped.
     fn look(&self, entry: Rc<Entry>, now: Nanos, tick: u64) -> bool {
@@ -104,7 +133,11 @@ impl Wheel {
         }
         entry.due.set(Nanos::NEVER);
         entry.passed.set(true);
-        shutdown_both(entry.fd.get());
+        if entry.reading.get() {
+            shutdown_read(entry.fd.get());
+        } else {
+            shutdown_both(entry.fd.get());
+        }
         true
     }
 
@@ -123,13 +156,19 @@ impl Wheel {
 }
 
 impl Deadline {
-    /// Sets the deadline, earlier or later than before.
+    /// Sets the deadline, earlier or later than before. When it passes, both directions end.
     #[inline]
     pub fn set(&self, due: Nanos) {
-        self.entry.due.set(due);
-        if due.0.div_ceil(TICK_NANOS) < self.entry.looked_at.get() {
-            self.wheel.file(&self.entry, self.wheel.turned.get());
-        }
+        self.entry.reading.set(false);
+        self.wheel.set(&self.entry, due);
+    }
+
+    /// Sets a deadline for what the peer sends: when it passes, only the receiving direction ends,
+    /// so that the peer can still be told.
+    #[inline]
+    pub fn set_read(&self, due: Nanos) {
+        self.entry.reading.set(true);
+        self.wheel.set(&self.entry, due);
     }
 
     /// Takes the deadline away.
@@ -140,6 +179,53 @@ impl Deadline {
 
     /// Whether the deadline passed and the socket was shut down.
     #[inline]
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.entry.passed.get()
+    }
+}
+
+impl Deadline {
+    /// A handle by which another task of the same connection moves this deadline.
+    #[must_use]
+    pub fn mover(&self) -> DeadlineMover {
+        DeadlineMover { entry: Rc::clone(&self.entry), wheel: Rc::clone(&self.wheel) }
+    }
+
+    /// Says whether the socket may be shut down at will, as [`Deadlines::shutdown_idle`] does.
+    #[inline]
+    pub fn set_idle(&self, idle: bool) {
+        self.entry.idle.set(idle);
+    }
+}
+
+/// Moves a [`Deadline`] that another task owns; does nothing once that is dropped.
+#[derive(Debug)]
+pub struct DeadlineMover {
+    entry: Rc<Entry>,
+    wheel: Rc<Wheel>,
+}
+
+impl DeadlineMover {
+    /// See [`Deadline::set`].
+    pub fn set(&self, due: Nanos) {
+        self.entry.reading.set(false);
+        self.move_to(due);
+    }
+
+    /// See [`Deadline::set_read`].
+    pub fn set_read(&self, due: Nanos) {
+        self.entry.reading.set(true);
+        self.move_to(due);
+    }
+
+    fn move_to(&self, due: Nanos) {
+        if self.entry.fd.get() >= 0 {
+            self.wheel.set(&self.entry, due);
+        }
+    }
+
+    /// See [`Deadline::passed`].
     #[must_use]
     pub fn passed(&self) -> bool {
         self.entry.passed.get()

@@ -1,12 +1,14 @@
 //! Listening sockets. Bound by the caller (or inherited), accepted from here.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
+use monoio::io::Canceller;
 use monoio::net::{TcpListener, UnixListener};
 
-use super::stream::{Peer, Stream};
-use crate::sys::shutdown_both;
+use super::stream::{Peer, Stream, wants_nonblocking};
+use crate::sys::{duplicate, shutdown_both};
 
 /// A bound and listening socket, before a shard's runtime has taken it.
 #[derive(Debug)]
@@ -26,6 +28,15 @@ impl ListenerSocket {
         })
     }
 
+    /// The port that it is bound to, `None` for unix sockets.
+    #[must_use]
+    pub fn local_port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok().map(|address| address.port()),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The descriptor; it stays owned by this socket.
     #[must_use]
     pub fn raw_fd(&self) -> RawFd {
@@ -37,8 +48,10 @@ impl ListenerSocket {
 }
 
 /// A listening socket on a shard.
-#[derive(Debug)]
-pub struct Listener(Socket);
+pub struct Listener {
+    socket: Socket,
+    canceller: RefCell<Canceller>,
+}
 
 #[derive(Debug)]
 enum Socket {
@@ -58,25 +71,53 @@ pub struct Accepted {
 impl Listener {
     /// Takes `socket` over. To be called on the shard.
     pub fn new(socket: ListenerSocket) -> io::Result<Self> {
-        Ok(Self(match socket {
-            ListenerSocket::Tcp(socket) => Socket::Tcp(TcpListener::from_std(socket)?),
-            ListenerSocket::Unix(socket) => Socket::Unix(UnixListener::from_std(socket)?),
-        }))
+        let socket = match socket {
+            ListenerSocket::Tcp(socket) => {
+                socket.set_nonblocking(wants_nonblocking())?;
+                Socket::Tcp(TcpListener::from_std(socket)?)
+            }
+            ListenerSocket::Unix(socket) => {
+                socket.set_nonblocking(wants_nonblocking())?;
+                Socket::Unix(UnixListener::from_std(socket)?)
+            }
+        };
+        Ok(Self { socket, canceller: RefCell::default() })
     }
 
-    /// Waits for a connection. Never drop this future before it is done: [`Listener::close`] ends
-    /// it with an error.
+    /// Waits for a connection. Never drop this future before it is done: [`Listener::close`] and
+    /// [`Listener::leave`] end it with an error, or with the connection that came just before.
     pub async fn accept(&self) -> io::Result<Accepted> {
-        match &self.0 {
+        let handle = self.canceller.borrow().handle();
+        match &self.socket {
             Socket::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
+                let (stream, peer) = listener.cancelable_accept(handle).await?;
                 stream.set_nodelay(true)?;
                 Ok(Accepted { stream: Stream::from_tcp(stream), peer: Peer::Tcp(peer) })
             }
             Socket::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, _) = listener.cancelable_accept(handle).await?;
                 Ok(Accepted { stream: Stream::from_unix(stream), peer: Peer::Unix })
             }
+        }
+    }
+
+    /// Connections that wait in the queue now, without waiting for more. To be called before
+    /// [`Listener::close`], which resets what is left in the queue.
+    #[must_use]
+    pub fn accept_waiting(&self) -> Vec<Accepted> {
+        let Ok(duplicate) = duplicate(self.raw_fd()) else { return Vec::new() };
+        match &self.socket {
+            Socket::Tcp(_) => accept_waiting_tcp(&duplicate.into()),
+            Socket::Unix(_) => accept_waiting_unix(&duplicate.into()),
+        }
+    }
+
+    /// The port that it is bound to, `None` for unix sockets.
+    #[must_use]
+    pub fn local_port(&self) -> Option<u16> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            Socket::Unix(_) => None,
         }
     }
 
@@ -85,12 +126,44 @@ impl Listener {
         shutdown_both(self.raw_fd());
     }
 
+    /// Stops accepting, and leaves the socket to another process that accepts from it too: what
+    /// waits in its queue stays there. An accept in flight returns.
+    pub fn leave(&self) {
+        let canceller = self.canceller.take();
+        self.canceller.replace(canceller.cancel());
+    }
+
     /// The descriptor; it stays owned by this listener.
     #[must_use]
     pub fn raw_fd(&self) -> RawFd {
-        match &self.0 {
+        match &self.socket {
             Socket::Tcp(listener) => listener.as_raw_fd(),
             Socket::Unix(listener) => listener.as_raw_fd(),
         }
     }
+}
+
+fn accept_waiting_tcp(listener: &std::net::TcpListener) -> Vec<Accepted> {
+    let mut waiting = Vec::new();
+    if listener.set_nonblocking(true).is_ok() {
+        while let Ok((stream, peer)) = listener.accept() {
+            let _ = stream.set_nodelay(true);
+            if let Ok(stream) = Stream::from_std_tcp(stream) {
+                waiting.push(Accepted { stream, peer: Peer::Tcp(peer) });
+            }
+        }
+    }
+    waiting
+}
+
+fn accept_waiting_unix(listener: &std::os::unix::net::UnixListener) -> Vec<Accepted> {
+    let mut waiting = Vec::new();
+    if listener.set_nonblocking(true).is_ok() {
+        while let Ok((stream, _)) = listener.accept() {
+            if let Ok(stream) = Stream::from_std_unix(stream) {
+                waiting.push(Accepted { stream, peer: Peer::Unix });
+            }
+        }
+    }
+    waiting
 }

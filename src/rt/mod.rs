@@ -10,6 +10,7 @@
 
 mod buffers;
 mod clock;
+mod connect;
 mod deadline;
 mod driver;
 mod listener;
@@ -19,11 +20,12 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use buffers::{Buffers, BuffersCount};
-pub use clock::now;
-pub use deadline::{Deadline, Deadlines};
+pub use clock::{now, unix_millis};
+pub use connect::{connect_tcp, connect_unix};
+pub use deadline::{Deadline, DeadlineMover, Deadlines};
 pub use driver::{DriverChoice, DriverReport, RingOptions, probe, run};
 pub use listener::{Accepted, Listener, ListenerSocket};
-pub use stream::{Peer, Stream, connect_tcp, connect_unix};
+pub use stream::{Peer, Stream};
 
 /// Starts a task on this shard. It runs to its end; nobody waits for it unless the caller keeps
 /// count.

@@ -4,7 +4,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::Path;
 
 use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf};
@@ -15,6 +14,12 @@ use crate::sys::{SplitCell, shutdown_both, shutdown_write};
 /// A connected stream socket.
 #[derive(Clone, Debug)]
 pub struct Stream(Socket);
+
+/// epoll asks for descriptors that never block; io_uring would answer EAGAIN on them instead of
+/// waiting, so there they must be blocking ones.
+pub(super) fn wants_nonblocking() -> bool {
+    monoio::utils::is_legacy()
+}
 
 #[derive(Clone, Debug)]
 enum Socket {
@@ -42,20 +47,40 @@ impl Stream {
 
     /// Takes over a connected TCP socket, such as one that another shard accepted.
     pub fn from_std_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(wants_nonblocking())?;
         Ok(Self::from_tcp(TcpStream::from_std(stream)?))
     }
 
     /// Takes over a connected unix socket.
     pub fn from_std_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(wants_nonblocking())?;
         Ok(Self::from_unix(UnixStream::from_std(stream)?))
+    }
+
+    /// Waits until a write would return at once, as it does when connecting has ended.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        match &self.0 {
+            Socket::Tcp(cell) => cell.get().writable(false).await,
+            Socket::Unix(cell) => cell.get().writable(false).await,
+        }
     }
 
     /// Reads once into the spare capacity of `buffer`, which grows by what was read; 0 is end of
     /// file (or a deadline's shutdown). There must be spare capacity.
     pub async fn read_append(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
-        let (filled, capacity) = (buffer.len(), buffer.capacity());
-        debug_assert!(filled < capacity, "a read without room would look like end of file");
-        let slice = buffer.slice_mut(filled..capacity);
+        self.read_append_up_to(buffer, usize::MAX).await
+    }
+
+    /// Like [`Stream::read_append`], but at most `bytes_max` bytes.
+    pub async fn read_append_up_to(
+        &self,
+        buffer: Vec<u8>,
+        bytes_max: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        let filled = buffer.len();
+        let end = buffer.capacity().min(filled.saturating_add(bytes_max));
+        debug_assert!(filled < end, "a read without room would look like end of file");
+        let slice = buffer.slice_mut(filled..end);
         let (result, slice) = match &self.0 {
             Socket::Tcp(cell) => OwnedReadHalf(cell.shared()).read(slice).await,
             Socket::Unix(cell) => OwnedReadHalf(cell.shared()).read(slice).await,
@@ -63,21 +88,29 @@ impl Stream {
         (result, slice.into_inner())
     }
 
+    /// Writes once from `buffer[start..]`; returns how much was taken, never 0.
+    pub async fn write_some(&self, buffer: Vec<u8>, start: usize) -> (io::Result<usize>, Vec<u8>) {
+        let end = buffer.len();
+        let slice = buffer.slice(start..end);
+        let (result, slice) = match &self.0 {
+            Socket::Tcp(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
+            Socket::Unix(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
+        };
+        let result = match result {
+            Ok(0) if start < end => Err(io::ErrorKind::WriteZero.into()),
+            other => other,
+        };
+        (result, slice.into_inner())
+    }
+
     /// Writes `buffer[start..]` whole.
     pub async fn write_all(&self, buffer: Vec<u8>, start: usize) -> (io::Result<()>, Vec<u8>) {
         let (mut buffer, mut written) = (buffer, start);
-        let end = buffer.len();
-        while written < end {
-            let slice = buffer.slice(written..end);
-            let (result, slice) = match &self.0 {
-                Socket::Tcp(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
-                Socket::Unix(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
-            };
-            buffer = slice.into_inner();
+        while written < buffer.len() {
+            let (result, same_buffer) = self.write_some(buffer, written).await;
+            buffer = same_buffer;
             match result {
-                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
                 Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return (Err(error), buffer),
             }
         }
@@ -110,16 +143,4 @@ impl Stream {
             Socket::Unix(cell) => cell.get().as_raw_fd(),
         }
     }
-}
-
-/// Connects to a TCP address, with TCP_NODELAY set.
-pub async fn connect_tcp(address: SocketAddr) -> io::Result<Stream> {
-    let stream = TcpStream::connect_addr(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(Stream::from_tcp(stream))
-}
-
-/// Connects to a unix stream socket.
-pub async fn connect_unix(path: &Path) -> io::Result<Stream> {
-    Ok(Stream::from_unix(UnixStream::connect(path).await?))
 }

@@ -1,2 +1,29 @@
 //! The boot file `gateway.toml`: one table of keys drives parsing, defaults, bounds, the JSON
 //! Schema and the commented example.
+//!
+//! Owns the way from text to a [`Model`] and a [`Process`]. Knows nothing of sockets, plans or
+//! shards: whether routes conflict is for the plan compiler to find, and [`Settings::diagnose`]
+//! then draws it at the route's place. Reads the whole file before it answers, so that every
+//! mistake is reported at once.
+
+mod addresses;
+mod apis;
+mod diagnostics;
+mod fields;
+mod file;
+mod hosts;
+mod keys;
+mod listeners;
+mod names;
+mod nearest;
+mod process;
+mod reading;
+mod table;
+mod templates;
+mod unique;
+mod upstreams;
+mod values;
+
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use file::{Place, Settings, load, parse, parse_bytes};
+pub use process::{Admin, CoreOverride, LogFormat, LogLevel, Process, Shards};

@@ -1,0 +1,511 @@
+//! The driver of an HTTP/1 connection.
+//!
+//! While a connection is idle its task is small and holds no buffer: it waits for something to
+//! read. Then [`Http1::serve_ready`] takes buffers from the shard's stock, serves what has come,
+//! and gives them back when nothing is left to do.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::panic::CatchPanic;
+use super::proxied::read_proxy_header;
+use crate::base::limits::{BUFFER_BYTES, HEAD_BYTES_CEILING, REQUESTS_PER_TURN_MAX};
+use crate::base::{Fault, Method, Nanos, RequestId, ThrottleScope};
+use crate::model::{Limits, ProxyProtocol};
+use crate::pipeline::{
+    BodyFate, Client, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, ListenerContext, Persistence, Request,
+    RequestBody, ShardState, serve, write_fault,
+};
+use crate::proto::{BodyFraming, ChunkedDecoder, HeadLimits, HeadScanner, RequestHead};
+use crate::rt::{Deadline, Peer, Stream, now};
+
+/// Serves a client's connection to its end.
+pub async fn serve_connection(
+    state: Rc<ShardState>,
+    stream: Stream,
+    peer: Peer,
+    listener: Rc<ListenerContext>,
+) {
+    let deadline = state.deadlines.watch(stream.raw_fd());
+    let connection = Http1 {
+        peer: Cell::new(peer),
+        awaits_proxy_header: Cell::new(listener.listener.proxy_protocol == ProxyProtocol::Required),
+        requests_count: Cell::new(0),
+        second: Cell::new((0, 0)),
+        answer_started: Cell::new(false),
+        state,
+        stream,
+        deadline,
+        listener,
+    };
+    connection.run().await;
+    // An operation in flight, if any, returns and lets the descriptor go.
+    connection.stream.shutdown_both();
+}
+
+/// Answers a connection that is not served with `fault`, and closes it.
+pub async fn refuse_connection(state: Rc<ShardState>, stream: Stream, fault: Fault) {
+    let deadline = state.deadlines.watch(stream.raw_fd());
+    deadline.set(now().plus(DISCARD_TIMEOUT));
+    let mut out = Vec::new();
+    let (id, date) = (state.next_request_id(), state.http_date());
+    write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+    if stream.write_all(out, 0).await.0.is_ok() {
+        linger(&state, &stream).await;
+    }
+    stream.shutdown_both();
+}
+
+struct Http1 {
+    state: Rc<ShardState>,
+    stream: Stream,
+    deadline: Deadline,
+    listener: Rc<ListenerContext>,
+    peer: Cell<Peer>,
+    awaits_proxy_header: Cell<bool>,
+    requests_count: Cell<u64>,
+    /// The second since start that is being counted, and the requests in it.
+    second: Cell<(u64, u32)>,
+    answer_started: Cell<bool>,
+}
+
+/// What the connection does next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Next {
+    /// Waits for the next request; the instant is the end of the last one.
+    Idle(Nanos),
+    /// Closes.
+    Close,
+    /// Closes after reading what the client still sends, so that the answer is not lost.
+    Linger,
+}
+
+/// The buffers of a connection at work.
+struct Work {
+    /// What was read and not yet used up.
+    input: Vec<u8>,
+    /// Answers that were not yet sent.
+    output: Vec<u8>,
+    head: Box<RequestHead>,
+    scanner: HeadScanner,
+    /// Where in `input` the next request begins.
+    start: usize,
+    /// Answers in `output`.
+    answers_count: u32,
+    /// When the latest read or answer was done.
+    at: Nanos,
+    /// When the head that is being read must be complete; set by the first read that leaves it
+    /// incomplete.
+    head_due: Option<Nanos>,
+}
+
+impl Http1 {
+    async fn run(&self) {
+        let mut idle_since = now();
+        loop {
+            let idle_timeout_ms = self.state.plan().plan.limits.idle_timeout_ms;
+            self.deadline.set(idle_since.plus(Nanos::from_millis(idle_timeout_ms)));
+            // A connection that has not asked anything yet is not idle: its request may be on its way.
+            self.deadline.set_idle(self.requests_count.get() > 0);
+            if self.state.draining.get() && self.requests_count.get() > 0 {
+                return;
+            }
+            if self.stream.readable().await.is_err() || self.deadline.passed() {
+                return;
+            }
+            self.deadline.set_idle(false);
+            match CatchPanic::new(self.serve_ready()).await {
+                Ok(Next::Idle(at)) => idle_since = at,
+                Ok(Next::Close) => return,
+                Ok(Next::Linger) => return Box::pin(self.linger()).await,
+                Err(_) => return Box::pin(self.answer_panic()).await,
+            }
+        }
+    }
+
+    /// Serves what has come, to the point where the connection is idle again or ends.
+    async fn serve_ready(&self) -> Next {
+        let mut work = Work {
+            input: self.state.head_buffers.take(),
+            output: self.state.head_buffers.take(),
+            head: self.state.take_request_head(),
+            scanner: HeadScanner::new(),
+            start: 0,
+            answers_count: 0,
+            at: Nanos(0),
+            head_due: None,
+        };
+        let next = self.serve_requests(&mut work).await;
+        self.state.head_buffers.put(work.input);
+        self.state.head_buffers.put(work.output);
+        self.state.put_request_head(work.head);
+        next
+    }
+
+    async fn serve_requests(&self, work: &mut Work) -> Next {
+        if let Err(next) = self.read(work).await {
+            return next;
+        }
+        if self.awaits_proxy_header.get()
+            && let Err(next) = self.take_proxy_header(work).await
+        {
+            return next;
+        }
+        loop {
+            let plan = self.state.plan();
+            let limits = &plan.plan.limits;
+            let head_limits = head_limits(limits);
+            let found = work.scanner.find_end(&work.input[work.start..], &head_limits);
+            let next = match found {
+                Err(fault) => Some(self.refuse(work, fault)),
+                Ok(Some(head_bytes)) => self.serve_one(work, head_bytes, limits).await,
+                Ok(None) => {
+                    if let Err(next) = self.flush(work).await {
+                        return next;
+                    }
+                    match self.read_head(work, limits).await {
+                        Ok(()) => continue,
+                        Err(next) => Some(next),
+                    }
+                }
+            };
+            if let Some(next) = next {
+                return match self.flush(work).await {
+                    Ok(()) => next,
+                    Err(next) => next,
+                };
+            }
+            let is_idle = work.start == work.input.len();
+            if (is_idle || work.answers_count >= REQUESTS_PER_TURN_MAX)
+                && let Err(next) = self.flush(work).await
+            {
+                return next;
+            }
+            if is_idle {
+                return Next::Idle(work.at);
+            }
+        }
+    }
+
+    /// Serves the request whose head lies at the front of the input. `Some` ends the connection or
+    /// its turn.
+    async fn serve_one(&self, work: &mut Work, head_bytes: usize, limits: &Limits) -> Option<Next> {
+        let head_end = work.start + head_bytes;
+        let parsed = work.head.parse(&work.input[work.start..head_end], &head_limits(limits));
+        if let Err(fault) = parsed {
+            return Some(self.refuse(work, fault));
+        }
+        if let Err(fault) = self.check_rate(work.at, limits) {
+            return Some(self.refuse(work, fault));
+        }
+        if let Err(next) = self.complete_small_body(work, head_end, limits).await {
+            return Some(next);
+        }
+        self.requests_count.set(self.requests_count.get() + 1);
+        self.answer_started.set(false);
+        let (before, after) = work.input.split_at_mut(work.start + head_bytes);
+        let request = Request {
+            head: &work.head,
+            bytes: &before[work.start..],
+            id: self.state.next_request_id(),
+            started: work.at,
+        };
+        let mut body = RequestBody {
+            framing: work.head.framing,
+            early: after,
+            awaits_continue: work.head.expect_continue,
+            bytes_max: limits.body_bytes_max,
+            fate: BodyFate::Untouched,
+        };
+        let requests_max = limits.requests_per_connection_max;
+        let client = Client {
+            stream: &self.stream,
+            deadline: &self.deadline,
+            peer: self.peer.get(),
+            listener: &self.listener,
+            write_timeout: Nanos::from_millis(limits.write_timeout_ms),
+            may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
+            answer_started: &self.answer_started,
+        };
+        let served = serve(&self.state, &client, &request, &mut body, &mut work.output).await;
+        work.at = served.ended;
+        work.answers_count += 1;
+        let fate = body.fate;
+        if !served.goes_on {
+            let has_body = work.head.framing != BodyFraming::None;
+            return Some(if has_body { Next::Linger } else { Next::Close });
+        }
+        self.step_over_body(work, head_end, fate).await
+    }
+
+    /// Moves the input behind the body of the request that was just served.
+    async fn step_over_body(
+        &self,
+        work: &mut Work,
+        head_end: usize,
+        fate: BodyFate,
+    ) -> Option<Next> {
+        work.scanner = HeadScanner::new();
+        work.head_due = None;
+        work.start = head_end;
+        match fate {
+            BodyFate::TakenWhole(surplus) => {
+                work.input.clear();
+                work.input.extend_from_slice(&surplus);
+                work.start = 0;
+                None
+            }
+            BodyFate::Abandoned => Some(Next::Linger),
+            BodyFate::Untouched => match work.head.framing {
+                BodyFraming::None | BodyFraming::UntilClose => None,
+                BodyFraming::Length(length) => self.skip_length(work, length).await.err(),
+                BodyFraming::Chunked => self.skip_chunks(work),
+            },
+        }
+    }
+
+    /// Skips a body of known length, reading the rest of it if need be; answers that wait are sent
+    /// first.
+    async fn skip_length(&self, work: &mut Work, length: u64) -> Result<(), Next> {
+        let early = (work.input.len() - work.start) as u64;
+        if length <= early {
+            work.start += usize::try_from(length).unwrap_or(usize::MAX);
+            return Ok(());
+        }
+        debug_assert!(length - early <= DISCARD_BYTES_MAX);
+        self.flush(work).await?;
+        let mut left = length - early;
+        work.start = 0;
+        while left > 0 {
+            work.input.clear();
+            self.deadline.set_read(work.at.plus(DISCARD_TIMEOUT));
+            let bytes_max = usize::try_from(left).unwrap_or(usize::MAX);
+            let input = std::mem::take(&mut work.input);
+            let (result, input) = self.stream.read_append_up_to(input, bytes_max).await;
+            work.input = input;
+            match result {
+                Ok(count) if count > 0 => left -= count as u64,
+                _ => return Err(Next::Close),
+            }
+        }
+        work.input.clear();
+        work.at = now();
+        Ok(())
+    }
+
+    /// Skips a chunked body that lies whole in the input, as the answer has promised.
+    fn skip_chunks(&self, work: &mut Work) -> Option<Next> {
+        let decoded = ChunkedDecoder::new().decode(&mut work.input[work.start..].to_vec());
+        match decoded {
+            Ok(decoded) if decoded.done => {
+                work.start += decoded.consumed_bytes;
+                None
+            }
+            _ => Some(Next::Linger),
+        }
+    }
+
+    /// Reads a short body to its end before the request is served, so that it can be sent again
+    /// should a target fail.
+    async fn complete_small_body(
+        &self,
+        work: &mut Work,
+        head_end: usize,
+        limits: &Limits,
+    ) -> Result<(), Next> {
+        let BodyFraming::Length(length) = work.head.framing else {
+            return Ok(());
+        };
+        let early = work.input.len() - head_end;
+        if length <= early as u64 || length > SMALL_BODY_BYTES || work.head.expect_continue {
+            return Ok(());
+        }
+        self.flush(work).await?;
+        let body_bytes = usize::try_from(length).unwrap_or(usize::MAX);
+        let end = head_end + body_bytes;
+        if end > work.input.capacity() {
+            work.input.reserve(end - work.input.len());
+        }
+        while work.input.len() < end {
+            let due = now().plus(Nanos::from_millis(limits.body_timeout_ms));
+            self.deadline.set_read(due);
+            let input = std::mem::take(&mut work.input);
+            let (result, input) = self.stream.read_append(input).await;
+            work.input = input;
+            if !matches!(result, Ok(count) if count > 0) {
+                return Err(self.end_of_input(work, self.deadline.passed()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once. At the end of input the connection closes without a word.
+    async fn read(&self, work: &mut Work) -> Result<(), Next> {
+        let input = std::mem::take(&mut work.input);
+        let (result, input) = self.stream.read_append(input).await;
+        work.input = input;
+        work.at = now();
+        match result {
+            Ok(count) if count > 0 => Ok(()),
+            _ => Err(Next::Close),
+        }
+    }
+
+    /// Reads more of a head that is not complete.
+    async fn read_head(&self, work: &mut Work, limits: &Limits) -> Result<(), Next> {
+        if work.start > 0 {
+            work.input.drain(..work.start);
+            work.start = 0;
+        }
+        if work.input.len() == work.input.capacity() {
+            let bytes_max = HEAD_BYTES_CEILING + BUFFER_BYTES;
+            work.input.reserve(bytes_max.saturating_sub(work.input.len()).max(1));
+        }
+        let head_timeout = Nanos::from_millis(limits.head_timeout_ms);
+        let head_due = *work.head_due.get_or_insert(work.at.plus(head_timeout));
+        self.deadline.set_read(head_due);
+        let was_empty = work.input.is_empty();
+        match self.read(work).await {
+            Ok(()) => Ok(()),
+            Err(_) if was_empty => Err(Next::Close),
+            Err(_) => Err(self.end_of_input(work, self.deadline.passed())),
+        }
+    }
+
+    /// The input ended in the middle of a request: an answer if it was slow, else nothing.
+    fn end_of_input(&self, work: &mut Work, timed_out: bool) -> Next {
+        if !timed_out {
+            self.state.recorder.connection_fault(Fault::ClientGone);
+            return Next::Close;
+        }
+        self.refuse(work, Fault::RequestTimeout);
+        Next::Close
+    }
+
+    async fn take_proxy_header(&self, work: &mut Work) -> Result<(), Next> {
+        let limits = self.state.plan().plan.limits.head_timeout_ms;
+        self.deadline.set_read(work.at.plus(Nanos::from_millis(limits)));
+        let input = std::mem::take(&mut work.input);
+        let (result, input) = read_proxy_header(&self.stream, input).await;
+        work.input = input;
+        match result {
+            Ok(source) => {
+                if let Some(source) = source {
+                    self.peer.set(source);
+                }
+                self.awaits_proxy_header.set(false);
+                self.deadline.clear();
+                Ok(())
+            }
+            Err(fault) => {
+                // Whoever speaks no PROXY protocol here is not the proxy: not a word to them.
+                self.state.recorder.connection_fault(fault);
+                Err(Next::Close)
+            }
+        }
+    }
+
+    /// Appends the answer to a request that cannot be served; the connection ends with it.
+    fn refuse(&self, work: &mut Work, fault: Fault) -> Next {
+        self.state.recorder.connection_fault(fault);
+        let id: RequestId = self.state.next_request_id();
+        let has_body = work.head.method != Method::Head;
+        let date = self.state.http_date();
+        write_fault(&mut work.output, fault, id, Persistence::Close, has_body, &date);
+        Next::Linger
+    }
+
+    /// Counts requests per second of this connection.
+    fn check_rate(&self, at: Nanos, limits: &Limits) -> Result<(), Fault> {
+        let requests_max = limits.requests_per_connection_per_second_max;
+        if requests_max == 0 {
+            return Ok(());
+        }
+        let this_second = at.as_millis() / 1_000;
+        let (second, count) = self.second.get();
+        let count = if second == this_second { count + 1 } else { 1 };
+        self.second.set((this_second, count));
+        if count <= requests_max {
+            return Ok(());
+        }
+        let retry_after_ms = 1_000 - u32::try_from(at.as_millis() % 1_000).unwrap_or(0);
+        Err(Fault::Throttled { scope: ThrottleScope::Connection, retry_after_ms })
+    }
+
+    /// Sends the answers that wait.
+    async fn flush(&self, work: &mut Work) -> Result<(), Next> {
+        if work.output.is_empty() {
+            return Ok(());
+        }
+        let plan = self.state.plan();
+        let write_timeout = Nanos::from_millis(plan.plan.limits.write_timeout_ms);
+        let mut output = std::mem::take(&mut work.output);
+        let mut written = 0;
+        while written < output.len() {
+            self.deadline.set(work.at.plus(write_timeout));
+            let (result, same_output) = self.stream.write_some(output, written).await;
+            output = same_output;
+            match result {
+                Ok(count) => written += count,
+                Err(_) => return Err(Next::Close),
+            }
+            if written < output.len() {
+                work.at = now();
+            }
+        }
+        output.clear();
+        work.output = output;
+        work.answers_count = 0;
+        Ok(())
+    }
+
+    async fn linger(&self) {
+        self.deadline.set(now().plus(DISCARD_TIMEOUT));
+        linger(&self.state, &self.stream).await;
+    }
+
+    /// Answers 500 after a panic, if no answer had begun.
+    async fn answer_panic(&self) {
+        self.state.recorder.panicked();
+        if self.answer_started.get() {
+            return;
+        }
+        let mut out = Vec::new();
+        let (id, date) = (self.state.next_request_id(), self.state.http_date());
+        write_fault(&mut out, Fault::Panicked, id, Persistence::Close, true, &date);
+        self.deadline.set(now().plus(DISCARD_TIMEOUT));
+        if self.stream.write_all(out, 0).await.0.is_ok() {
+            self.linger().await;
+        }
+    }
+}
+
+/// Ends the sending direction and reads on for a while: closing with unread input would reset the
+/// connection and could take the answer away from the client (RFC 9112 section 9.6). The caller has
+/// set a deadline.
+async fn linger(state: &ShardState, stream: &Stream) {
+    stream.shutdown_write();
+    let mut buffer = state.body_buffers.take();
+    let mut left = 16 * DISCARD_BYTES_MAX;
+    loop {
+        buffer.clear();
+        let (result, same_buffer) = stream.read_append(buffer).await;
+        buffer = same_buffer;
+        match result {
+            Ok(count) if count > 0 && left > count as u64 => left -= count as u64,
+            _ => break,
+        }
+    }
+    state.body_buffers.put(buffer);
+}
+
+/// Bodies up to this length are read whole before the request is forwarded.
+const SMALL_BODY_BYTES: u64 = 16 * 1024;
+
+fn head_limits(limits: &Limits) -> HeadLimits {
+    HeadLimits {
+        request_line_bytes_max: limits.request_line_bytes_max,
+        head_bytes_max: limits.head_bytes_max,
+        headers_count_max: limits.headers_count_max,
+    }
+}

@@ -1,0 +1,110 @@
+//! The request time of the Common Log Format: `20/Nov/2026:11:00:00 +0000`.
+
+use std::cell::Cell;
+
+/// Length of the text.
+pub(super) const CLF_BYTES: usize = 26;
+
+/// Formats instants, and remembers the last second: requests come many to one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClfClock {
+    last: Cell<(Option<u64>, [u8; CLF_BYTES])>,
+}
+
+impl ClfClock {
+    /// The text of the second that `unix_ms` (milliseconds since 1970) lies in, in UTC.
+    #[inline]
+    pub(super) fn text(&self, unix_ms: u64) -> [u8; CLF_BYTES] {
+        let second = unix_ms / 1_000;
+        let (known, text) = self.last.get();
+        if known == Some(second) {
+            return text;
+        }
+        let text = clf(second);
+        self.last.set((Some(second), text));
+        text
+    }
+}
+
+const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+
+fn clf(second: u64) -> [u8; CLF_BYTES] {
+    let (days, of_day) = (second / 86_400, second % 86_400);
+    let (year, month, day) = civil_date(days);
+    let mut text = *b"00/Jan/0000:00:00:00 +0000";
+    write_two(&mut text, 0, day);
+    let name = MONTHS.chunks_exact(3).nth(month.saturating_sub(1) as usize).unwrap_or(b"???");
+    text[3..6].copy_from_slice(name);
+    write_two(&mut text, 7, year / 100 % 100);
+    write_two(&mut text, 9, year % 100);
+    write_two(&mut text, 12, of_day / 3_600);
+    write_two(&mut text, 15, of_day / 60 % 60);
+    write_two(&mut text, 18, of_day % 60);
+    text
+}
+
+fn write_two(text: &mut [u8; CLF_BYTES], at: usize, number: u64) {
+    text[at] = b'0' + (number / 10 % 10) as u8;
+    text[at + 1] = b'0' + (number % 10) as u8;
+}
+
+/// Year, month (from 1) and day (from 1) of the Gregorian calendar, `days` after 1970-01-01.
+/// Years are counted from March here, so that the leap day is a year's last.
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    const DAYS_OF_400_YEARS: u64 = 146_097;
+    const MARCH_0000_TO_1970: u64 = 719_468;
+    let days = days + MARCH_0000_TO_1970;
+    let (era, of_era) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(unix_ms: u64) -> String {
+        String::from_utf8(ClfClock::default().text(unix_ms).to_vec()).expect("ASCII")
+    }
+
+    #[test]
+    fn known_instants() {
+        assert_eq!(text(0), "01/Jan/1970:00:00:00 +0000");
+        assert_eq!(text(951_782_399_999), "28/Feb/2000:23:59:59 +0000");
+        assert_eq!(text(951_782_400_000), "29/Feb/2000:00:00:00 +0000");
+        assert_eq!(text(1_795_172_400_000), "20/Nov/2026:11:00:00 +0000");
+        assert_eq!(text(4_107_542_400_000), "01/Mar/2100:00:00:00 +0000");
+    }
+
+    #[test]
+    fn days_follow_each_other_for_500_years() {
+        let mut before = (1969, 12, 31);
+        for days in 0..183_000 {
+            let (year, month, day) = civil_date(days);
+            let next_day = (year, month, day) == (before.0, before.1, before.2 + 1);
+            let next_month = (year, month, day) == (before.0, before.1 + 1, 1) && before.2 >= 28;
+            let next_year = (year, month, day) == (before.0 + 1, 1, 1) && before.1 == 12;
+            assert!(
+                next_day || next_month || next_year,
+                "{before:?} then {:?}",
+                (year, month, day)
+            );
+            assert!(day <= 31 && month <= 12);
+            before = (year, month, day);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_followed() {
+        let clock = ClfClock::default();
+        let first = clock.text(1_795_172_400_000);
+        assert_eq!(clock.text(1_795_172_400_999), first);
+        assert_ne!(clock.text(1_795_172_401_000), first);
+        assert_eq!(clock.text(1_795_172_400_001), first, "backwards too");
+    }
+}

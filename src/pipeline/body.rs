@@ -1,0 +1,81 @@
+//! A request's body before anyone has asked for it.
+
+use crate::base::{Fault, Nanos};
+use crate::proto::{BodyFraming, ChunkedDecoder};
+
+/// Most bytes of an unwanted body that are read and thrown away to keep the connection. Above it
+/// the connection closes: reading on would cost more than connecting again.
+pub(crate) const DISCARD_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long a connection that closes goes on reading what the client still sends, so that the
+/// answer is not lost to a reset.
+pub(crate) const DISCARD_TIMEOUT: Nanos = Nanos::from_millis(2_000);
+
+/// The body of one request: how it is framed, and what of it came with the head.
+pub struct RequestBody<'r> {
+    /// The framing that the head declares.
+    pub(crate) framing: BodyFraming,
+    /// The bytes after the head that have been read: the body's beginning, and perhaps the next
+    /// request.
+    pub(crate) early: &'r mut [u8],
+    /// The client waits for a 100 before it sends the body.
+    pub(crate) awaits_continue: bool,
+    /// Longest body of the route.
+    pub(crate) bytes_max: u64,
+    /// What has become of it.
+    pub(crate) fate: BodyFate,
+}
+
+/// What has become of a request's body.
+pub enum BodyFate {
+    /// Nobody has touched it.
+    Untouched,
+    /// It was read to its end, beyond the early bytes; this much more had been read by then.
+    TakenWhole(Vec<u8>),
+    /// It was not read to its end and never will be: the connection must close.
+    Abandoned,
+}
+
+impl RequestBody<'_> {
+    /// The length of the body within the early bytes, if all of it is there and has a length.
+    pub(crate) fn whole_length(&self) -> Option<usize> {
+        match self.framing {
+            BodyFraming::Length(length) => {
+                let length = usize::try_from(length).ok()?;
+                (length <= self.early.len()).then_some(length)
+            }
+            BodyFraming::Chunked | BodyFraming::UntilClose => None,
+            BodyFraming::None => Some(0),
+        }
+    }
+
+    /// Whether an answer that does not read the body may keep the connection: the rest is short
+    /// enough to be thrown away, and surely comes.
+    pub(crate) fn is_cheap_to_discard(&self) -> bool {
+        match self.framing {
+            BodyFraming::None => true,
+            BodyFraming::Length(length) => {
+                let left = length.saturating_sub(self.early.len() as u64);
+                left == 0 || (left <= DISCARD_BYTES_MAX && !self.awaits_continue)
+            }
+            BodyFraming::Chunked => self.chunked_early_length().is_some(),
+            BodyFraming::UntilClose => false,
+        }
+    }
+
+    /// The raw length of a chunked body that lies whole within the early bytes.
+    pub(crate) fn chunked_early_length(&self) -> Option<usize> {
+        let mut scratch = self.early.to_vec();
+        let mut decoder = ChunkedDecoder::new();
+        let decoded = decoder.decode(&mut scratch).ok()?;
+        decoded.done.then_some(decoded.consumed_bytes)
+    }
+
+    /// Refuses a body that is declared longer than the route allows.
+    pub(crate) fn check_length(&self) -> Result<(), Fault> {
+        match self.framing {
+            BodyFraming::Length(length) if length > self.bytes_max => Err(Fault::BodyTooLarge),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The client's side of a request: its connection, and what is known of it.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::base::{Fault, Nanos};
+use crate::model::Listener;
+use crate::rt::{Deadline, Peer, Stream, now};
+
+/// What all connections of one listener have in common.
+#[derive(Debug)]
+pub struct ListenerContext {
+    /// The listener's settings.
+    pub listener: Listener,
+    /// `http`; `https` comes with TLS.
+    pub scheme: &'static str,
+    /// The local port as text, empty for unix sockets.
+    pub port: Box<str>,
+    /// The field lines that tell targets about the listener, each ended by CRLF.
+    pub forwarded_lines: Box<[u8]>,
+}
+
+impl ListenerContext {
+    /// The context of `listener`, bound to `port`.
+    #[must_use]
+    pub fn new(listener: Listener, port: Option<u16>) -> Self {
+        let scheme = "http";
+        let port = port.map(|port| port.to_string()).unwrap_or_default();
+        let mut lines = format!("x-forwarded-proto: {scheme}\r\n");
+        if !port.is_empty() {
+            lines.push_str(&format!("x-forwarded-port: {port}\r\n"));
+        }
+        Self {
+            listener,
+            scheme,
+            port: port.into_boxed_str(),
+            forwarded_lines: lines.into_bytes().into_boxed_slice(),
+        }
+    }
+
+    /// Whether what `peer` says of its own clients is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.listener.trusted_proxies.iter().any(|network| network.contains(peer))
+    }
+}
+
+/// The client of a request, and the way back to it.
+pub struct Client<'c> {
+    /// The connection.
+    pub stream: &'c Stream,
+    /// Its deadline.
+    pub deadline: &'c Deadline,
+    /// Who connected: the socket's peer, or the source that a PROXY header named.
+    pub peer: Peer,
+    /// The listener.
+    pub listener: &'c ListenerContext,
+    /// How long a write may make no progress.
+    pub write_timeout: Nanos,
+    /// The connection may carry another request after this one.
+    pub may_persist: bool,
+    /// Set once a byte of the final answer is on its way: a fault can no longer be told.
+    pub answer_started: &'c Cell<bool>,
+}
+
+impl Client<'_> {
+    /// The client's address; unix sockets count as 127.0.0.1.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        match self.peer {
+            Peer::Tcp(address) => address.ip().to_canonical(),
+            Peer::Unix => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+
+    /// Writes `buffer[start..]` whole. [`Fault::ClientGone`] if the client went away, or took
+    /// nothing for too long.
+    pub(crate) async fn write(
+        &self,
+        buffer: Vec<u8>,
+        start: usize,
+        at: Nanos,
+    ) -> (Result<(), Fault>, Vec<u8>) {
+        let (mut buffer, mut written, mut at) = (buffer, start, at);
+        while written < buffer.len() {
+            self.deadline.set(at.plus(self.write_timeout));
+            let (result, same_buffer): (io::Result<usize>, _) =
+                self.stream.write_some(buffer, written).await;
+            buffer = same_buffer;
+            match result {
+                Ok(count) => written += count,
+                Err(_) => return (Err(Fault::ClientGone), buffer),
+            }
+            if written < buffer.len() {
+                at = now();
+            }
+        }
+        (Ok(()), buffer)
+    }
+}

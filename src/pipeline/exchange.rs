@@ -1,0 +1,745 @@
+//! Forwards a request to a target and its answer to the client.
+//!
+//! A try begins on a connection of the pool or a new one. Until a byte of an answer has been
+//! passed on, a try that failed may be followed by another: always if the request was never sent,
+//! else only if the method is idempotent and the body is still at hand. A connection goes back to
+//! the pool only when its answer was read to its end and nothing came after it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::body::{BodyFate, RequestBody};
+use super::client::Client;
+use super::forward::{
+    Inbound, Outbound, write_interim_head, write_request_head, write_response_head,
+};
+use super::request::Request;
+use super::respond::Persistence;
+use super::state::{ShardPlan, ShardState};
+use super::tunnel::tunnel;
+use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
+use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
+use crate::base::{Fault, Nanos};
+use crate::model::{Balance, HashKey};
+use crate::plan::{PathSpans, ProxyPlan};
+use crate::proto::{
+    BodyFraming, ChunkedDecoder, FieldName, HeadLimits, HeadScanner, ResponseHead, Version,
+    write_chunk_head,
+};
+use crate::rt::now;
+use crate::upstream::{Connection, Group, Lease, Outcome, TargetId, stable_hash};
+
+/// One request on its way through a target group.
+pub(crate) struct Exchange<'x, 'b> {
+    pub(crate) state: &'x Rc<ShardState>,
+    pub(crate) plan: &'x Rc<ShardPlan>,
+    pub(crate) client: &'x Client<'x>,
+    pub(crate) request: &'x Request<'x>,
+    pub(crate) proxy: &'x ProxyPlan,
+    pub(crate) spans: &'x PathSpans,
+    pub(crate) routed_path: &'x [u8],
+    pub(crate) body: &'x mut RequestBody<'b>,
+    pub(crate) out: &'x mut Vec<u8>,
+}
+
+/// An answer that was passed on whole.
+pub(crate) struct Relayed {
+    pub(crate) status: u16,
+    pub(crate) goes_on: bool,
+    pub(crate) answer_bytes: u64,
+    /// From the request sent to the answer's head.
+    pub(crate) upstream: Nanos,
+    pub(crate) is_tunnel: bool,
+    pub(crate) ended: Nanos,
+}
+
+/// A target's final answer, its head parsed, before anything was passed on.
+struct Answer {
+    connection: Connection,
+    head: Box<ResponseHead>,
+    /// What was read: `[..start]` is used up, the head follows, then the body's beginning.
+    buffer: Vec<u8>,
+    start: usize,
+    upload: Option<Rc<Upload>>,
+    /// When its head was complete.
+    came: Nanos,
+}
+
+/// Why a try failed.
+struct Failure {
+    fault: Fault,
+    outcome: Outcome,
+    /// How much of the exchange had happened.
+    stage: TryStage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum TryStage {
+    /// The request was not sent.
+    NotSent,
+    /// It was sent, in part or whole; no byte of an answer came.
+    Sent,
+    /// An answer began.
+    Answering,
+}
+
+impl Exchange<'_, '_> {
+    /// Forwards the request, tries again where that is safe, and passes the answer on.
+    pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
+        self.flush_out().await?;
+        self.client.deadline.clear();
+        let (mut lease, answer, sent) = self.answer().await?;
+        let status = answer.head.status;
+        let upstream = answer.came.since(sent);
+        let came = answer.came;
+        let result = self.pass_on(&mut lease, answer).await;
+        match result {
+            Ok(passed) => {
+                lease.report(Outcome::Answered(status), passed.ended);
+                Ok(Relayed {
+                    status,
+                    goes_on: passed.goes_on,
+                    answer_bytes: passed.answer_bytes,
+                    upstream,
+                    is_tunnel: status == 101,
+                    ended: passed.ended,
+                })
+            }
+            Err(fault) => {
+                lease.report(outcome_of(fault, status), came);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Sends answers to earlier requests that are still waiting in `out`.
+    async fn flush_out(&mut self) -> Result<(), Fault> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let out = std::mem::take(self.out);
+        let (result, out) = self.client.write(out, 0, self.request.started).await;
+        *self.out = out;
+        self.out.clear();
+        result
+    }
+
+    /// Tries targets until one answers or no further try is allowed.
+    async fn answer(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
+        let group = Rc::clone(self.plan.group(self.proxy.group));
+        let hash = self.hash(&group);
+        let mut tried: Vec<TargetId> = Vec::new();
+        let mut at = self.request.started;
+        let mut retries_count = 0;
+        loop {
+            let mut lease = group.lease(at, hash, &tried)?;
+            let failure = match self.try_target(&lease, at).await {
+                Ok(answer) if !self.is_unwanted(&group, &answer) => return Ok((lease, answer, at)),
+                Ok(answer) => {
+                    // A 502, 503 or 504 that the group's settings say to try elsewhere.
+                    if !group.may_retry(answer.came, retries_count) {
+                        return Ok((lease, answer, at));
+                    }
+                    lease.report(Outcome::Answered(answer.head.status), answer.came);
+                    tried.push(lease.target());
+                    (at, retries_count) = (answer.came, retries_count + 1);
+                    self.state.put_response_head(answer.head);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            at = now();
+            lease.report(failure.outcome, at);
+            if !self.may_send_again(failure.stage) || !group.may_retry(at, retries_count) {
+                return Err(failure.fault);
+            }
+            tried.push(lease.target());
+            retries_count += 1;
+        }
+    }
+
+    /// What a consistent hash is taken over, hashed; 0 where the group does not ask.
+    fn hash(&self, group: &Group) -> u64 {
+        group.with_settings(|settings| {
+            let Balance::ConsistentHash(key) = &settings.balance else { return 0 };
+            let by_ip = || match self.client.ip() {
+                IpAddr::V4(ip) => stable_hash(&ip.octets()),
+                IpAddr::V6(ip) => stable_hash(&ip.octets()),
+            };
+            let (head, bytes) = (self.request.head, self.request.bytes);
+            match key {
+                HashKey::SourceIp => by_ip(),
+                HashKey::Path => stable_hash(self.request.path()),
+                HashKey::Header(name) => head
+                    .field_by_name(bytes, name.as_bytes())
+                    .map_or_else(by_ip, |field| stable_hash(field.value.of(bytes))),
+            }
+        })
+    }
+
+    /// Whether the request may be sent once more after a try that came as far as `stage`.
+    fn may_send_again(&self, stage: TryStage) -> bool {
+        let body_at_hand = matches!(self.body.fate, BodyFate::Untouched);
+        match stage {
+            TryStage::NotSent => body_at_hand,
+            TryStage::Sent => body_at_hand && self.request.head.method.is_idempotent(),
+            TryStage::Answering => false,
+        }
+    }
+
+    fn is_unwanted(&self, group: &Group, answer: &Answer) -> bool {
+        matches!(answer.head.status, 502..=504)
+            && group.with_settings(|settings| settings.retry.on_gateway_status)
+            && self.may_send_again(TryStage::Sent)
+    }
+
+    /// One try: on an idle connection, and if that turns out to have been closed, on a new one.
+    async fn try_target(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
+        if let Some(connection) = lease.idle_connection() {
+            self.plan.recorder.group(self.proxy.group).connection_reused();
+            match self.send(lease, connection, at).await {
+                Err(failure)
+                    if failure.outcome == Outcome::Reset
+                        && failure.stage == TryStage::Sent
+                        && self.may_send_again(TryStage::Sent) => {}
+                other => return other,
+            }
+        }
+        let state = self.state;
+        let connected = lease.connect(&state.deadlines, at, &state.head_buffers).await;
+        let connection = connected.map_err(|fault| Failure {
+            fault,
+            outcome: match fault {
+                Fault::ConnectTimeout => Outcome::ConnectTimeout,
+                _ => Outcome::ConnectFailed,
+            },
+            stage: TryStage::NotSent,
+        })?;
+        self.plan.recorder.group(self.proxy.group).connection_opened();
+        self.send(lease, connection, at).await
+    }
+
+    /// Sends the request on `connection` and reads the head of the final answer.
+    async fn send(
+        &mut self,
+        lease: &Lease,
+        connection: Connection,
+        at: Nanos,
+    ) -> Result<Answer, Failure> {
+        let state = self.state;
+        let mut wire = state.head_buffers.take();
+        let upgrade = self.wants_upgrade();
+        let outbound = Outbound {
+            request: self.request,
+            client: self.client,
+            proxy: self.proxy,
+            spans: self.spans,
+            routed_path: self.routed_path,
+            forwarding: &self.plan.plan.forwarding,
+            upgrade,
+        };
+        write_request_head(&mut wire, &outbound, |out| lease.write_host(out));
+        let left = self.append_early_body(&mut wire).map_err(|fault| Failure {
+            fault,
+            outcome: Outcome::Abandoned,
+            stage: TryStage::Answering,
+        })?;
+        let timeout = Nanos::from_millis(self.proxy.timeout_ms);
+        connection.deadline.set(at.plus(timeout));
+        let (written, wire) = connection.stream.write_all(wire, 0).await;
+        state.head_buffers.put(wire);
+        // A target may answer and close before it has read everything: its answer counts.
+        let upload = match (left, written) {
+            (Some(left), Ok(())) => Some(self.start_upload(left, &connection, timeout).await?),
+            (Some(_), Err(_)) => {
+                self.body.fate = BodyFate::Abandoned;
+                None
+            }
+            (None, _) => None,
+        };
+        self.read_answer(connection, upload).await
+    }
+
+    fn wants_upgrade(&self) -> bool {
+        let head = self.request.head;
+        // An Upgrade with a body would leave the body's bytes to be taken for the new protocol
+        // (CVE-2026-58055); one to HTTP/2 would hide requests from the gateway.
+        head.upgrade
+            && head.framing == BodyFraming::None
+            && head.fields.iter().filter(|field| field.known == FieldName::Upgrade).all(|field| {
+                let value = field.value.of(self.request.bytes);
+                !value.split(|byte| *byte == b',').any(|protocol| {
+                    let protocol = protocol.trim_ascii().to_ascii_lowercase();
+                    protocol.starts_with(b"h2")
+                        || protocol.starts_with(b"http")
+                        || protocol.starts_with(b"tls")
+                })
+            })
+    }
+
+    /// Appends what of the body came with the head; says what is still to come, if anything.
+    fn append_early_body(&mut self, wire: &mut Vec<u8>) -> Result<Option<BodyLeft>, Fault> {
+        match self.body.framing {
+            BodyFraming::None | BodyFraming::UntilClose => Ok(None),
+            BodyFraming::Length(length) => {
+                let early = self.body.early.len() as u64;
+                if let Some(whole) = self.body.whole_length() {
+                    wire.extend_from_slice(&self.body.early[..whole]);
+                    return Ok(None);
+                }
+                wire.extend_from_slice(self.body.early);
+                Ok(Some(BodyLeft::Length(length - early)))
+            }
+            BodyFraming::Chunked => self.append_early_chunks(wire),
+        }
+    }
+
+    /// Decodes a copy of the early bytes, so that a further try finds them as they came.
+    fn append_early_chunks(&mut self, wire: &mut Vec<u8>) -> Result<Option<BodyLeft>, Fault> {
+        let mut scratch = self.state.body_buffers.take();
+        scratch.extend_from_slice(self.body.early);
+        let mut decoder = ChunkedDecoder::new();
+        let decoded = decoder.decode(&mut scratch)?;
+        if decoded.payload_bytes as u64 > self.body.bytes_max {
+            return Err(Fault::BodyTooLarge);
+        }
+        append_chunk(wire, &scratch[..decoded.payload_bytes]);
+        self.state.body_buffers.put(scratch);
+        if decoded.done {
+            append_last_chunk(wire, decoder.trailers());
+            return Ok(None);
+        }
+        let left_max = self.body.bytes_max - decoded.payload_bytes as u64;
+        Ok(Some(BodyLeft::Chunked { decoder: Box::new(decoder), left_max }))
+    }
+
+    /// Lets a second task send the rest of the body while this one waits for the answer.
+    async fn start_upload(
+        &mut self,
+        left: BodyLeft,
+        connection: &Connection,
+        timeout: Nanos,
+    ) -> Result<Rc<Upload>, Failure> {
+        self.body.fate = BodyFate::Abandoned; // until the upload says better
+        if self.body.awaits_continue {
+            let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+            let (result, _) = self.client.write(interim, 0, now()).await;
+            result.map_err(|fault| Failure {
+                fault,
+                outcome: Outcome::Abandoned,
+                stage: TryStage::Answering,
+            })?;
+        }
+        let task = UploadTask {
+            state: Rc::clone(self.state),
+            client: self.client.stream.clone(),
+            client_deadline: self.client.deadline.mover(),
+            body_timeout: Nanos::from_millis(self.plan.plan.limits.body_timeout_ms),
+            target: connection.stream.clone(),
+            target_deadline: connection.deadline.mover(),
+            target_timeout: timeout,
+            left,
+        };
+        Ok(task.start())
+    }
+
+    /// Reads up to the end of the final answer's head; passes interim answers on.
+    async fn read_answer(
+        &mut self,
+        mut connection: Connection,
+        upload: Option<Rc<Upload>>,
+    ) -> Result<Answer, Failure> {
+        let mut head = self.state.take_response_head();
+        let mut scanner = HeadScanner::for_response();
+        let (mut start, mut interim_count) = (0, 0);
+        let mut filled = 0;
+        loop {
+            let (result, mut buffer) = connection.read().await;
+            if !matches!(result, Ok(count) if count > 0) {
+                let stage = if buffer.is_empty() { TryStage::Sent } else { TryStage::Answering };
+                self.state.head_buffers.put(buffer);
+                return Err(self.read_failure(&connection, upload.as_deref(), stage));
+            }
+            debug_assert!(buffer.len() > filled);
+            let bad =
+                |fault| Failure { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering };
+            loop {
+                let found = scanner.find_end(&buffer[start..], &ANSWER_HEAD_LIMITS);
+                let Some(end) = found.map_err(|_| bad(Fault::BadUpstreamAnswer))? else { break };
+                let head_bytes = &buffer[start..start + end];
+                let parsed = head.parse(head_bytes, self.request.head.method);
+                parsed.map_err(|_| bad(Fault::BadUpstreamAnswer))?;
+                let is_switch = head.status == 101;
+                if is_switch && !self.wants_upgrade() {
+                    return Err(bad(Fault::BadUpstreamAnswer));
+                }
+                if head.status >= 200 || is_switch {
+                    return Ok(Answer { connection, head, buffer, start, upload, came: now() });
+                }
+                interim_count += 1;
+                if interim_count > INTERIM_ANSWERS_MAX {
+                    return Err(bad(Fault::BadUpstreamAnswer));
+                }
+                self.pass_interim(&head, &buffer[start..start + end]).await.map_err(|fault| {
+                    Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
+                })?;
+                start += end;
+                scanner = HeadScanner::for_response();
+            }
+            if start > 0 {
+                buffer.drain(..start);
+                start = 0;
+            }
+            if buffer.len() == buffer.capacity() {
+                buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
+            }
+            filled = buffer.len();
+            connection.arm(buffer);
+        }
+    }
+
+    /// Why no answer came: the upload's own failure explains it, else the deadline, else the
+    /// target closed.
+    fn read_failure(
+        &self,
+        connection: &Connection,
+        upload: Option<&Upload>,
+        stage: TryStage,
+    ) -> Failure {
+        if let Some(UploadState::Failed(fault)) = upload.map(Upload::state) {
+            return Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering };
+        }
+        if connection.deadline.passed() {
+            let fault = Fault::UpstreamTimeout;
+            return Failure { fault, outcome: Outcome::Timeout, stage: TryStage::Answering };
+        }
+        Failure { fault: Fault::UpstreamReset, outcome: Outcome::Reset, stage }
+    }
+
+    /// Passes an interim answer on to a client that can understand it. A 100 ends here: the gateway
+    /// has sent its own.
+    async fn pass_interim(&mut self, head: &ResponseHead, bytes: &[u8]) -> Result<(), Fault> {
+        if head.status == 100 || self.request.head.version == Version::Http10 {
+            return Ok(());
+        }
+        let mut out = Vec::with_capacity(bytes.len());
+        write_interim_head(&mut out, head, bytes);
+        self.client.write(out, 0, now()).await.0
+    }
+
+    /// Passes the answer on: the head, what came with it, and the rest as it comes.
+    async fn pass_on(&mut self, lease: &mut Lease, answer: Answer) -> Result<Passed, Fault> {
+        let Answer { connection, head, mut buffer, start, upload, came } = answer;
+        let version = self.request.head.version;
+        let framing = framing_for_client(head.framing, version);
+        let upload_done = upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Done);
+        let goes_on = self.request.head.keep_alive
+            && self.client.may_persist
+            && !self.state.draining.get()
+            && upload_done
+            && framing != BodyFraming::UntilClose
+            && !(upload.is_none() && !matches!(self.body.fate, BodyFate::Untouched));
+        let head_end = start + head.head_bytes;
+        let inbound = Inbound {
+            head: &head,
+            bytes: &buffer[start..head_end],
+            request_method: self.request.head.method,
+            framing,
+            id: self.request.id,
+            persistence: Persistence::of(version, goes_on),
+            via: self.plan.plan.forwarding.via.as_deref(),
+        };
+        write_response_head(self.out, &inbound);
+        self.client.answer_started.set(true);
+        let idle_timeout =
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
+        if head.status == 101 {
+            let answer_bytes = self.tunnel(connection, &buffer[head_end..], came).await?;
+            return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
+        }
+        let mut relay =
+            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
+        let whole = match head.framing {
+            BodyFraming::None => relay.end(&buffer[head_end..]).await?,
+            BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await?,
+            BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await?,
+            BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await?,
+        };
+        let BodyRelay { connection, answer_bytes, at, .. } = relay;
+        let may_keep = whole && head.keep_alive && upload_done;
+        self.state.put_response_head(head);
+        buffer.clear();
+        self.keep(lease, connection, buffer, may_keep, at);
+        let goes_on = goes_on && self.finish_upload(upload, at).await;
+        Ok(Passed { goes_on, answer_bytes, ended: at })
+    }
+
+    /// Puts the connection back into the pool if it is fit, its next read armed with `buffer`.
+    fn keep(
+        &self,
+        lease: &Lease,
+        mut connection: Connection,
+        buffer: Vec<u8>,
+        may_keep: bool,
+        at: Nanos,
+    ) {
+        if !may_keep || connection.deadline.passed() {
+            self.state.head_buffers.put(buffer);
+            return;
+        }
+        connection.arm(buffer);
+        lease.keep(connection, at);
+    }
+
+    /// Settles what became of the request's body, and whether the connection may go on.
+    async fn finish_upload(&mut self, upload: Option<Rc<Upload>>, at: Nanos) -> bool {
+        let Some(upload) = upload else {
+            return true;
+        };
+        if upload.state() == UploadState::Running {
+            // The answer is complete, the upload is not: throw the rest away for a while, so that
+            // closing does not take the answer from the client, then close.
+            self.client.stream.shutdown_write();
+            self.client.deadline.set(at.plus(super::body::DISCARD_TIMEOUT));
+            upload.discard().await;
+            return false;
+        }
+        if upload.state() == UploadState::Done {
+            self.body.fate = BodyFate::TakenWhole(upload.take_surplus());
+            return true;
+        }
+        false
+    }
+
+    /// Joins client and target after a 101 until both have ended.
+    async fn tunnel(
+        &mut self,
+        connection: Connection,
+        from_target: &[u8],
+        at: Nanos,
+    ) -> Result<u64, Fault> {
+        self.out.extend_from_slice(from_target);
+        let out = std::mem::take(self.out);
+        let (result, out) = self.client.write(out, 0, at).await;
+        *self.out = out;
+        self.out.clear();
+        result?;
+        self.body.fate = BodyFate::Abandoned;
+        let idle_timeout = Nanos::from_millis(self.plan.plan.limits.tunnel_idle_timeout_ms);
+        let early = self.body.early.to_vec();
+        let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
+        Ok(Box::pin(relayed).await)
+    }
+}
+
+/// An answer that was passed on.
+struct Passed {
+    goes_on: bool,
+    answer_bytes: u64,
+    ended: Nanos,
+}
+
+/// Passes a body on, chunk by chunk: never more than one buffer is held, so a slow reader slows
+/// the target down.
+struct BodyRelay<'r, 'x, 'b> {
+    exchange: &'r mut Exchange<'x, 'b>,
+    connection: Connection,
+    idle_timeout: Nanos,
+    answer_bytes: u64,
+    at: Nanos,
+}
+
+/// Room in front of a chunk's payload for its size line.
+const CHUNK_HEAD_ROOM: usize = 32;
+
+impl BodyRelay<'_, '_, '_> {
+    /// A body that is not there. Whether nothing came after the head.
+    async fn end(&mut self, rest: &[u8]) -> Result<bool, Fault> {
+        self.flush().await?;
+        Ok(rest.is_empty())
+    }
+
+    /// A body of known length. Whether nothing came after it.
+    async fn length(&mut self, first: &[u8], length: u64) -> Result<bool, Fault> {
+        let first_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(first.len());
+        self.exchange.out.extend_from_slice(&first[..first_bytes]);
+        self.flush().await?;
+        let mut left = length - first_bytes as u64;
+        let clean = first_bytes == first.len();
+        while left > 0 {
+            let buffer = self.exchange.state.body_buffers.take();
+            let mut buffer = self.read(buffer, 0).await?;
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let surplus = buffer.len() > count;
+            buffer.truncate(count);
+            left -= count as u64;
+            self.write(buffer, 0).await?;
+            if surplus {
+                return Ok(false);
+            }
+        }
+        Ok(clean)
+    }
+
+    /// A chunked body, passed on in chunks of what each read brings (or bare, to HTTP/1.0).
+    async fn chunked(&mut self, first: &mut [u8], framing: BodyFraming) -> Result<bool, Fault> {
+        let as_chunks = framing == BodyFraming::Chunked;
+        let mut decoder = ChunkedDecoder::new();
+        let mut decoded = decoder.decode(first).map_err(|_| Fault::BadUpstreamAnswer)?;
+        let mut surplus = first.len() > decoded.consumed_bytes;
+        append_payload(self.exchange.out, &first[..decoded.payload_bytes], as_chunks);
+        if decoded.done && as_chunks {
+            append_last_chunk(self.exchange.out, decoder.trailers());
+        }
+        self.flush().await?;
+        while !decoded.done {
+            let mut buffer = self.exchange.state.body_buffers.take();
+            buffer.resize(CHUNK_HEAD_ROOM, 0);
+            let mut buffer = self.read(buffer, CHUNK_HEAD_ROOM).await?;
+            let raw = &mut buffer[CHUNK_HEAD_ROOM..];
+            decoded = decoder.decode(raw).map_err(|_| Fault::BadUpstreamAnswer)?;
+            surplus = raw.len() > decoded.consumed_bytes;
+            buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
+            let mut start = CHUNK_HEAD_ROOM;
+            if as_chunks && decoded.payload_bytes > 0 {
+                start = frame_chunk(&mut buffer, decoded.payload_bytes);
+            }
+            if as_chunks && decoded.done {
+                append_last_chunk(&mut buffer, decoder.trailers());
+            }
+            self.write(buffer, start).await?;
+        }
+        Ok(!surplus)
+    }
+
+    /// A body that ends with the connection. It is never fit to be used again.
+    async fn until_close(&mut self, first: &[u8], framing: BodyFraming) -> Result<bool, Fault> {
+        let as_chunks = framing == BodyFraming::Chunked;
+        append_payload(self.exchange.out, first, as_chunks);
+        self.flush().await?;
+        loop {
+            let mut buffer = self.exchange.state.body_buffers.take();
+            buffer.resize(CHUNK_HEAD_ROOM, 0);
+            let Some(mut buffer) = self.read_or_end(buffer, CHUNK_HEAD_ROOM).await? else { break };
+            let payload_bytes = buffer.len() - CHUNK_HEAD_ROOM;
+            let mut start = CHUNK_HEAD_ROOM;
+            if as_chunks {
+                start = frame_chunk(&mut buffer, payload_bytes);
+            }
+            self.write(buffer, start).await?;
+        }
+        if as_chunks {
+            append_last_chunk(self.exchange.out, b"");
+            self.flush().await?;
+        }
+        Ok(false)
+    }
+
+    /// Sends what is in `out`, and leaves it empty.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        let out = std::mem::take(self.exchange.out);
+        self.answer_bytes += out.len() as u64;
+        let (result, out) = self.exchange.client.write(out, 0, self.at).await;
+        *self.exchange.out = out;
+        self.exchange.out.clear();
+        self.at = now();
+        result
+    }
+
+    async fn write(&mut self, buffer: Vec<u8>, start: usize) -> Result<(), Fault> {
+        self.answer_bytes += (buffer.len() - start) as u64;
+        let (result, buffer) = self.exchange.client.write(buffer, start, self.at).await;
+        self.exchange.state.body_buffers.put(buffer);
+        self.at = now();
+        result
+    }
+
+    /// Reads more of the body behind `filled`; the end of the connection is a fault.
+    async fn read(&mut self, buffer: Vec<u8>, filled: usize) -> Result<Vec<u8>, Fault> {
+        self.read_or_end(buffer, filled).await?.ok_or(Fault::UpstreamReset)
+    }
+
+    async fn read_or_end(
+        &mut self,
+        buffer: Vec<u8>,
+        filled: usize,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        debug_assert_eq!(buffer.len(), filled);
+        self.exchange.client.deadline.clear();
+        self.connection.deadline.set(self.at.plus(self.idle_timeout));
+        self.connection.arm(buffer);
+        let (result, buffer) = self.connection.read().await;
+        self.at = now();
+        match result {
+            Ok(count) if count > 0 => Ok(Some(buffer)),
+            _ if self.connection.deadline.passed() => Err(Fault::UpstreamTimeout),
+            Ok(_) => {
+                self.exchange.state.body_buffers.put(buffer);
+                Ok(None)
+            }
+            Err(_) => Err(Fault::UpstreamReset),
+        }
+    }
+}
+
+/// How the body is framed towards a client of `version`.
+fn framing_for_client(framing: BodyFraming, version: Version) -> BodyFraming {
+    match (framing, version) {
+        (BodyFraming::Chunked | BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
+        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
+        (other, _) => other,
+    }
+}
+
+/// What a failure after the answer's head says of the target.
+fn outcome_of(fault: Fault, status: u16) -> Outcome {
+    match fault {
+        Fault::UpstreamTimeout => Outcome::Timeout,
+        Fault::UpstreamReset => Outcome::Reset,
+        Fault::BadUpstreamAnswer => Outcome::BadAnswer,
+        _ => Outcome::Answered(status),
+    }
+}
+
+/// The bounds on a target's head: what the buffers can take.
+const ANSWER_HEAD_LIMITS: HeadLimits = HeadLimits {
+    request_line_bytes_max: 8_192,
+    head_bytes_max: HEAD_BYTES_CEILING as u32,
+    headers_count_max: HEADERS_COUNT_MAX as u32,
+};
+
+fn append_payload(out: &mut Vec<u8>, payload: &[u8], as_chunks: bool) {
+    if as_chunks {
+        append_chunk(out, payload);
+    } else {
+        out.extend_from_slice(payload);
+    }
+}
+
+/// Appends `payload` as one chunk; nothing for an empty one, which would end the body.
+pub(super) fn append_chunk(out: &mut Vec<u8>, payload: &[u8]) {
+    if payload.is_empty() {
+        return;
+    }
+    out.extend_from_slice(write_chunk_head(payload.len(), &mut [0; 18]));
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the chunk that ends a body, with its trailers.
+pub(super) fn append_last_chunk(out: &mut Vec<u8>, trailers: &[u8]) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Puts the size line of a chunk in front of the payload that lies behind [`CHUNK_HEAD_ROOM`], and
+/// its end behind; returns where the chunk begins.
+pub(super) fn frame_chunk(buffer: &mut Vec<u8>, payload_bytes: usize) -> usize {
+    let mut line = [0; 18];
+    let line = write_chunk_head(payload_bytes, &mut line);
+    let start = CHUNK_HEAD_ROOM - line.len();
+    buffer[start..CHUNK_HEAD_ROOM].copy_from_slice(line);
+    buffer.extend_from_slice(b"\r\n");
+    start
+}

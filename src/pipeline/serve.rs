@@ -1,0 +1,290 @@
+//! The whole life of a request, in order. Phases are called here and nowhere else; a phase never
+//! calls the next one.
+
+use std::rc::Rc;
+
+use super::body::RequestBody;
+use super::client::Client;
+use super::exchange::{Exchange, Relayed};
+use super::request::Request;
+use super::respond::{Persistence, write_fault, write_mock, write_redirect, write_request_id};
+use super::state::{ShardPlan, ShardState};
+use crate::base::{Fault, Method, Nanos, ThrottleScope};
+use crate::coord::Decision;
+use crate::observe::RequestEnd;
+use crate::plan::{HostMatch, IntegrationPlan, PathSpans, RoutePlan};
+use crate::rt::now;
+
+/// The order of the phases, for the test that pins it and for the documentation.
+pub const PHASES: &[&str] = &["route", "limit_body", "throttle", "integrate", "record"];
+
+/// How a request ended, for the connection's driver.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// The connection may carry another request.
+    pub goes_on: bool,
+    /// When the answer was complete.
+    pub ended: Nanos,
+}
+
+/// Serves one request. What is to be sent is written to the client, or left in `out` when it is
+/// short: the driver sends it with the answers of the requests that follow.
+pub async fn serve(
+    state: &Rc<ShardState>,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    out: &mut Vec<u8>,
+) -> Served {
+    let plan = state.plan(); // one epoch per request, even across awaits
+    let mut log = Log::default();
+    let result = phases(state, &plan, client, request, body, out, &mut log).await;
+    let answered = match result {
+        Ok(answered) => answered,
+        Err(fault) => refuse(state, client, request, body, out, fault),
+    };
+    record(&plan, client, request, &log, &answered);
+    Served { goes_on: answered.goes_on, ended: answered.ended }
+}
+
+/// What a request came to.
+struct Answered {
+    status: u16,
+    fault: Option<Fault>,
+    goes_on: bool,
+    answer_bytes: u64,
+    upstream: Option<Nanos>,
+    upstream_status: Option<u16>,
+    is_tunnel: bool,
+    ended: Nanos,
+}
+
+/// Where a request went, filled in as far as it came.
+#[derive(Default)]
+struct Log {
+    stage_index: Option<u32>,
+    route_index: Option<usize>,
+}
+
+async fn phases(
+    state: &Rc<ShardState>,
+    plan: &Rc<ShardPlan>,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    out: &mut Vec<u8>,
+    log: &mut Log,
+) -> Result<Answered, Fault> {
+    if request.head.asterisk && request.head.method == Method::Options {
+        return Ok(answer_options(state, client, request, body, out));
+    }
+    let matched = route(plan, request, log)?;
+    body.bytes_max = matched.route.body_bytes_max;
+    body.check_length()?;
+    throttle(plan, matched.route, request.started)?;
+    match &matched.route.integration {
+        IntegrationPlan::Mock(mock) => {
+            let (goes_on, persistence) = persistence(state, client, request, body);
+            let has_body = request.head.method != Method::Head;
+            let before = out.len();
+            let date = state.http_date();
+            write_mock(out, mock, request.id, persistence, has_body, &date);
+            Ok(made_here(request, mock.status, goes_on, out.len() - before))
+        }
+        IntegrationPlan::Redirect(redirect) => {
+            let (goes_on, persistence) = persistence(state, client, request, body);
+            let before = out.len();
+            let (spans, path, date) = (&matched.spans, matched.path, state.http_date());
+            write_redirect(out, redirect, request, spans, path, persistence, &date);
+            Ok(made_here(request, redirect.status, goes_on, out.len() - before))
+        }
+        IntegrationPlan::Proxy(proxy) => {
+            let mut exchange = Exchange {
+                state,
+                plan,
+                client,
+                request,
+                proxy,
+                spans: &matched.spans,
+                routed_path: matched.path,
+                body,
+                out,
+            };
+            exchange.relay().await.map(Answered::from)
+        }
+    }
+}
+
+/// The route that takes a request, with the parameters of its path.
+struct Matched<'m> {
+    route: &'m RoutePlan,
+    spans: PathSpans,
+    /// The path without base path and stage.
+    path: &'m [u8],
+}
+
+fn route<'m>(
+    plan: &'m ShardPlan,
+    request: &Request<'m>,
+    log: &mut Log,
+) -> Result<Matched<'m>, Fault> {
+    if request.head.method == Method::Trace {
+        return Err(Fault::NotImplemented);
+    }
+    let path = request.path();
+    let (stage_index, prefix_bytes) = match plan.plan.hosts.find(request.authority(), path) {
+        HostMatch::Found { stage_index, prefix_bytes } => (stage_index, prefix_bytes),
+        HostMatch::NoHost => return Err(Fault::MisdirectedRequest),
+        HostMatch::NoPath => return Err(Fault::NotFound),
+    };
+    log.stage_index = Some(stage_index);
+    let stage = plan.plan.stages.get(stage_index as usize).ok_or(Fault::NotFound)?;
+    let path = path.get(usize::from(prefix_bytes)..).unwrap_or_default();
+    let mut spans = PathSpans::default();
+    let routed_path = if path.is_empty() { b"/" } else { path };
+    let route_index = stage.router.find(request.head.method, routed_path, &mut spans);
+    let route_index = route_index.ok_or(Fault::NotFound)? as usize;
+    log.route_index = Some(route_index);
+    let route = stage.routes.get(route_index).ok_or(Fault::NotFound)?;
+    Ok(Matched { route, spans, path: routed_path })
+}
+
+/// Takes one token of each bucket of the route; what was taken is given back when a later one
+/// refuses, so that a refused request costs nothing elsewhere.
+fn throttle(plan: &ShardPlan, route: &RoutePlan, now: Nanos) -> Result<(), Fault> {
+    for (index, (scope, slot)) in route.throttles.iter().enumerate() {
+        let decision = plan.bucket(*slot).borrow_mut().take(now);
+        if let Decision::Reject { retry_after_ms } = decision {
+            for (_, taken) in &route.throttles[..index] {
+                plan.bucket(*taken).borrow_mut().untake();
+            }
+            return Err(Fault::Throttled { scope: *scope, retry_after_ms });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the connection may go on after an answer that leaves the body unread, and what the
+/// answer says of it.
+fn persistence(
+    state: &ShardState,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &RequestBody<'_>,
+) -> (bool, Persistence) {
+    let goes_on = request.head.keep_alive
+        && client.may_persist
+        && !state.draining.get()
+        && body.is_cheap_to_discard();
+    (goes_on, Persistence::of(request.head.version, goes_on))
+}
+
+fn made_here(request: &Request<'_>, status: u16, goes_on: bool, answer_bytes: usize) -> Answered {
+    Answered {
+        status,
+        fault: None,
+        goes_on,
+        answer_bytes: answer_bytes as u64,
+        upstream: None,
+        upstream_status: None,
+        is_tunnel: false,
+        ended: request.started,
+    }
+}
+
+/// Answers `OPTIONS *`, which asks about the server as a whole (RFC 9110 section 9.3.7).
+fn answer_options(
+    state: &ShardState,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &RequestBody<'_>,
+    out: &mut Vec<u8>,
+) -> Answered {
+    let (goes_on, persistence) = persistence(state, client, request, body);
+    let before = out.len();
+    out.extend_from_slice(b"HTTP/1.1 204 No Content\r\nallow: ");
+    out.extend_from_slice(b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\ndate: ");
+    out.extend_from_slice(&state.http_date());
+    out.extend_from_slice(b"\r\n");
+    write_request_id(out, request.id);
+    out.extend_from_slice(persistence.line());
+    out.extend_from_slice(b"\r\n");
+    made_here(request, 204, goes_on, out.len() - before)
+}
+
+/// Answers with a fault, unless an answer has begun or nobody is there to read it.
+fn refuse(
+    state: &ShardState,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &RequestBody<'_>,
+    out: &mut Vec<u8>,
+    fault: Fault,
+) -> Answered {
+    let (may_go_on, _) = persistence(state, client, request, body);
+    let is_late = client.answer_started.get() || fault == Fault::ClientGone;
+    let goes_on = may_go_on && !is_late && !fault.closes_connection();
+    let before = out.len();
+    if !is_late {
+        let persistence = Persistence::of(request.head.version, goes_on);
+        let has_body = request.head.method != Method::Head;
+        write_fault(out, fault, request.id, persistence, has_body, &state.http_date());
+    }
+    let ended = if fault_waited(fault) { now() } else { request.started };
+    let answer_bytes = out.len() - before;
+    Answered {
+        fault: Some(fault),
+        ended,
+        ..made_here(request, fault.status(), goes_on, answer_bytes)
+    }
+}
+
+/// Whether time may have passed before the fault came, so that the clock must be read again.
+fn fault_waited(fault: Fault) -> bool {
+    !matches!(fault, Fault::NotFound | Fault::MisdirectedRequest)
+        && !matches!(
+            fault,
+            Fault::Throttled {
+                scope: ThrottleScope::Account | ThrottleScope::Stage | ThrottleScope::Route,
+                ..
+            }
+        )
+}
+
+fn record(
+    plan: &ShardPlan,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    log: &Log,
+    answered: &Answered,
+) {
+    let stage = log.stage_index.and_then(|index| plan.plan.stages.get(index as usize));
+    let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
+    plan.recorder.request_ended(&RequestEnd {
+        route: route.map(|route| route.slot),
+        stage: log.stage_index,
+        status: answered.status,
+        fault: answered.fault,
+        latency: answered.ended.since(request.started),
+        upstream: answered.upstream,
+        request_bytes: request.bytes.len() as u64,
+        answer_bytes: answered.answer_bytes,
+        is_tunnel: answered.is_tunnel,
+    });
+    let _ = client;
+}
+
+impl From<Relayed> for Answered {
+    fn from(relayed: Relayed) -> Self {
+        Self {
+            status: relayed.status,
+            fault: None,
+            goes_on: relayed.goes_on,
+            answer_bytes: relayed.answer_bytes,
+            upstream: Some(relayed.upstream),
+            upstream_status: Some(relayed.status),
+            is_tunnel: relayed.is_tunnel,
+            ended: relayed.ended,
+        }
+    }
+}

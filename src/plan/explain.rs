@@ -1,0 +1,123 @@
+//! Says which API, stage and route a request goes to, for the `routes` command.
+
+use std::fmt;
+
+use super::{Explanation, HostMatch, IntegrationPlan, Plan};
+use crate::base::Method;
+
+/// Where a request goes, step by step.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlanExplanation {
+    /// The request's host.
+    pub host: String,
+    /// The configured host that takes it.
+    pub host_pattern: Option<String>,
+    /// The stage, where there is one for the path.
+    pub stage: Option<StageExplanation>,
+}
+
+/// What a stage does with a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StageExplanation {
+    /// Index in [`Plan::stages`].
+    pub stage_index: u32,
+    /// The API's id.
+    pub api_id: String,
+    /// The stage's name.
+    pub stage_name: String,
+    /// The part of the path that is base path and stage name.
+    pub prefix: String,
+    /// Which route takes the rest.
+    pub route: Explanation,
+    /// What answers, in a few words.
+    pub integration: Option<String>,
+}
+
+impl Plan {
+    /// Where a request goes and why. `host` may have a port; `path` has no query.
+    #[must_use]
+    pub fn explain(&self, host: &[u8], method: Method, path: &[u8]) -> PlanExplanation {
+        PlanExplanation {
+            host: host.escape_ascii().to_string(),
+            host_pattern: self.hosts.pattern(host),
+            stage: match self.hosts.find(host, path) {
+                HostMatch::Found { stage_index, prefix_bytes } => {
+                    let (prefix, rest) =
+                        path.split_at_checked(prefix_bytes.into()).unwrap_or_default();
+                    self.explain_stage(stage_index, method, prefix, rest)
+                }
+                HostMatch::NoHost | HostMatch::NoPath => None,
+            },
+        }
+    }
+
+    fn explain_stage(
+        &self,
+        stage_index: u32,
+        method: Method,
+        prefix: &[u8],
+        rest: &[u8],
+    ) -> Option<StageExplanation> {
+        let stage = self.stages.get(stage_index as usize)?;
+        let rest = if rest.is_empty() { b"/" } else { rest };
+        let route = stage.router.explain(method, rest);
+        let taken = route.route.and_then(|index| stage.routes.get(index as usize));
+        Some(StageExplanation {
+            stage_index,
+            api_id: stage.api_id.as_ref().into(),
+            stage_name: stage.stage_name.as_ref().into(),
+            prefix: prefix.escape_ascii().to_string(),
+            integration: taken.map(|taken| self.integration_text(&taken.integration)),
+            route,
+        })
+    }
+
+    fn integration_text(&self, integration: &IntegrationPlan) -> String {
+        match integration {
+            IntegrationPlan::Proxy(proxy) => {
+                let group = self.groups.get(proxy.group.0 as usize);
+                format!("target group `{}`", group.map_or("?", |group| &group.name))
+            }
+            IntegrationPlan::Mock(mock) => format!("a fixed answer, status {}", mock.status),
+            IntegrationPlan::Redirect(redirect) => {
+                format!("a redirect, status {}", redirect.status)
+            }
+        }
+    }
+}
+
+impl fmt::Display for PlanExplanation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host_pattern {
+            None => {
+                return writeln!(
+                    out,
+                    "no API answers to host `{}`: 421 Misdirected Request",
+                    self.host
+                );
+            }
+            Some(pattern) => writeln!(out, "host `{}` is taken by `{pattern}`", self.host)?,
+        }
+        match &self.stage {
+            None => {
+                writeln!(out, "no base path and stage of this host fit the path: 404 Not Found")
+            }
+            Some(stage) => stage.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for StageExplanation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "API `{}`, stage `{}`", self.api_id, self.stage_name)?;
+        match self.prefix.as_str() {
+            "" => writeln!(out)?,
+            prefix => writeln!(out, "; `{prefix}` is stripped")?,
+        }
+        self.route.fmt(out)?;
+        match &self.integration {
+            Some(integration) => writeln!(out, "answered by {integration}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Finds the stage for a host and a path.
+//!
+//! Owns host names, base paths and stage names; knows nothing of routes. Three choices, each
+//! final: a later one that fails does not reopen an earlier one, so which API answers never
+//! depends on its routes ("Working with API mappings", "Working with stages for HTTP APIs").
+//!
+//! 1. Host: the exact name, then the wildcard `*.suffix` with the longest suffix (it stands for
+//!    one or more labels), then `*`. Letter case, a port and a final dot make no difference.
+//! 2. Base path: the longest one that the path starts with, by whole segments, compared
+//!    percent-decoded; the empty one is the catch-all.
+//! 3. Stage: the one whose name is the next segment, else `$default`, which strips nothing.
+//!
+//! The invariant a newcomer would break: the work of a lookup is bounded by what is configured,
+//! not by what the client sends. A host longer than DNS allows is looked up as `*` only, and a
+//! path is read no further than base paths go.
+
+mod build;
+
+use std::collections::HashMap;
+
+use super::symbol::{compare_segment, segment_end};
+use crate::model::Api;
+
+/// Longest name of RFC 1035 section 2.3.4, as text.
+const HOST_BYTES_MAX: usize = 253;
+
+/// Hosts, base paths and stage names, compiled.
+#[derive(Debug, Default)]
+pub struct HostTable {
+    /// Lower-case names to the root of their base paths.
+    exact: HashMap<Box<[u8]>, u32, ahash::RandomState>,
+    /// `.example.com` to the root of the base paths of `*.example.com`.
+    suffixes: HashMap<Box<[u8]>, u32, ahash::RandomState>,
+    suffix_bytes_max: usize,
+    any: Option<u32>,
+    nodes: Box<[PathNode]>,
+    stages: Box<[NamedStage]>,
+    names: Box<[u8]>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HostMatch {
+    /// To a stage.
+    Found {
+        /// Index of the stage.
+        stage_index: u32,
+        /// How much of the path is base path and stage name. What is left is the path that
+        /// routes see; nothing left is `/`.
+        prefix_bytes: u16,
+    },
+    /// No API answers to this host.
+    NoHost,
+    /// The host has no API, or its API no stage, for this path.
+    NoPath,
+}
+
+/// Why APIs cannot stand beside each other.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct HostError {
+    /// A sentence without full stop that names both APIs.
+    pub message: String,
+    /// Index of the API that is wrong; of two, the later.
+    pub api_index: u32,
+    /// Index of the other API, if there is one.
+    pub other_api_index: Option<u32>,
+}
+
+/// A range of bytes in [`HostTable::names`].
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    start: u32,
+    bytes: u32,
+}
+
+/// One segment of base paths. The children of a node are neighbours, sorted by segment.
+#[derive(Clone, Copy, Debug)]
+struct PathNode {
+    segment: Name,
+    children_start: u32,
+    children_count: u32,
+    /// Named stages of the base path that ends here, sorted by name.
+    stages_start: u32,
+    stages_count: u32,
+    default_stage: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct NamedStage {
+    name: Name,
+    stage_index: u32,
+}
+
+impl HostTable {
+    /// Compiles the hosts, base paths and stage names of `apis`; the table answers with indexes
+    /// into them. Reports every conflict.
+    pub fn compile(apis: &[Api]) -> Result<Self, Vec<HostError>> {
+        build::build(apis)
+    }
+
+    /// The stage for this Host and path. `host` may have a port. Does not allocate.
+    #[must_use]
+    pub fn find(&self, host: &[u8], path: &[u8]) -> HostMatch {
+        match self.root(host) {
+            Some((root, _)) => self.find_stage(root, path),
+            None => HostMatch::NoHost,
+        }
+    }
+
+    /// The configured host that takes this one: itself, `*.example.com` or `*`.
+    #[must_use]
+    pub fn pattern(&self, host: &[u8]) -> Option<String> {
+        let (_, kind) = self.root(host)?;
+        let mut folded = [0; HOST_BYTES_MAX];
+        let name = folded_name(host, &mut folded).unwrap_or_default();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some(match kind {
+            HostKind::Exact => text(name),
+            HostKind::Suffix { start } => format!("*{}", text(name.get(start..)?)),
+            HostKind::Any => "*".into(),
+        })
+    }
+
+    fn root(&self, host: &[u8]) -> Option<(u32, HostKind)> {
+        if self.exact.is_empty() && self.suffixes.is_empty() {
+            return Some((self.any?, HostKind::Any));
+        }
+        let mut folded = [0; HOST_BYTES_MAX];
+        self.named_root(host, &mut folded).or_else(|| Some((self.any?, HostKind::Any)))
+    }
+
+    fn named_root(
+        &self,
+        host: &[u8],
+        folded: &mut [u8; HOST_BYTES_MAX],
+    ) -> Option<(u32, HostKind)> {
+        let name = folded_name(host, folded)?;
+        if let Some(root) = self.exact.get(name) {
+            return Some((*root, HostKind::Exact));
+        }
+        if self.suffixes.is_empty() {
+            return None;
+        }
+        // From the left, so that the longest suffix comes first. A dot at the start has no label
+        // before it for the wildcard to stand for.
+        memchr::memchr_iter(b'.', name)
+            .filter(|dot| *dot > 0 && name.len() - dot <= self.suffix_bytes_max)
+            .find_map(|start| {
+                let root = self.suffixes.get(name.get(start..)?)?;
+                Some((*root, HostKind::Suffix { start }))
+            })
+    }
+
+    fn find_stage(&self, root: u32, path: &[u8]) -> HostMatch {
+        let Some(mut node) = self.node(root) else { return HostMatch::NoPath };
+        let mut at = 0;
+        let mut mount = node.is_mount().then_some((node, 0));
+        while node.children_count > 0 {
+            let Some((child, end)) = self.child(node, path, at) else { break };
+            (node, at) = (child, end);
+            if node.is_mount() {
+                mount = Some((node, at));
+            }
+        }
+        let found = mount.and_then(|(node, at)| self.stage(node, path, at));
+        // A path whose prefix does not fit spans is longer than any that routes match.
+        match found.and_then(|(stage_index, end)| Some((stage_index, u16::try_from(end).ok()?))) {
+            Some((stage_index, prefix_bytes)) => HostMatch::Found { stage_index, prefix_bytes },
+            None => HostMatch::NoPath,
+        }
+    }
+
+    /// The base-path segment below `node` that the path continues with, and where it ends.
+    fn child(&self, node: &PathNode, path: &[u8], at: usize) -> Option<(&PathNode, usize)> {
+        let (segment, end) = segment_after(path, at)?;
+        let start = node.children_start as usize;
+        let children = self.nodes.get(start..start + node.children_count as usize)?;
+        let place = children
+            .binary_search_by(|child| compare_segment(segment, self.name(child.segment)).reverse())
+            .ok()?;
+        Some((children.get(place)?, end))
+    }
+
+    /// The stage of this base path for the rest of the path, and where the rest starts.
+    fn stage(&self, node: &PathNode, path: &[u8], at: usize) -> Option<(u32, usize)> {
+        let named = || {
+            let (segment, end) = segment_after(path, at)?;
+            let start = node.stages_start as usize;
+            let stages = self.stages.get(start..start + node.stages_count as usize)?;
+            let place = stages
+                .binary_search_by(|one| compare_segment(segment, self.name(one.name)).reverse())
+                .ok()?;
+            Some((stages.get(place)?.stage_index, end))
+        };
+        let found = if node.stages_count > 0 { named() } else { None };
+        found.or_else(|| Some((node.default_stage?, at)))
+    }
+
+    fn node(&self, index: u32) -> Option<&PathNode> {
+        self.nodes.get(index as usize)
+    }
+
+    fn name(&self, name: Name) -> &[u8] {
+        let start = name.start as usize;
+        self.names.get(start..start + name.bytes as usize).unwrap_or_default()
+    }
+}
+
+impl PathNode {
+    /// Whether some API has the base path that ends here.
+    fn is_mount(&self) -> bool {
+        self.stages_count > 0 || self.default_stage.is_some()
+    }
+}
+
+/// How a host was found.
+#[derive(Clone, Copy, Debug)]
+enum HostKind {
+    Exact,
+    Suffix { start: usize },
+    Any,
+}
+
+/// The segment after the `/` at `at`, and where it ends.
+fn segment_after(path: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    if path.get(at) != Some(&b'/') {
+        return None;
+    }
+    let end = segment_end(path, at + 1);
+    Some((path.get(at + 1..end)?, end))
+}
+
+/// The host without port, brackets and final dot, in lower case; `None` where it is longer than
+/// any name.
+fn folded_name<'name>(
+    host: &'name [u8],
+    folded: &'name mut [u8; HOST_BYTES_MAX],
+) -> Option<&'name [u8]> {
+    let name = bare_name(host);
+    if !name.iter().any(u8::is_ascii_uppercase) {
+        return (name.len() <= HOST_BYTES_MAX).then_some(name);
+    }
+    let folded = folded.get_mut(..name.len())?;
+    folded.copy_from_slice(name);
+    folded.make_ascii_lowercase();
+    Some(folded)
+}
+
+/// `[::1]:80` to `::1`, `example.com.:80` to `example.com`.
+fn bare_name(host: &[u8]) -> &[u8] {
+    if let Some(inside) = host.strip_prefix(b"[") {
+        let end = memchr::memchr(b']', inside).unwrap_or(inside.len());
+        return inside.get(..end).unwrap_or_default();
+    }
+    let end = memchr::memchr(b':', host).unwrap_or(host.len());
+    let name = host.get(..end).unwrap_or_default();
+    name.strip_suffix(b".").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,370 @@
+//! Says why a request goes where it goes, for the `routes` command.
+//!
+//! Walks the same tree as a lookup, but through everything that fits the path, whatever its
+//! method. Allocates; never used for requests.
+
+use std::fmt;
+
+use super::tree::{End, NONE, Tree};
+use super::{PathSpans, Router, method_bit};
+use crate::base::Method;
+use crate::plan::symbol::{pass_label, segment_end, symbol_at};
+
+/// Which route takes a request, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Explanation {
+    /// The request, as `METHOD PATH`.
+    pub request: String,
+    /// Index of the route that takes it.
+    pub route: Option<u32>,
+    /// Names and raw values of its parameters.
+    pub parameters: Vec<(String, String)>,
+    /// Every route that fits the path, best first.
+    pub candidates: Vec<Candidate>,
+    /// What the caller may have meant, where no route with a path takes the request.
+    pub hint: Option<String>,
+}
+
+/// A route that fits the path of a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Candidate {
+    /// Its index.
+    pub route: u32,
+    /// Its key.
+    pub key: String,
+    /// How it fits.
+    pub kind: CandidateKind,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// How a route fits a path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CandidateKind {
+    /// Literal segments only.
+    Static,
+    /// With `{name}` segments.
+    Parameter,
+    /// With a `{name+}` rest.
+    Greedy,
+    /// `$default`.
+    Default,
+}
+
+/// What came of a candidate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It takes the request.
+    Taken,
+    /// It is for another method.
+    OtherMethod,
+    /// It would take the request, but another one goes before it, for this reason.
+    Outranked(&'static str),
+}
+
+impl Router {
+    /// Which route takes this request, and why. Agrees with [`Router::find`].
+    #[must_use]
+    pub fn explain(&self, method: Method, path: &[u8]) -> Explanation {
+        let mut spans = PathSpans::default();
+        let route = self.find(method, path, &mut spans);
+        let method_text = method.token().unwrap_or("(extension method)");
+        let by_path = route.is_some_and(|route| Some(route) != self.default_route);
+        Explanation {
+            request: format!("{method_text} {}", path.escape_ascii()),
+            route,
+            parameters: self.parameters(route, &spans, path),
+            candidates: self.candidates(route, method, path),
+            hint: if by_path { None } else { self.hint(method, path) },
+        }
+    }
+
+    /// The indexes of all routes, in an order in which the first that fits a request takes it.
+    #[must_use]
+    pub fn list(&self) -> Vec<u32> {
+        let (mut full, mut greedy) = (Vec::new(), Vec::new());
+        let mut waiting = vec![Step::Enter { node: 0, at: 0 }];
+        while let Some(step) = waiting.pop() {
+            let Some(node) = self.tree.node(step.node()) else { continue };
+            if let Step::Greedy { .. } = step {
+                greedy.extend(self.tree.greedy_ends(node).iter().map(|end| end.route));
+                continue;
+            }
+            full.extend(self.tree.full_ends(node).iter().map(|end| end.route));
+            waiting.push(Step::Greedy { node: step.node() });
+            if node.parameter != NONE {
+                waiting.push(Step::Enter { node: node.parameter, at: 0 });
+            }
+            let children =
+                node.children_start..node.children_start + u32::from(node.children_count);
+            waiting.extend(children.rev().map(|node| Step::Enter { node, at: 0 }));
+        }
+        full.into_iter().chain(greedy).chain(self.default_route).collect()
+    }
+
+    fn parameters(
+        &self,
+        route: Option<u32>,
+        spans: &PathSpans,
+        path: &[u8],
+    ) -> Vec<(String, String)> {
+        let key = route.and_then(|route| self.key(route)).unwrap_or_default();
+        // Braces of literal segments are percent-encoded in the text of a key.
+        let names =
+            key.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+        let value = |index| spans.raw(index, path).unwrap_or_default().escape_ascii().to_string();
+        names.enumerate().map(|(index, name)| (name.replace('+', ""), value(index))).collect()
+    }
+
+    fn candidates(&self, taken: Option<u32>, method: Method, path: &[u8]) -> Vec<Candidate> {
+        let fitting = self.fitting(path);
+        let winner = fitting.iter().find(|one| Some(one.end.route) == taken);
+        let verdict = |one: &Fitting| {
+            if Some(one.end.route) == taken {
+                Verdict::Taken
+            } else if one.end.methods & method_bit(method) == 0 {
+                Verdict::OtherMethod
+            } else {
+                Verdict::Outranked(winner.map_or("", |winner| one.outranked_by(winner)))
+            }
+        };
+        let candidate = |one: &Fitting| {
+            let key = self.key(one.end.route).unwrap_or_default();
+            let kind = match one.rank {
+                Rank::Default => CandidateKind::Default,
+                Rank::Greedy => CandidateKind::Greedy,
+                Rank::Full if key.contains('{') => CandidateKind::Parameter,
+                Rank::Full => CandidateKind::Static,
+            };
+            Candidate { route: one.end.route, key: key.into(), kind, verdict: verdict(one) }
+        };
+        fitting.iter().map(candidate).collect()
+    }
+
+    /// Every route that fits the path, best first.
+    fn fitting(&self, path: &[u8]) -> Vec<Fitting> {
+        if path.len() > usize::from(u16::MAX) {
+            return Vec::new();
+        }
+        let path = if path.is_empty() { b"/" } else { path };
+        let (mut full, mut greedy) = (Vec::new(), Vec::new());
+        let mut waiting = vec![Step::Enter { node: 0, at: 0 }];
+        while let Some(step) = waiting.pop() {
+            let place = step.node();
+            let Some(node) = self.tree.node(place) else { continue };
+            let fits = |end: &End, rank| Fitting { end: *end, rank, place };
+            match step {
+                Step::Greedy { .. } => greedy
+                    .extend(self.tree.greedy_ends(node).iter().map(|end| fits(end, Rank::Greedy))),
+                Step::Enter { at, .. } => {
+                    match pass_label::<true>(self.tree.label(node), path, at) {
+                        None => {}
+                        Some(at) if at == path.len() => full.extend(
+                            self.tree.full_ends(node).iter().map(|end| fits(end, Rank::Full)),
+                        ),
+                        Some(at) => waiting.extend(next_steps(&self.tree, place, path, at)),
+                    }
+                }
+            }
+        }
+        let default = self.default_route.map(|route| Fitting {
+            end: End { methods: super::METHODS_ANY, route },
+            rank: Rank::Default,
+            place: NONE,
+        });
+        full.into_iter().chain(greedy).chain(default).collect()
+    }
+
+    /// A final slash is the usual reason for a surprise.
+    fn hint(&self, method: Method, path: &[u8]) -> Option<String> {
+        let other = match path.strip_suffix(b"/") {
+            Some(without) => without.to_vec(),
+            None => [path, b"/"].concat(),
+        };
+        let route = self.find(method, &other, &mut PathSpans::default())?;
+        (Some(route) != self.default_route && !path.is_empty()).then(|| {
+            format!(
+                "`{}` would take `{}`: paths that differ in a final slash are two paths",
+                self.key(route).unwrap_or_default(),
+                other.escape_ascii()
+            )
+        })
+    }
+}
+
+/// Something left to look at. Taken from the end of a stack.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Enter { node: u32, at: usize },
+    Greedy { node: u32 },
+}
+
+impl Step {
+    const fn node(self) -> u32 {
+        match self {
+            Self::Enter { node, .. } | Self::Greedy { node } => node,
+        }
+    }
+}
+
+/// What to look at once `place` is passed and the path goes on at `at`: the last one first.
+fn next_steps(tree: &Tree, place: u32, path: &[u8], at: usize) -> Vec<Step> {
+    let Some(node) = tree.node(place) else { return Vec::new() };
+    let mut steps = vec![Step::Greedy { node: place }];
+    if node.parameter != NONE && path.get(at) != Some(&b'/') {
+        steps.push(Step::Enter { node: node.parameter, at: segment_end(path, at) });
+    }
+    let first = symbol_at(path, at);
+    let child = first.and_then(|(first, _)| tree.child(node, first));
+    steps.extend(child.map(|node| Step::Enter { node, at }));
+    steps
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Rank {
+    Full,
+    Greedy,
+    Default,
+}
+
+/// A route that fits the path.
+#[derive(Clone, Copy, Debug)]
+struct Fitting {
+    end: End,
+    rank: Rank,
+    /// The node where it ends.
+    place: u32,
+}
+
+impl Fitting {
+    fn outranked_by(&self, winner: &Self) -> &'static str {
+        match (self.rank, winner.rank) {
+            (Rank::Default, _) => "`$default` goes last",
+            (Rank::Greedy, Rank::Full) => "a full match goes before a greedy one",
+            _ if self.place == winner.place => "an exact method goes before ANY",
+            (Rank::Greedy, _) => "the more specific prefix goes first",
+            (Rank::Full, _) => "a literal segment goes before a parameter",
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let taken = self.candidates.iter().find(|one| one.verdict == Verdict::Taken);
+        match taken {
+            Some(taken) => writeln!(out, "{} goes to `{}`", self.request, taken.key)?,
+            None => writeln!(out, "{} goes to no route: 404 Not Found", self.request)?,
+        }
+        for (name, value) in &self.parameters {
+            writeln!(out, "  {name} = {value}")?;
+        }
+        if self.candidates.is_empty() {
+            writeln!(out, "no route fits this path")?;
+        } else {
+            writeln!(out, "routes that fit this path, in the order of precedence:")?;
+        }
+        let width = self.candidates.iter().map(|one| one.key.len()).max().unwrap_or(0);
+        for candidate in &self.candidates {
+            writeln!(out, "  {:width$}  {candidate}", candidate.key)?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(out, "hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            CandidateKind::Static => "static",
+            CandidateKind::Parameter => "parameter",
+            CandidateKind::Greedy => "greedy",
+            CandidateKind::Default => "default",
+        };
+        match self.verdict {
+            Verdict::Taken => write!(out, "{kind:9}  taken"),
+            Verdict::OtherMethod => write!(out, "{kind:9}  is for another method"),
+            Verdict::Outranked(reason) => write!(out, "{kind:9}  passed over: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::keys;
+    use super::*;
+
+    fn router(texts: &[&str]) -> Router {
+        Router::compile(&keys(texts)).expect("no conflicts")
+    }
+
+    #[test]
+    fn every_candidate_has_its_reason() {
+        let router = router(&[
+            "$default",
+            "GET /{proxy+}",
+            "GET /pets/{proxy+}",
+            "GET /{kind}/{id}",
+            "POST /pets/{id}",
+            "ANY /pets/{id}",
+            "GET /pets/{id}",
+            "GET /toys/7",
+        ]);
+        let explanation = router.explain(Method::Get, b"/pets/a%20b");
+        assert_eq!(explanation.route, Some(6));
+        assert_eq!(explanation.parameters, [("id".to_string(), "a%20b".to_string())]);
+        assert_eq!(
+            explanation.to_string(),
+            "GET /pets/a%20b goes to `GET /pets/{id}`\n  id = a%20b\n\
+             routes that fit this path, in the order of precedence:\n\
+             \x20 GET /pets/{id}      parameter  taken\n\
+             \x20 POST /pets/{id}     parameter  is for another method\n\
+             \x20 ANY /pets/{id}      parameter  passed over: an exact method goes before ANY\n\
+             \x20 GET /{kind}/{id}    parameter  passed over: a literal segment goes before a parameter\n\
+             \x20 GET /pets/{proxy+}  greedy     passed over: a full match goes before a greedy one\n\
+             \x20 GET /{proxy+}       greedy     passed over: a full match goes before a greedy one\n\
+             \x20 $default            default    passed over: `$default` goes last\n"
+        );
+        let greedy = router.explain(Method::Get, b"/pets/1/2");
+        assert_eq!(greedy.route, Some(2));
+        assert!(greedy.to_string().contains("the more specific prefix goes first"));
+        assert_eq!(greedy.parameters, [("proxy".to_string(), "1/2".to_string())]);
+    }
+
+    #[test]
+    fn no_route_is_said_with_what_was_near() {
+        let router = router(&["GET /items", "POST /items/{id}/"]);
+        let missed = router.explain(Method::Get, b"/items/");
+        assert_eq!((missed.route, missed.candidates.len()), (None, 0));
+        assert!(missed.to_string().contains("goes to no route: 404 Not Found"));
+        assert!(missed.to_string().contains("hint: `GET /items` would take `/items`"));
+        assert!(router.explain(Method::Post, b"/items/7").to_string().contains("`/items/7/`"));
+        let other = router.explain(Method::Delete, b"/items");
+        assert_eq!(other.candidates[0].verdict, Verdict::OtherMethod);
+        assert_eq!(other.hint, None);
+        assert_eq!(router.explain(Method::Get, b"/items").hint, None);
+        assert_eq!(router.explain(Method::Get, &vec![b'/'; 70_000]).candidates, []);
+    }
+
+    #[test]
+    fn control_characters_of_a_path_are_shown_escaped() {
+        let explanation = router(&["GET /{x}"]).explain(Method::Get, b"/\x1b[31m");
+        assert!(!explanation.to_string().contains('\x1b'));
+    }
+
+    #[test]
+    fn the_list_is_in_the_order_of_precedence() {
+        let router = router(&[
+            "$default",
+            "ANY /{proxy+}",
+            "GET /{a}",
+            "GET /pets/{proxy+}",
+            "ANY /pets",
+            "GET /pets",
+            "GET /",
+        ]);
+        assert_eq!(router.list(), [6, 5, 4, 2, 3, 1, 0]);
+        assert!(Router::default().list().is_empty());
+    }
+}

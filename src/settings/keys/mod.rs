@@ -1,0 +1,50 @@
+//! The keys of `gateway.toml`: the one table that parsing, the JSON Schema and the commented
+//! example are read off.
+//!
+//! Owns names, types, defaults, bounds and docs of the keys. What keys mean together is checked
+//! where the model is built.
+
+mod api;
+mod process;
+mod traffic;
+mod upstream;
+
+pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
+pub(super) use process::{RawAdmin, RawCore, RawProcess};
+pub(super) use traffic::{
+    RawAccessLog, RawAccount, RawForwarding, RawLimits, RawListener, RawThrottle, RawTimeouts,
+};
+pub(super) use upstream::{RawHealth, RawOutlier, RawRetry, RawTarget, RawUpstream};
+
+use super::reading::Field;
+use super::table::table;
+use super::values::OneOrMore;
+
+table! {
+    /// The boot file of shardgate.
+    ///
+    /// Sizes are in bytes, times in milliseconds: the name of a key ends with its unit, or with
+    /// `max` or `min` after the unit.
+    struct RawFile as "the file" {
+        /// How the process runs.
+        process: RawProcess [{}];
+        /// The admin listener; without this table there is none.
+        admin: RawAdmin [optional];
+        /// Where clients connect. There is at least one.
+        listener: OneOrMore<RawListener> [required];
+        /// What a client may send at most.
+        limits: RawLimits [{}];
+        /// How long a client may take.
+        timeouts: RawTimeouts [{}];
+        /// What targets are told about the client.
+        forwarding: RawForwarding [{}];
+        /// What holds over all APIs together.
+        account: RawAccount [{}];
+        /// Target groups, which routes forward to by name.
+        upstream: Vec<Field<RawUpstream>> [[]];
+        /// APIs, each with its routes. There is at least one.
+        api: OneOrMore<RawApi> [required];
+        /// The access log; without this table none is kept.
+        access_log: RawAccessLog [optional];
+    }
+}

@@ -1,0 +1,126 @@
+//! Starts a shard.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::listeners::OpenListeners;
+use super::{Shard, accept, housekeeping, mail};
+use crate::coord::{
+    ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
+};
+use crate::observe::ShardMetrics;
+use crate::pipeline::{PlanSources, ShardPlan, ShardState};
+use crate::plan::Plan;
+use crate::rt::{DriverChoice, RingOptions, now, run, spawn};
+
+/// How one shard shall run.
+#[derive(Clone, Debug)]
+pub struct ShardOptions {
+    /// Which shard this is, from 0.
+    pub index: u16,
+    /// The core to pin it to; `None` leaves it to the scheduler.
+    pub core: Option<usize>,
+    /// The I/O driver.
+    pub driver: DriverChoice,
+    /// Size of the ring.
+    pub ring: RingOptions,
+    /// Unused head buffers to keep; an eighth as many for bodies.
+    pub buffers_spare_count: usize,
+    /// A bound on connections in place of the plan's.
+    pub connections_max: Option<u32>,
+    /// Names of the only listeners that this shard accepts from; `None` is all.
+    pub listeners: Option<Vec<String>>,
+    /// Hand accepted connections over to shards that have clearly fewer.
+    pub rebalances: bool,
+}
+
+/// What all shards of the process share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Token pools, by key.
+    pub pools: TokenPools,
+    /// Addresses and health of targets.
+    pub targets: Arc<TargetBoard>,
+    /// Connections per shard.
+    pub connections: Arc<ConnectionBoard>,
+    /// The mailboxes of the shards, by index.
+    pub mailboxes: Vec<Sender<ShardMessage>>,
+}
+
+impl Shared {
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards_count(&self) -> u32 {
+        u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What one shard is given at its start.
+pub struct ShardParts {
+    /// Its mail.
+    pub mail: Receiver<ShardMessage>,
+    /// Its counters, prepared for `plan`.
+    pub metrics: Arc<ShardMetrics>,
+    /// The first plan.
+    pub plan: Arc<Plan>,
+    /// Its sockets, and its sink of access-log lines if there is a log.
+    pub gear: ShardGear,
+}
+
+/// Starts the thread of a shard. The thread
+/// ends after a drain or a stop; an error is what kept it from starting.
+pub fn start(
+    options: ShardOptions,
+    shared: Arc<Shared>,
+    parts: ShardParts,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    let name = format!("shard-{}", options.index);
+    std::thread::Builder::new().name(name).spawn(move || {
+        if let Some(core) = options.core {
+            core_affinity::set_for_current(core_affinity::CoreId { id: core });
+        }
+        run(options.driver, options.ring, |report| async move {
+            let recorder = parts.metrics.recorder();
+            recorder.driver_started(&report);
+            tracing::info!(shard = options.index, driver = %report, "shard started");
+            let at = now();
+            let seed = [random(), random()];
+            let sources = PlanSources {
+                recorder: &recorder,
+                pools: &shared.pools,
+                targets: &shared.targets,
+                shards_count: shared.shards_count(),
+                now: at,
+                seed: seed[0] ^ seed[1],
+            };
+            let plan = ShardPlan::new(parts.plan, None, &sources);
+            let spare_count = options.buffers_spare_count;
+            let state = ShardState::new(options.index, recorder, plan, seed, spare_count, at);
+            state.access_log.replace(parts.gear.access_log);
+            let shard = Rc::new(Shard {
+                options,
+                shared,
+                state: Rc::new(state),
+                listeners: RefCell::new(OpenListeners::default()),
+                prepared: RefCell::default(),
+                connections_count: Cell::new(0),
+                accepting_count: Cell::new(0),
+                drain_deadline: Cell::new(None),
+                stops: Cell::new(false),
+            });
+            accept::open_listeners(&shard, parts.gear.sockets)?;
+            spawn(mail::read(Rc::clone(&shard), parts.mail));
+            housekeeping::run(&shard).await;
+            Ok(())
+        })?
+    })
+}
+
+/// 64 bits that differ from process to process and shard to shard.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

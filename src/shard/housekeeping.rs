@@ -1,0 +1,65 @@
+//! The tick of a shard: deadlines, dates, idle upstream connections, gauges, the end.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Shard;
+use crate::base::Nanos;
+use crate::base::limits::TICK_MS;
+use crate::observe::BufferKind;
+use crate::rt::{now, sleep, unix_millis};
+
+/// Runs until the shard ends: stopped, or drained.
+pub(super) async fn run(shard: &Shard) {
+    let tick = Duration::from_millis(TICK_MS);
+    let mut second = u64::MAX;
+    loop {
+        let began = now();
+        if let Some(this_second) = turn(shard, began, second) {
+            second = this_second;
+        }
+        if shard.stops.get() || is_drained(shard, began) {
+            return;
+        }
+        sleep(tick).await;
+        let at = now();
+        shard.state.recorder.ticked(at, at.since(began.plus(Nanos::from(tick))));
+    }
+}
+
+/// One tick; the wall clock's second if it is a new one.
+fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
+    let state = &shard.state;
+    state.deadlines.turn(at);
+    if let Some(sink) = state.access_log.borrow_mut().as_mut() {
+        sink.tick(at);
+    }
+    let unix_ms = unix_millis();
+    state.set_wall_clock(unix_ms, at);
+    let this_second = unix_ms / 1_000;
+    if this_second == second {
+        return None;
+    }
+    let time = UNIX_EPOCH + Duration::from_secs(this_second);
+    state.set_http_date(http_date(time));
+    for (index, group) in state.plan().groups().iter().enumerate() {
+        group.sweep(at);
+        let slot = crate::plan::GroupSlot(u32::try_from(index).unwrap_or(u32::MAX));
+        state.plan().recorder.group(slot).connections_idle(group.idle_count() as u64);
+    }
+    state.recorder.buffers_counted(BufferKind::Head, state.head_buffers.count());
+    state.recorder.buffers_counted(BufferKind::Body, state.body_buffers.count());
+    Some(this_second)
+}
+
+fn http_date(time: SystemTime) -> [u8; 29] {
+    let text = httpdate::fmt_http_date(time);
+    text.as_bytes().try_into().unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+fn is_drained(shard: &Shard, at: Nanos) -> bool {
+    let Some(deadline) = shard.drain_deadline.get() else {
+        return false;
+    };
+    let is_quiet = shard.connections_count.get() == 0 && shard.accepting_count.get() == 0;
+    is_quiet || at >= deadline
+}

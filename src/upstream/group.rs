@@ -1,0 +1,180 @@
+//! A target group at work on one shard: its decisions ([`GroupState`]) and its idle connections.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use super::connection::Connection;
+use super::group_state::GroupState;
+use super::idle::IdleConnections;
+use super::{Outcome, TargetId};
+use crate::base::{Fault, Nanos};
+use crate::coord::{GroupTargets, ResolvedTarget, TargetEndpoint};
+use crate::model::TargetGroup;
+use crate::rt::{Buffers, Deadlines, Stream, connect_tcp, connect_unix};
+
+/// One target group of one shard. Survives epochs in which its name survives.
+pub struct Group {
+    settings: RefCell<Rc<TargetGroup>>,
+    state: RefCell<GroupState>,
+    idle: RefCell<IdleConnections>,
+}
+
+/// One try of one request: a target was chosen and counts the request as outstanding until the
+/// lease ends. Dropped without a word, it ends as [`Outcome::Abandoned`].
+pub(crate) struct Lease {
+    group: Rc<Group>,
+    target: TargetId,
+    outcome: Cell<Outcome>,
+    ended: Nanos,
+}
+
+impl Group {
+    /// A group with the targets known so far.
+    #[must_use]
+    pub fn new(group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos, seed: u64) -> Self {
+        let state = GroupState::new(group, addresses(targets), now, seed);
+        Self {
+            settings: RefCell::new(Rc::new(group.clone())),
+            state: RefCell::new(state),
+            idle: RefCell::default(),
+        }
+    }
+
+    /// Takes over new settings. What survives keeps its state and connections.
+    pub fn renew(&self, group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos) {
+        self.settings.replace(Rc::new(group.clone()));
+        self.update(targets, now);
+    }
+
+    /// Takes over new addresses. What survives keeps its state and connections.
+    pub fn update(&self, targets: Option<&GroupTargets>, now: Nanos) {
+        let settings = self.settings();
+        let mut state = self.state.borrow_mut();
+        let _ = state.update(&settings, addresses(targets), now);
+        self.idle.borrow_mut().retain_targets(|target| state.is_member(target));
+    }
+
+    fn settings(&self) -> Rc<TargetGroup> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Runs `read` with the settings in force.
+    pub fn with_settings<R>(&self, read: impl FnOnce(&TargetGroup) -> R) -> R {
+        read(&self.settings.borrow())
+    }
+
+    /// Chooses a target for one try of a request.
+    pub(crate) fn lease(
+        self: &Rc<Self>,
+        now: Nanos,
+        hash: u64,
+        tried: &[TargetId],
+    ) -> Result<Lease, Fault> {
+        let target = self.state.borrow_mut().choose(now, hash, tried)?;
+        let outcome = Cell::new(Outcome::Abandoned);
+        Ok(Lease { group: Rc::clone(self), target, outcome, ended: now })
+    }
+
+    /// Whether a failed try may be followed by another one; counts against the budget.
+    pub(crate) fn may_retry(&self, now: Nanos, retries_count: u32) -> bool {
+        self.state.borrow_mut().may_retry(now, retries_count)
+    }
+
+    /// Closes idle connections that the target closed or that were unused for too long. Called by
+    /// the shard's housekeeping.
+    pub fn sweep(&self, now: Nanos) {
+        let timeout = Nanos::from_millis(self.settings.borrow().keepalive_timeout_ms);
+        self.idle.borrow_mut().sweep(now, timeout);
+    }
+
+    /// How many connections are idle.
+    #[must_use]
+    pub fn idle_count(&self) -> usize {
+        self.idle.borrow().count()
+    }
+
+    /// Runs `read` with the state, for the admin listener's view.
+    pub fn with_state<R>(&self, read: impl FnOnce(&mut GroupState) -> R) -> R {
+        read(&mut self.state.borrow_mut())
+    }
+}
+
+impl Lease {
+    /// The chosen target.
+    pub(crate) fn target(&self) -> TargetId {
+        self.target
+    }
+
+    /// The group that it belongs to.
+    pub(crate) fn group(&self) -> &Rc<Group> {
+        &self.group
+    }
+
+    /// Appends the Host that names the target.
+    pub(crate) fn write_host(&self, out: &mut Vec<u8>) {
+        let state = self.group.state.borrow();
+        out.extend_from_slice(state.endpoint(self.target).host.as_bytes());
+    }
+
+    /// An idle connection that is fit for use, the most recently used one first.
+    pub(crate) fn idle_connection(&self) -> Option<Connection> {
+        self.group.idle.borrow_mut().take(self.target)
+    }
+
+    /// Opens a new connection.
+    pub(crate) async fn connect(
+        &self,
+        deadlines: &Deadlines,
+        now: Nanos,
+        buffers: &Buffers,
+    ) -> Result<Connection, Fault> {
+        let timeout_ms = self.group.settings.borrow().connect_timeout_ms;
+        let due = now.plus(Nanos::from_millis(timeout_ms));
+        let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
+        match open(&endpoint, deadlines, due).await {
+            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers.take())),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
+            Err(_) => Err(Fault::ConnectFailed),
+        }
+    }
+
+    /// Says how the try went. The last word counts.
+    pub(crate) fn report(&mut self, outcome: Outcome, now: Nanos) {
+        self.outcome.set(outcome);
+        self.ended = now;
+    }
+
+    /// Keeps `connection` for the next request to the target, if the settings allow. Its answer
+    /// was read to its end, and its next read is armed.
+    pub(crate) fn keep(&self, mut connection: Connection, now: Nanos) {
+        let settings = self.group.settings.borrow();
+        connection.deadline.clear();
+        connection.idle_since = now;
+        connection.requests_count += 1;
+        let worn_out = settings.keepalive_requests_max != 0
+            && connection.requests_count >= settings.keepalive_requests_max;
+        if !worn_out {
+            let kept_max = settings.keepalive_connections_max as usize;
+            self.group.idle.borrow_mut().put(self.target, connection, kept_max);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut state = self.group.state.borrow_mut();
+        state.ended(self.target, self.outcome.get(), self.ended);
+    }
+}
+
+fn addresses(targets: Option<&GroupTargets>) -> &[ResolvedTarget] {
+    targets.map_or(&[], |targets| &targets.addresses)
+}
+
+async fn open(endpoint: &TargetEndpoint, deadlines: &Deadlines, due: Nanos) -> io::Result<Stream> {
+    match endpoint {
+        TargetEndpoint::Tcp(address) => connect_tcp(*address, deadlines, due).await,
+        TargetEndpoint::Unix(path) => connect_unix(path).await,
+    }
+}
