@@ -8,8 +8,8 @@ use shardgate::model::RouteKey;
 use shardgate::proto::proxy_protocol::{self, ProxyStep};
 use shardgate::proto::uri::{self, PathForm};
 use shardgate::proto::{
-    BodyFraming, ChunkedDecoder, Field, HeadLimits, HeadScanner, RequestHead, ResponseHead, Version,
-    write_chunk_head,
+    BodyFraming, ChunkedDecoder, Field, HeadLimits, HeadScanner, RequestHead, ResponseHead,
+    Version, write_chunk_head,
 };
 
 /// A law: takes the bytes of one input.

@@ -4,6 +4,5 @@
 mod laws;
 
 pub use laws::{
-    LAWS, Law,
-    chunked, gateway_toml, proxy_protocol, request_head, response_head, route_key, uri,
+    LAWS, Law, chunked, gateway_toml, proxy_protocol, request_head, response_head, route_key, uri,
 };
