@@ -61,15 +61,19 @@ impl ConnectionBoard {
 
     /// Where a connection that shard `own` has just accepted should go: `None` is to stay.
     ///
-    /// It goes to the least loaded shard when `own_count`, this connection not counted, exceeds
-    /// that shard's count by more than 8 and by more than 10% of it. So, whatever arrives where,
-    /// accepting never takes a shard further ahead than `max(8, 10%) + 1` of the least loaded
-    /// one, plus one for each other shard that decides at the same instant.
+    /// It goes to the least loaded other shard when `own_count`, this connection not counted but
+    /// those on their way here added, exceeds that shard's count by more than 8 and by more than
+    /// 10% of it. So, whatever arrives where, accepting never takes a shard further ahead than
+    /// `max(8, 10%) + 1` of the least loaded one, plus one for each other shard that decides at
+    /// the same instant.
     #[must_use]
     pub fn handover_target(&self, own: usize, own_count: u32) -> Option<usize> {
-        let (least, least_count) = self.least_loaded();
-        (least != own && own_count.saturating_sub(least_count) > lead_max(least_count))
-            .then_some(least)
+        let line = self.shards.get(own)?;
+        let own_count = own_count.saturating_add(line.incoming.load(Ordering::Relaxed));
+        let others = self.shards.iter().enumerate().filter(|(shard, _)| *shard != own);
+        let (least, least_count) =
+            others.map(|(shard, line)| (shard, line.count())).min_by_key(|(_, count)| *count)?;
+        (own_count.saturating_sub(least_count) > lead_max(least_count)).then_some(least)
     }
 
     /// Counts one more connection for shard `target` until the answer is dropped, so that shards
@@ -107,6 +111,98 @@ impl Drop for Transit {
         if let Some(line) = self.board.shards.get(self.target) {
             let before = line.incoming.fetch_sub(1, Ordering::Relaxed);
             debug_assert!(before > 0, "one transit ends once");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_rule_at_its_bounds() {
+        for (least, lead) in [(0, 8), (80, 8), (89, 8), (90, 9), (1_000, 100)] {
+            let board = ConnectionBoard::new(2);
+            board.publish(1, least);
+            assert_eq!(board.least_loaded(), (0, 0));
+            board.publish(0, least + lead);
+            assert_eq!(board.least_loaded(), (1, least));
+            assert_eq!(board.handover_target(0, least + lead - 1), None, "below, {least}");
+            assert_eq!(board.handover_target(0, least + lead), None, "at, {least}");
+            assert_eq!(board.handover_target(0, least + lead + 1), Some(1), "above, {least}");
+        }
+    }
+
+    #[test]
+    fn a_connection_under_way_counts_for_its_target_until_it_has_arrived() {
+        let board = ConnectionBoard::new(2);
+        let transits: Vec<_> = (0..9).map(|_| board.begin_handover(1)).collect();
+        assert_eq!(board.count(1), 9);
+        assert_eq!(board.handover_target(0, 18), Some(1));
+        assert_eq!(board.handover_target(0, 17), None);
+        board.publish(1, 9);
+        drop(transits);
+        assert_eq!(board.count(1), 9);
+    }
+
+    #[test]
+    fn odd_boards_and_indexes_are_harmless() {
+        let board = ConnectionBoard::new(0);
+        assert_eq!((board.least_loaded(), board.handover_target(0, 100)), ((0, 0), None));
+        board.publish(7, 1);
+        drop(board.begin_handover(7));
+        assert_eq!(ConnectionBoard::new(1).handover_target(0, u32::MAX), None, "nowhere to go");
+    }
+
+    proptest! {
+        /// Whatever arrives where and whatever closes, mail being read late: accepting never
+        /// leaves a shard further ahead than the rule says, and without closing the spread stays
+        /// within it for good.
+        #[test]
+        fn the_spread_stays_bounded(
+            shards_count in 1..9_usize,
+            events in prop::collection::vec((0..8_usize, 0..10_u8), 1..1_500),
+            closes in any::<bool>(),
+        ) {
+            let board = ConnectionBoard::new(shards_count);
+            let mut open = vec![0_u32; shards_count];
+            let mut mail: Vec<Vec<Transit>> = (0..shards_count).map(|_| Vec::new()).collect();
+            for (place, kind) in events {
+                let shard = place % shards_count;
+                match kind {
+                    0 => {
+                        open[shard] += mail[shard].len() as u32;
+                        board.publish(shard, open[shard]);
+                        mail[shard].clear();
+                    }
+                    1 | 2 if closes => {
+                        open[shard] = open[shard].saturating_sub(3);
+                        board.publish(shard, open[shard]);
+                    }
+                    _ => {
+                        let least = board.least_loaded().1;
+                        let taker = match board.handover_target(shard, open[shard]) {
+                            Some(target) => {
+                                mail[target].push(board.begin_handover(target));
+                                target
+                            }
+                            None => {
+                                open[shard] += 1;
+                                board.publish(shard, open[shard]);
+                                shard
+                            }
+                        };
+                        prop_assert!(board.count(taker) <= least + lead_max(least) + 1);
+                    }
+                }
+                if !closes {
+                    let counts = (0..shards_count).map(|shard| board.count(shard));
+                    let (least, most) = (board.least_loaded().1, counts.max().unwrap_or(0));
+                    prop_assert!(most <= least + lead_max(least) + 1, "{most} to {least}");
+                }
+            }
         }
     }
 }

@@ -232,3 +232,146 @@ impl<T> Inbox<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::rt::{DriverChoice, RingOptions};
+
+    fn small<T>() -> (Sender<T>, Receiver<T>) {
+        mailbox(NonZeroUsize::new(2).expect("not zero")).expect("two descriptors are free")
+    }
+
+    fn wake_bytes<T>(receiver: &Receiver<T>) -> usize {
+        let mut buffer = [0; WAKE_BYTES];
+        receiver.wake_stream().expect("clones").read(&mut buffer).unwrap_or(0)
+    }
+
+    #[test]
+    fn a_full_lane_gives_the_message_back_and_leaves_the_other_lane_open() {
+        let (sender, receiver) = small();
+        assert_eq!(
+            (sender.try_send(1), sender.try_send(2), sender.try_send(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
+        assert_eq!(sender.try_send_control(4), Ok(()));
+        assert_eq!(receiver.pop(), Some(4), "control overtakes bulk");
+        assert_eq!(receiver.pop(), Some(1));
+        assert_eq!(sender.try_send(5), Ok(()), "there is room again");
+        assert_eq!((receiver.pop(), receiver.pop(), receiver.pop()), (Some(2), Some(5), None));
+    }
+
+    #[test]
+    fn the_control_lane_is_bounded_too() {
+        let (sender, _receiver) = small();
+        for turn in 0..CONTROL_CAPACITY {
+            assert_eq!(sender.try_send_control(turn), Ok(()));
+        }
+        assert_eq!(sender.try_send_control(CONTROL_CAPACITY), Err(CONTROL_CAPACITY));
+    }
+
+    #[test]
+    fn one_byte_is_written_per_sleep_and_none_to_an_awake_reader() {
+        let (sender, receiver) = small();
+        assert_eq!(sender.try_send(1), Ok(()));
+        assert_eq!(wake_bytes(&receiver), 0);
+        assert!(!receiver.lie_down(), "there is mail");
+        assert_eq!(receiver.pop(), Some(1));
+        assert!(receiver.lie_down());
+        assert_eq!((sender.try_send(2), sender.clone().try_send_control(3)), (Ok(()), Ok(())));
+        assert_eq!(wake_bytes(&receiver), 1);
+        receiver.get_up();
+        assert_eq!((receiver.pop(), receiver.pop()), (Some(3), Some(2)));
+    }
+
+    #[test]
+    fn a_gone_receiver_takes_no_mail_and_keeps_none() {
+        let (sender, receiver) = small();
+        let message = Arc::new(());
+        assert!(sender.try_send(Arc::clone(&message)).is_ok());
+        assert!(!sender.is_closed());
+        drop(receiver);
+        assert_eq!(Arc::strong_count(&message), 1, "unread mail was dropped");
+        assert!(sender.is_closed());
+        assert!(sender.try_send(Arc::clone(&message)).is_err());
+        assert!(sender.try_send_control(message).is_err());
+    }
+
+    #[test]
+    fn the_last_sender_wakes_the_reader() {
+        let (sender, receiver) = small::<u8>();
+        let second = sender.clone();
+        assert!(receiver.lie_down());
+        drop(sender);
+        assert_eq!((wake_bytes(&receiver), receiver.is_abandoned()), (0, false));
+        drop(second);
+        assert_eq!((wake_bytes(&receiver), receiver.is_abandoned()), (1, true));
+        assert!(!receiver.lie_down(), "nobody would wake it");
+    }
+
+    /// Real threads against a reader that lies down whenever it finds nothing: a lost wake-up
+    /// hangs the test.
+    #[test]
+    fn no_message_is_lost_or_late_under_stress() {
+        const SENDERS: usize = 3;
+        const MESSAGES: usize = 20_000;
+        let (sender, receiver) = small();
+        let mut wake = receiver.wake_stream().expect("clones");
+        wake.set_nonblocking(false).expect("a socket can block");
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|index| {
+                let sender = sender.clone();
+                std::thread::spawn(move || {
+                    for turn in 0..MESSAGES {
+                        let mut message = (index, turn);
+                        while let Err(back) = sender.try_send(message) {
+                            message = back;
+                            std::thread::yield_now();
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(sender);
+        let mut next = [0; SENDERS];
+        loop {
+            while let Some((index, turn)) = receiver.pop() {
+                assert_eq!(turn, next[index], "messages of one sender keep their order");
+                next[index] += 1;
+            }
+            if receiver.lie_down() {
+                assert!(wake.read(&mut [0; WAKE_BYTES]).expect("a byte comes") > 0);
+                receiver.get_up();
+            } else if receiver.is_abandoned() && next == [MESSAGES; SENDERS] {
+                break;
+            }
+        }
+        senders.into_iter().for_each(|sender| sender.join().expect("no panic"));
+    }
+
+    #[test]
+    fn an_inbox_waits_on_the_runtime_and_ends_with_its_senders() {
+        for choice in [DriverChoice::Epoll, DriverChoice::Auto] {
+            let (sender, receiver) = small();
+            let thread = std::thread::spawn(move || {
+                for turn in 0..2_000 {
+                    while sender.try_send(turn).is_err() {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let received = crate::rt::run(choice, RingOptions { entries: 256 }, |_| async move {
+                let mut inbox = Inbox::open(receiver).expect("on the runtime");
+                let mut received = Vec::new();
+                while let Some(message) = inbox.next().await {
+                    received.push(message);
+                }
+                received
+            });
+            thread.join().expect("no panic");
+            assert!(received.expect("the driver runs").into_iter().eq(0..2_000));
+        }
+    }
+}

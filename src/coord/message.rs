@@ -7,12 +7,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{GroupTargets, HealthChange, Transit};
 use crate::base::Nanos;
+use crate::observe::access_log::ShardLogSink;
 use crate::plan::Plan;
-use crate::rt::Peer;
+use crate::rt::{ListenerSocket, Peer};
 
 /// One piece of mail to a shard.
 ///
-/// `Prepare` to `ReopenLog` travel in the control lane ([`super::Sender::try_send_control`]), the
+/// `Prepare` to `Stop` travel in the control lane ([`super::Sender::try_send_control`]), the
 /// rest in the bulk lane; a control message overtakes bulk.
 #[derive(Debug)]
 pub enum ShardMessage {
@@ -22,6 +23,8 @@ pub enum ShardMessage {
     Prepare {
         /// The plan of the new epoch.
         plan: Arc<Plan>,
+        /// What the side thread has opened for this shard.
+        gear: ShardGear,
         /// Answered when all is ready, or with a refusal.
         ack: Ack,
     },
@@ -42,11 +45,11 @@ pub enum ShardMessage {
     Drain {
         /// When to end what has not ended.
         deadline: Nanos,
+        /// What becomes of the listening sockets.
+        listeners: DrainedListeners,
     },
     /// End now.
     Stop,
-    /// Open the access log anew by its name.
-    ReopenLog,
     /// A connection that another shard accepted for this one.
     Connection(HandedOver),
     /// The targets of a group changed.
@@ -54,6 +57,28 @@ pub enum ShardMessage {
     /// The health of a target changed; [`super::HealthCell`] says so already. Told so that the
     /// shard can close idle connections, or begin a slow start, without polling the cells.
     Health(HealthChange),
+}
+
+/// What comes with a plan for one shard alone: everything whose opening can fail was opened by the
+/// side thread.
+#[derive(Debug, Default)]
+pub struct ShardGear {
+    /// Sockets to accept from once the plan is in force, besides those that the shard has, each
+    /// with the name of its listener. A name whose listener has moved to another address comes
+    /// with its new sockets, and the old ones are closed then; several sockets may have one name.
+    pub sockets: Vec<(String, ListenerSocket)>,
+    /// Where access-log lines go once the plan is in force; `None` if the plan keeps no log.
+    pub access_log: Option<ShardLogSink>,
+}
+
+/// What becomes of the listening sockets of a shard that drains.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DrainedListeners {
+    /// They are closed: nobody else accepts from them.
+    Close,
+    /// Another process accepts from the very same sockets: stop accepting, but never call
+    /// `shutdown(2)` on them, which would close them there too.
+    Leave,
 }
 
 /// A connection on its way from the shard that accepted it to the one that will serve it.

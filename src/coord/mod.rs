@@ -13,7 +13,6 @@ mod mailbox;
 mod message;
 mod publisher;
 mod shard_bucket;
-mod socket_board;
 mod target_board;
 #[cfg(test)]
 mod token_law;
@@ -24,10 +23,9 @@ mod word;
 
 pub use connection_board::{ConnectionBoard, Transit};
 pub use mailbox::{Inbox, Receiver, Sender, mailbox};
-pub use message::{Ack, HandedOver, ShardMessage};
+pub use message::{Ack, DrainedListeners, HandedOver, ShardGear, ShardMessage};
 pub use publisher::{PublishError, Publisher};
 pub use shard_bucket::{Decision, ShardBucket};
-pub use socket_board::SocketBoard;
 pub use target_board::{
     GroupTargets, Health, HealthCell, HealthChange, ResolvedTarget, TargetBoard, TargetEndpoint,
     TargetRecord,

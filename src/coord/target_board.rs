@@ -224,3 +224,69 @@ fn resolve(record: TargetRecord, current: Option<&Arc<GroupTargets>>) -> Resolve
         host: record.host,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(port: u16, weight: u32) -> TargetRecord {
+        let address = TargetEndpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
+        TargetRecord { address, weight, target_index: 0, host: Arc::from("a.test") }
+    }
+
+    #[test]
+    fn only_a_change_is_published_and_versions_grow() {
+        let board = TargetBoard::new();
+        let first = board.publish("g", &[record(1, 1), record(2, 1)]).expect("new");
+        assert!(board.publish("g", &[record(1, 1), record(2, 1)]).is_none());
+        let second = board.publish("g", &[record(1, 1), record(2, 5)]).expect("a weight changed");
+        let third = board.publish("g", &[]).expect("all gone");
+        assert_eq!((first.version, second.version, third.version), (1, 2, 3));
+        assert!(Arc::ptr_eq(&third, &board.find("g").expect("known")));
+        assert!(board.find("other").is_none());
+    }
+
+    #[test]
+    fn health_belongs_to_the_endpoint_across_lists_and_groups_apart() {
+        let board = TargetBoard::new();
+        let endpoint = record(1, 1).address;
+        let old = board.publish("g", &[record(1, 1)]).expect("new");
+        let other = board.publish("h", &[record(1, 1)]).expect("new");
+        let change = board.set_health("g", &endpoint, Health::Unhealthy).expect("it changed");
+        assert_eq!((change.before, change.health), (Health::Unchecked, Health::Unhealthy));
+        assert_eq!(board.set_health("g", &endpoint, Health::Unhealthy), None);
+        let new = board.publish("g", &[record(2, 1), record(1, 1)]).expect("changed");
+        assert_eq!(new.addresses[1].health.get(), Health::Unhealthy);
+        assert_eq!(new.addresses[0].health.get(), Health::Unchecked);
+        assert_eq!(other.addresses[0].health.get(), Health::Unchecked);
+        assert!(board.set_health("g", &endpoint, Health::Healthy).is_some());
+        assert_eq!(old.addresses[0].health.get(), Health::Healthy, "shards on the old list see it");
+    }
+
+    #[test]
+    fn a_verdict_on_what_is_gone_is_no_change() {
+        let board = TargetBoard::new();
+        let endpoint = record(1, 1).address;
+        assert_eq!(board.set_health("g", &endpoint, Health::Healthy), None);
+        let _ = board.publish("g", &[record(2, 1)]);
+        assert_eq!(board.set_health("g", &endpoint, Health::Healthy), None);
+    }
+
+    #[test]
+    fn one_address_twice_is_one_target_with_both_weights() {
+        let board = TargetBoard::new();
+        let records = [record(1, 2), record(2, 1), record(1, 3)];
+        let targets = board.publish("g", &records).expect("new");
+        let weights: Vec<_> = targets.addresses.iter().map(|target| target.weight).collect();
+        assert_eq!(weights, [5, 1]);
+        assert!(board.publish("g", &records).is_none());
+    }
+
+    #[test]
+    fn groups_that_no_plan_names_are_forgotten() {
+        let board = TargetBoard::new();
+        let _ = (board.publish("kept", &[record(1, 1)]), board.publish("gone", &[record(1, 1)]));
+        board.retain(&HashSet::from(["kept"]));
+        assert!(board.find("kept").is_some() && board.find("gone").is_none());
+    }
+}

@@ -33,7 +33,7 @@ impl History {
     /// integers: `rate` must be a multiple of 1/1000 for this to be exact.
     fn overrun(&self, settings: PoolSettings) -> Option<String> {
         let rate_millis = (settings.rate_per_second * 1_000.0).round() as u128;
-        for (from, _) in &self.0 {
+        for from in self.0.keys() {
             let mut grants = 0_u64;
             for (to, count) in self.0.range(from..) {
                 grants += count;

@@ -1,5 +1,6 @@
 //! Where clients connect.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -20,6 +21,17 @@ pub struct Listener {
     pub proxy_protocol: ProxyProtocol,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and PROXY headers are believed.
     pub trusted_proxies: Vec<IpNetwork>,
+}
+
+impl Listener {
+    /// Whether both listen at one place, so that the sockets of one serve the other, whatever
+    /// their names. Port 0 is a place of its own for each name.
+    #[must_use]
+    pub fn is_at_place_of(&self, other: &Self) -> bool {
+        let is_any_port =
+            matches!(self.address, ListenerAddress::Tcp(address) if address.port() == 0);
+        self.address == other.address && (!is_any_port || self.name == other.name)
+    }
 }
 
 /// Where a listener listens.
@@ -75,6 +87,12 @@ impl IpNetwork {
             }
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for IpNetwork {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.address, self.prefix_bits)
     }
 }
 

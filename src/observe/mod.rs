@@ -7,19 +7,27 @@
 
 pub mod access_log;
 mod counter;
+mod exposition;
+mod families;
 mod fault_text;
 mod histogram;
 mod labels;
 mod metrics;
+mod process;
+pub mod process_log;
 mod recorder;
 mod shard_metrics;
+mod stats;
 mod tables;
 
+pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
+pub use process::{ProcessInfo, ProcessUsage, TargetState};
 pub use recorder::{
     BufferKind, DeadlineKind, GroupRecorder, PlanRecorder, RequestEnd, ShardRecorder, UpstreamEnd,
     UpstreamFailure,
 };
 pub use shard_metrics::ShardMetrics;
+pub use stats::{Percentiles, StageStats};

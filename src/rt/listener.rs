@@ -1,8 +1,10 @@
 //! Listening sockets. Bound by the caller (or inherited), accepted from here.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
+use monoio::io::Canceller;
 use monoio::net::{TcpListener, UnixListener};
 
 use super::stream::{Peer, Stream, wants_nonblocking};
@@ -46,8 +48,10 @@ impl ListenerSocket {
 }
 
 /// A listening socket on a shard.
-#[derive(Debug)]
-pub struct Listener(Socket);
+pub struct Listener {
+    socket: Socket,
+    canceller: RefCell<Canceller>,
+}
 
 #[derive(Debug)]
 enum Socket {
@@ -67,7 +71,7 @@ pub struct Accepted {
 impl Listener {
     /// Takes `socket` over. To be called on the shard.
     pub fn new(socket: ListenerSocket) -> io::Result<Self> {
-        Ok(Self(match socket {
+        let socket = match socket {
             ListenerSocket::Tcp(socket) => {
                 socket.set_nonblocking(wants_nonblocking())?;
                 Socket::Tcp(TcpListener::from_std(socket)?)
@@ -76,20 +80,22 @@ impl Listener {
                 socket.set_nonblocking(wants_nonblocking())?;
                 Socket::Unix(UnixListener::from_std(socket)?)
             }
-        }))
+        };
+        Ok(Self { socket, canceller: RefCell::default() })
     }
 
-    /// Waits for a connection. Never drop this future before it is done: [`Listener::close`] ends
-    /// it with an error.
+    /// Waits for a connection. Never drop this future before it is done: [`Listener::close`] and
+    /// [`Listener::leave`] end it with an error, or with the connection that came just before.
     pub async fn accept(&self) -> io::Result<Accepted> {
-        match &self.0 {
+        let handle = self.canceller.borrow().handle();
+        match &self.socket {
             Socket::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
+                let (stream, peer) = listener.cancelable_accept(handle).await?;
                 stream.set_nodelay(true)?;
                 Ok(Accepted { stream: Stream::from_tcp(stream), peer: Peer::Tcp(peer) })
             }
             Socket::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, _) = listener.cancelable_accept(handle).await?;
                 Ok(Accepted { stream: Stream::from_unix(stream), peer: Peer::Unix })
             }
         }
@@ -100,7 +106,7 @@ impl Listener {
     #[must_use]
     pub fn accept_waiting(&self) -> Vec<Accepted> {
         let Ok(duplicate) = duplicate(self.raw_fd()) else { return Vec::new() };
-        match &self.0 {
+        match &self.socket {
             Socket::Tcp(_) => accept_waiting_tcp(&duplicate.into()),
             Socket::Unix(_) => accept_waiting_unix(&duplicate.into()),
         }
@@ -109,7 +115,7 @@ impl Listener {
     /// The port that it is bound to, `None` for unix sockets.
     #[must_use]
     pub fn local_port(&self) -> Option<u16> {
-        match &self.0 {
+        match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
             Socket::Unix(_) => None,
         }
@@ -120,10 +126,17 @@ impl Listener {
         shutdown_both(self.raw_fd());
     }
 
+    /// Stops accepting, and leaves the socket to another process that accepts from it too: what
+    /// waits in its queue stays there. An accept in flight returns.
+    pub fn leave(&self) {
+        let canceller = self.canceller.take();
+        self.canceller.replace(canceller.cancel());
+    }
+
     /// The descriptor; it stays owned by this listener.
     #[must_use]
     pub fn raw_fd(&self) -> RawFd {
-        match &self.0 {
+        match &self.socket {
             Socket::Tcp(listener) => listener.as_raw_fd(),
             Socket::Unix(listener) => listener.as_raw_fd(),
         }

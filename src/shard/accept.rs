@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Shard;
 use super::listeners::OpenListener;
 use crate::base::{Fault, Nanos};
-use crate::coord::{HandedOver, ShardMessage};
+use crate::coord::{DrainedListeners, HandedOver, ShardMessage};
 use crate::edge::{refuse_connection, serve_connection};
 use crate::model::Listener as ListenerSettings;
 use crate::pipeline::ListenerContext;
@@ -16,17 +16,30 @@ use crate::rt::{Accepted, Listener, ListenerSocket, Peer, Stream, now, sleep, sp
 use crate::sys::duplicate;
 
 /// Opens the listeners of the first plan.
-pub(super) fn open_listeners(shard: &Rc<Shard>) -> io::Result<()> {
+pub(super) fn open_listeners(shard: &Rc<Shard>, sockets: Vec<NamedSocket>) -> io::Result<()> {
     let plan = shard.state.plan();
     for settings in wanted_listeners(shard, &plan.plan.listeners) {
-        let index = usize::from(shard.options.index);
-        let socket = shard.shared.sockets.take(index, &settings.address).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, format!("no socket for {}", settings.name))
-        })?;
-        open(shard, settings.clone(), socket)?;
+        if !sockets.iter().any(|(name, _)| *name == settings.name) {
+            let reason = format!("no socket for listener {}", settings.name);
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
+    }
+    open_sockets(shard, sockets)
+}
+
+/// Accepts from `sockets`, each for the listener of the plan in force that it names.
+pub(super) fn open_sockets(shard: &Rc<Shard>, sockets: Vec<NamedSocket>) -> io::Result<()> {
+    let plan = shard.state.plan();
+    for (name, socket) in sockets {
+        let wanted = wanted_listeners(shard, &plan.plan.listeners).find(|one| one.name == name);
+        if let Some(settings) = wanted {
+            open(shard, settings.clone(), socket)?;
+        }
     }
     Ok(())
 }
+
+type NamedSocket = (String, ListenerSocket);
 
 /// The listeners that this shard accepts from.
 pub(super) fn wanted_listeners<'l>(
@@ -39,18 +52,18 @@ pub(super) fn wanted_listeners<'l>(
 }
 
 /// Opens a listener on `socket`.
-pub(super) fn open(
-    shard: &Rc<Shard>,
-    settings: ListenerSettings,
-    socket: ListenerSocket,
-) -> io::Result<()> {
-    let address = settings.address.clone();
+fn open(shard: &Rc<Shard>, settings: ListenerSettings, socket: ListenerSocket) -> io::Result<()> {
     let port = socket.local_port();
     let listener = Listener::new(socket)?;
     let context = Rc::new(ListenerContext::new(settings, port));
-    let open = Rc::new(OpenListener::new(address, listener, context));
+    let open = Rc::new(OpenListener::new(listener, context));
     shard.listeners.borrow_mut().add(Rc::clone(&open));
-    spawn(accept_loop(Rc::clone(shard), open));
+    let shard = Rc::clone(shard);
+    shard.accepting_count.set(shard.accepting_count.get() + 1);
+    spawn(async move {
+        accept_loop(&shard, open).await;
+        shard.accepting_count.set(shard.accepting_count.get().saturating_sub(1));
+    });
     Ok(())
 }
 
@@ -62,10 +75,15 @@ pub(super) fn close(shard: &Rc<Shard>, listener: &OpenListener) {
     listener.close();
 }
 
-async fn accept_loop(shard: Rc<Shard>, listener: Rc<OpenListener>) {
+async fn accept_loop(shard: &Rc<Shard>, listener: Rc<OpenListener>) {
     loop {
         match listener.listener.accept().await {
-            Ok(accepted) => admit(&shard, accepted, &listener),
+            Ok(accepted) => {
+                admit(shard, accepted, &listener);
+                if listener.closes() {
+                    return;
+                }
+            }
             Err(_) if listener.closes() => return,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -175,14 +193,17 @@ impl Drop for ConnectionGuard {
 }
 
 /// Begins to drain: no new connections, idle ones end, busy ones end with their next answer.
-pub(super) fn drain(shard: &Rc<Shard>, deadline: Nanos) {
+pub(super) fn drain(shard: &Rc<Shard>, deadline: Nanos, fate: DrainedListeners) {
     if shard.drain_deadline.replace(Some(deadline)).is_some() {
         return;
     }
     shard.state.draining.set(true);
     let listeners = shard.listeners.borrow_mut().take_unwanted(|_| false);
     for listener in listeners {
-        close(shard, &listener);
+        match fate {
+            DrainedListeners::Close => close(shard, &listener),
+            DrainedListeners::Leave => listener.leave(),
+        }
     }
     let idle_count = shard.state.deadlines.shutdown_idle();
     tracing::info!(

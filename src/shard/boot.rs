@@ -10,10 +10,9 @@ use std::thread::JoinHandle;
 use super::listeners::OpenListeners;
 use super::{Shard, accept, housekeeping, mail};
 use crate::coord::{
-    ConnectionBoard, Receiver, Sender, ShardMessage, SocketBoard, TargetBoard, TokenPools,
+    ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
 };
 use crate::observe::ShardMetrics;
-use crate::observe::access_log::ShardLogSink;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
 use crate::plan::Plan;
 use crate::rt::{DriverChoice, RingOptions, now, run, spawn};
@@ -45,11 +44,9 @@ pub struct Shared {
     /// Token pools, by key.
     pub pools: TokenPools,
     /// Addresses and health of targets.
-    pub targets: TargetBoard,
+    pub targets: Arc<TargetBoard>,
     /// Connections per shard.
     pub connections: Arc<ConnectionBoard>,
-    /// Sockets for listeners that open.
-    pub sockets: SocketBoard,
     /// The mailboxes of the shards, by index.
     pub mailboxes: Vec<Sender<ShardMessage>>,
 }
@@ -70,11 +67,11 @@ pub struct ShardParts {
     pub metrics: Arc<ShardMetrics>,
     /// The first plan.
     pub plan: Arc<Plan>,
-    /// Its sink of access-log lines, if there is a log.
-    pub access_log: Option<ShardLogSink>,
+    /// Its sockets, and its sink of access-log lines if there is a log.
+    pub gear: ShardGear,
 }
 
-/// Starts the thread of a shard. Its listeners' sockets must be on [`Shared::sockets`]. The thread
+/// Starts the thread of a shard. The thread
 /// ends after a drain or a stop; an error is what kept it from starting.
 pub fn start(
     options: ShardOptions,
@@ -103,7 +100,7 @@ pub fn start(
             let plan = ShardPlan::new(parts.plan, None, &sources);
             let spare_count = options.buffers_spare_count;
             let state = ShardState::new(options.index, recorder, plan, seed, spare_count, at);
-            state.access_log.replace(parts.access_log);
+            state.access_log.replace(parts.gear.access_log);
             let shard = Rc::new(Shard {
                 options,
                 shared,
@@ -111,10 +108,11 @@ pub fn start(
                 listeners: RefCell::new(OpenListeners::default()),
                 prepared: RefCell::default(),
                 connections_count: Cell::new(0),
+                accepting_count: Cell::new(0),
                 drain_deadline: Cell::new(None),
                 stops: Cell::new(false),
             });
-            accept::open_listeners(&shard)?;
+            accept::open_listeners(&shard, parts.gear.sockets)?;
             spawn(mail::read(Rc::clone(&shard), parts.mail));
             housekeeping::run(&shard).await;
             Ok(())

@@ -60,5 +60,6 @@ fn is_drained(shard: &Shard, at: Nanos) -> bool {
     let Some(deadline) = shard.drain_deadline.get() else {
         return false;
     };
-    shard.connections_count.get() == 0 || at >= deadline
+    let is_quiet = shard.connections_count.get() == 0 && shard.accepting_count.get() == 0;
+    is_quiet || at >= deadline
 }

@@ -3,13 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::model::ListenerAddress;
+use crate::model::Listener as Settings;
 use crate::pipeline::ListenerContext;
 use crate::rt::Listener;
 
 /// A listener that is open on this shard.
 pub(super) struct OpenListener {
-    pub(super) address: ListenerAddress,
     pub(super) listener: Listener,
     /// The settings in force; connections keep the ones that they began with.
     context: RefCell<Rc<ListenerContext>>,
@@ -17,12 +16,8 @@ pub(super) struct OpenListener {
 }
 
 impl OpenListener {
-    pub(super) fn new(
-        address: ListenerAddress,
-        listener: Listener,
-        context: Rc<ListenerContext>,
-    ) -> Self {
-        Self { address, listener, context: RefCell::new(context), closes: Cell::new(false) }
+    pub(super) fn new(listener: Listener, context: Rc<ListenerContext>) -> Self {
+        Self { listener, context: RefCell::new(context), closes: Cell::new(false) }
     }
 
     pub(super) fn context(&self) -> Rc<ListenerContext> {
@@ -42,6 +37,12 @@ impl OpenListener {
         self.closes.set(true);
         self.listener.close();
     }
+
+    /// Stops accepting and leaves the socket to another process.
+    pub(super) fn leave(&self) {
+        self.closes.set(true);
+        self.listener.leave();
+    }
 }
 
 /// All of them.
@@ -49,8 +50,13 @@ impl OpenListener {
 pub(super) struct OpenListeners(Vec<Rc<OpenListener>>);
 
 impl OpenListeners {
-    pub(super) fn find(&self, address: &ListenerAddress) -> Option<&Rc<OpenListener>> {
-        self.0.iter().find(|one| one.address == *address)
+    /// Those that listen where `settings` says: several, if a predecessor with more shards handed
+    /// its sockets over.
+    pub(super) fn at_place_of<'o>(
+        &'o self,
+        settings: &'o Settings,
+    ) -> impl Iterator<Item = &'o Rc<OpenListener>> {
+        self.0.iter().filter(|one| one.context.borrow().listener.is_at_place_of(settings))
     }
 
     pub(super) fn find_by_name(&self, name: &str) -> Option<&Rc<OpenListener>> {
@@ -64,10 +70,11 @@ impl OpenListeners {
     /// Takes out those that are not `wanted`.
     pub(super) fn take_unwanted(
         &mut self,
-        wanted: impl Fn(&ListenerAddress) -> bool,
+        wanted: impl Fn(&Settings) -> bool,
     ) -> Vec<Rc<OpenListener>> {
-        let (kept, unwanted) =
-            std::mem::take(&mut self.0).into_iter().partition(|one| wanted(&one.address));
+        let (kept, unwanted) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|one| wanted(&one.context.borrow().listener));
         self.0 = kept;
         unwanted
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::accept::{self, wanted_listeners};
 use super::{Prepared, Shard};
-use crate::coord::{GroupTargets, Inbox, Receiver, ShardMessage};
+use crate::coord::{GroupTargets, Inbox, Receiver, ShardGear, ShardMessage};
 use crate::pipeline::ListenerContext;
 use crate::plan::Plan;
 use crate::rt::now;
@@ -29,7 +29,7 @@ pub(super) async fn read(shard: Rc<Shard>, mail: Receiver<ShardMessage>) {
 
 fn handle(shard: &Rc<Shard>, message: ShardMessage) {
     match message {
-        ShardMessage::Prepare { plan, ack } => match prepare(shard, plan) {
+        ShardMessage::Prepare { plan, gear, ack } => match prepare(shard, plan, gear) {
             Ok(()) => ack.done(),
             Err(reason) => ack.refuse(reason),
         },
@@ -43,10 +43,8 @@ fn handle(shard: &Rc<Shard>, message: ShardMessage) {
                 prepared.take();
             }
         }
-        ShardMessage::Drain { deadline } => accept::drain(shard, deadline),
+        ShardMessage::Drain { deadline, listeners } => accept::drain(shard, deadline, listeners),
         ShardMessage::Stop => shard.stops.set(true),
-        // The writer thread opens the file anew; a shard only hands lines over.
-        ShardMessage::ReopenLog => {}
         ShardMessage::Connection(connection) => accept::take_over(shard, connection),
         ShardMessage::Targets(targets) => update_targets(shard, &targets),
         // The health cells are read when a target is chosen.
@@ -55,19 +53,15 @@ fn handle(shard: &Rc<Shard>, message: ShardMessage) {
 }
 
 /// Makes everything ready that may fail, and changes nothing.
-fn prepare(shard: &Rc<Shard>, plan: Arc<Plan>) -> Result<(), String> {
-    let index = usize::from(shard.options.index);
-    let listeners = shard.listeners.borrow();
-    let mut sockets = Vec::new();
+fn prepare(shard: &Rc<Shard>, plan: Arc<Plan>, gear: ShardGear) -> Result<(), String> {
     for settings in wanted_listeners(shard, &plan.listeners) {
-        if listeners.find(&settings.address).is_none() {
-            let socket = shard.shared.sockets.take(index, &settings.address);
-            sockets
-                .push(socket.ok_or_else(|| format!("no socket for listener {}", settings.name))?);
+        let is_open = shard.listeners.borrow().at_place_of(settings).next().is_some();
+        let has_socket = gear.sockets.iter().any(|(name, _)| *name == settings.name);
+        if !is_open && !has_socket {
+            return Err(format!("no socket for listener {}", settings.name));
         }
     }
-    drop(listeners);
-    shard.prepared.replace(Some(Prepared { plan, sockets }));
+    shard.prepared.replace(Some(Prepared { plan, gear }));
     Ok(())
 }
 
@@ -77,25 +71,23 @@ fn adopt(shard: &Rc<Shard>, epoch: u64) {
         tracing::error!(epoch, shard = shard.options.index, "asked to adopt what was not prepared");
         return;
     };
-    let plan = shard.make_plan(Arc::clone(&prepared.plan));
-    shard.state.adopt(plan);
-    let mut sockets = prepared.sockets.into_iter();
-    let unwanted = shard.listeners.borrow_mut().take_unwanted(|address| {
-        wanted_listeners(shard, &prepared.plan.listeners).any(|one| one.address == *address)
+    let Prepared { plan, gear } = prepared;
+    shard.state.adopt(shard.make_plan(Arc::clone(&plan)));
+    shard.state.access_log.replace(gear.access_log);
+    let unwanted = shard.listeners.borrow_mut().take_unwanted(|open| {
+        wanted_listeners(shard, &plan.listeners).any(|one| one.is_at_place_of(open))
     });
     for listener in unwanted {
         accept::close(shard, &listener);
     }
-    for settings in wanted_listeners(shard, &prepared.plan.listeners) {
-        let open = shard.listeners.borrow().find(&settings.address).cloned();
-        if let Some(open) = open {
+    for settings in wanted_listeners(shard, &plan.listeners) {
+        for open in shard.listeners.borrow().at_place_of(settings) {
             let port = open.listener.local_port();
             open.renew(Rc::new(ListenerContext::new(settings.clone(), port)));
-        } else if let Some(socket) = sockets.next()
-            && let Err(error) = accept::open(shard, settings.clone(), socket)
-        {
-            tracing::error!(%error, listener = settings.name, "cannot listen");
         }
+    }
+    if let Err(error) = accept::open_sockets(shard, gear.sockets) {
+        tracing::error!(%error, shard = shard.options.index, "cannot listen");
     }
 }
 

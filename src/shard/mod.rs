@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::Nanos;
+use crate::coord::ShardGear;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
 use crate::plan::Plan;
 use crate::rt::now;
@@ -30,6 +31,8 @@ struct Shard {
     listeners: RefCell<OpenListeners>,
     prepared: RefCell<Option<Prepared>>,
     connections_count: Cell<u32>,
+    /// Accept loops that have not ended: each may yet bring one connection.
+    accepting_count: Cell<u32>,
     /// Set while draining: when to end what has not ended.
     drain_deadline: Cell<Option<Nanos>>,
     stops: Cell<bool>,
@@ -38,8 +41,7 @@ struct Shard {
 /// A plan that can be adopted without anything failing.
 struct Prepared {
     plan: Arc<Plan>,
-    /// Sockets of listeners that are new in it.
-    sockets: Vec<crate::rt::ListenerSocket>,
+    gear: ShardGear,
 }
 
 impl Shard {

@@ -232,3 +232,6 @@ impl<'model> Compiler<'model> {
 fn dense(index: usize) -> u32 {
     u32::try_from(index).expect("fewer than 2^32 slots")
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,6 @@ fn bare_name(host: &[u8]) -> &[u8] {
     let name = host.get(..end).unwrap_or_default();
     name.strip_suffix(b".").unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests;

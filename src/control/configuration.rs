@@ -1,0 +1,86 @@
+//! What the process runs on, in the terms of this layer: whoever reads the boot file makes one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::model::{ListenerAddress, Model};
+use crate::rt::{DriverChoice, RingOptions};
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// What a plan is compiled from.
+    pub model: Model,
+    /// One entry per shard, at least one. Read at the start of the process only.
+    pub shards: Vec<ShardPlace>,
+    /// The I/O driver asked for. Read at the start of the process only.
+    pub driver: DriverChoice,
+    /// The ring to probe the driver with. Read at the start of the process only.
+    pub ring: RingOptions,
+    /// Where the admin listener is, if there is one. Read at the start of the process only.
+    pub admin: Option<ListenerAddress>,
+    /// How long requests may take to end when the process is told to end.
+    pub drain_timeout: Duration,
+    /// The boot file, if it is read again when it changes. Read at the start of the process only.
+    pub watch: Option<PathBuf>,
+    /// Holds the process id while the process serves. Read at the start of the process only.
+    pub pid_file: Option<PathBuf>,
+    /// Least severe level of the process log.
+    pub log_level: &'static str,
+    /// The settings of the process, as the admin listener shows them. A difference in one of them
+    /// between two configurations is told to the operator: it needs a new start.
+    pub process: Json,
+}
+
+/// Where one shard runs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ShardPlace {
+    /// The core that it is pinned to, if any.
+    pub core: Option<u16>,
+    /// Names of the listeners that it serves; `None` for all.
+    pub listeners: Option<Vec<String>>,
+}
+
+impl Configuration {
+    /// The names of process settings that `other` has otherwise, by their keys in the boot file.
+    pub(crate) fn settings_that_need_a_start(&self, other: &Self) -> Vec<String> {
+        let mut changed = Vec::new();
+        compare("", &self.process, &other.process, &mut changed);
+        changed
+    }
+}
+
+fn compare(path: &str, ours: &Json, theirs: &Json, changed: &mut Vec<String>) {
+    match (ours, theirs) {
+        (Json::Object(ours), Json::Object(theirs)) => {
+            let more = theirs.keys().filter(|key| !ours.contains_key(*key));
+            for key in ours.keys().chain(more) {
+                let child = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let value = |object: &serde_json::Map<String, Json>| {
+                    object.get(key).cloned().unwrap_or(Json::Null)
+                };
+                compare(&child, &value(ours), &value(theirs), changed);
+            }
+        }
+        _ if ours == theirs => {}
+        _ => changed.push(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differences_are_named_by_their_keys() {
+        let ours = json!({"process": {"shards": 2, "watch": true, "core": [1]}, "admin": null});
+        let theirs = json!({"process": {"shards": 2, "watch": false, "core": [2], "new": 1}});
+        let mut changed = Vec::new();
+        compare("", &ours, &theirs, &mut changed);
+        assert_eq!(changed, ["process.watch", "process.core", "process.new"]);
+    }
+}
