@@ -5,7 +5,6 @@
 //! nothing from the shards. The invariant a newcomer would break: a change is bound whole before
 //! anything is told to anybody, and dropped whole if any part of it fails.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -28,8 +27,8 @@ pub struct ListenError(pub Vec<String>);
 pub(crate) struct Listeners {
     /// By shard: the names of the listeners that it serves, or all.
     serves: Vec<Option<Vec<String>>>,
-    nonblocking: bool,
-    bound: BTreeMap<String, Bound>,
+    /// One per place.
+    bound: Vec<Bound>,
 }
 
 /// One listener's sockets.
@@ -52,7 +51,7 @@ struct Seat {
 /// A set of listeners that is bound and not yet in force.
 #[derive(Debug)]
 pub(crate) struct Change {
-    added: BTreeMap<String, Bound>,
+    added: Vec<Bound>,
     listeners: Vec<Listener>,
     for_shards: Vec<Vec<NamedSocket>>,
 }
@@ -65,10 +64,9 @@ impl Change {
 }
 
 impl Listeners {
-    /// No listeners yet, for shards that serve these. `nonblocking` is what the shards' driver
-    /// wants of a socket: epoll does, io_uring must not.
-    pub(crate) fn new(serves: Vec<Option<Vec<String>>>, nonblocking: bool) -> Self {
-        Self { serves, nonblocking, bound: BTreeMap::new() }
+    /// No listeners yet, for shards that serve these.
+    pub(crate) fn new(serves: Vec<Option<Vec<String>>>) -> Self {
+        Self { serves, bound: Vec::new() }
     }
 
     /// Binds what `listeners` has and the sockets in force do not, from `inherited` where that
@@ -78,15 +76,13 @@ impl Listeners {
         listeners: &[Listener],
         inherited: &mut InheritedSockets,
     ) -> Result<Change, ListenError> {
-        let (mut added, mut errors) = (BTreeMap::new(), Vec::new());
+        let (mut added, mut errors) = (Vec::new(), Vec::new());
         for listener in listeners {
             let place = format!("listener \"{}\"", listener.name);
             match self.find_kept(listener) {
                 Ok(true) => {}
                 Ok(false) => match self.bind(listener, inherited) {
-                    Ok(bound) => {
-                        added.insert(listener.name.clone(), bound);
-                    }
+                    Ok(bound) => added.push(bound),
                     Err(reason) => errors.push(format!("{place}: {reason}")),
                 },
                 Err(reason) => errors.push(format!("{place}: {reason}")),
@@ -102,51 +98,48 @@ impl Listeners {
     /// Puts a change in force, once the shards have taken it. Sockets that it no longer has are
     /// let go, their files removed.
     pub(crate) fn commit(&mut self, change: Change) {
-        let Change { mut added, listeners, .. } = change;
-        let mut before = std::mem::take(&mut self.bound);
+        let Change { added, listeners, .. } = change;
+        let mut candidates = std::mem::take(&mut self.bound);
+        candidates.extend(added);
         for listener in listeners {
-            let kept = added.remove(&listener.name).or_else(|| before.remove(&listener.name));
-            let Some(mut bound) = kept else { continue };
+            let place = candidates.iter().position(|one| one.listener.is_at_place_of(&listener));
+            let Some(place) = place else { continue };
+            let mut bound = candidates.remove(place);
             if bound.listener.backlog != listener.backlog {
                 bound.set_backlog(listener.backlog);
             }
             bound.listener = listener;
-            self.bound.insert(bound.listener.name.clone(), bound);
+            self.bound.push(bound);
         }
-        let is_used = |path: &Path| {
-            self.bound.values().any(|one| one.file.as_ref().is_some_and(|(used, _)| used == path))
-        };
-        before.values().for_each(|gone| gone.remove_file(is_used));
+        candidates.iter().for_each(Bound::remove_file);
     }
 
     /// Removes the files of unix sockets, at the end of a process that has no successor.
     pub(crate) fn remove_files(&self) {
-        self.bound.values().for_each(|bound| bound.remove_file(|_| false));
+        self.bound.iter().for_each(Bound::remove_file);
     }
 
     /// Every socket with its listener's name and its shard, for a successor.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = (&str, Option<u16>, &ListenerSocket)> {
-        self.bound.iter().flat_map(|(name, bound)| {
-            bound.sockets.iter().map(move |seat| (name.as_str(), seat.shard, &seat.socket))
+        self.bound.iter().flat_map(|bound| {
+            let name = bound.listener.name.as_str();
+            bound.sockets.iter().map(move |seat| (name, seat.shard, &seat.socket))
         })
     }
 
     /// Name, address as bound, and number of sockets of each listener.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, &ListenerAddress, usize)> {
-        self.bound.iter().map(|(name, one)| (name.as_str(), &one.address, one.sockets.len()))
+        self.bound.iter().map(|one| (one.listener.name.as_str(), &one.address, one.sockets.len()))
     }
 
     /// Whether the sockets of `listener` are in force already. An error if they are and cannot
     /// become what it asks for while the process runs.
     fn find_kept(&self, listener: &Listener) -> Result<bool, String> {
-        let Some(bound) = self.bound.get(&listener.name) else { return Ok(false) };
-        let old = &bound.listener;
-        if old.address != listener.address {
-            return Ok(false);
-        }
+        let bound = self.bound.iter().find(|one| one.listener.is_at_place_of(listener));
+        let Some(Bound { listener: old, .. }) = bound else { return Ok(false) };
         if (old.reuse_port, old.dual_stack) != (listener.reuse_port, listener.dual_stack) {
             let reason = "reuse_port and dual_stack of a socket that is bound cannot change; \
-                          give the listener another name and address, or restart";
+                          give the listener another address, or restart";
             return Err(reason.to_owned());
         }
         Ok(true)
@@ -183,10 +176,6 @@ impl Listeners {
             address = sockets::local_address(&socket).map_err(|error| error.to_string())?;
             seats.push(Seat { shard, socket });
         }
-        for seat in &seats {
-            sockets::set_nonblocking(&seat.socket, self.nonblocking)
-                .map_err(|error| format!("cannot prepare the socket: {error}"))?;
-        }
         let file = match &address {
             ListenerAddress::Unix(path) => inode(path).map(|inode| (path.clone(), inode)),
             ListenerAddress::Tcp(_) => None,
@@ -205,9 +194,10 @@ impl Listeners {
 
     /// Deals the added sockets to the shards. Sockets of shards that this process does not have
     /// (its predecessor had more) go round, or their waiting connections would be lost.
-    fn deal(&self, added: &BTreeMap<String, Bound>) -> Result<Vec<Vec<NamedSocket>>, String> {
+    fn deal(&self, added: &[Bound]) -> Result<Vec<Vec<NamedSocket>>, String> {
         let mut dealt: Vec<Vec<NamedSocket>> = self.serves.iter().map(|_| Vec::new()).collect();
-        for (name, bound) in added {
+        for bound in added {
+            let name = &bound.listener.name;
             let shards = self.shards_of(name);
             for (index, seat) in bound.sockets.iter().enumerate() {
                 let takers: Vec<u16> = match seat.shard {
@@ -237,12 +227,13 @@ impl Bound {
         }
     }
 
-    fn remove_file(&self, is_used: impl Fn(&Path) -> bool) {
-        if let Some((path, bound_inode)) = &self.file {
-            if !is_used(path) && inode(path) == Some(*bound_inode) {
-                // Gone already, or not ours to remove: nothing depends on it.
-                let _ = fs::remove_file(path);
-            }
+    /// Removes the file of a unix socket, if it still is the one that was bound.
+    fn remove_file(&self) {
+        if let Some((path, bound_inode)) = &self.file
+            && inode(path) == Some(*bound_inode)
+        {
+            // Nothing depends on it.
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -295,7 +286,7 @@ mod tests {
 
     #[test]
     fn each_shard_gets_a_socket_of_each_listener_that_it_serves() {
-        let listeners = Listeners::new(vec![None, Some(vec!["b".to_owned()])], false);
+        let listeners = Listeners::new(vec![None, Some(vec!["b".to_owned()])]);
         let wanted = [listener("a", any_port(), true), listener("b", any_port(), true)];
         let mut change = prepare(&listeners, &wanted).expect("bound");
         let dealt = change.take_sockets();
@@ -308,7 +299,7 @@ mod tests {
 
     #[test]
     fn without_reuse_port_all_shards_share_one_socket() {
-        let mut listeners = Listeners::new(vec![None, None], true);
+        let mut listeners = Listeners::new(vec![None, None]);
         let mut change = prepare(&listeners, &[listener("a", any_port(), false)]).expect("bound");
         assert_eq!(names(&change.take_sockets()), [vec!["a"], vec!["a"]]);
         listeners.commit(change);
@@ -321,7 +312,7 @@ mod tests {
         let path = folder.path().join("a.sock");
         let old = listener("old", ListenerAddress::Unix(path.clone()), false);
         let kept = listener("kept", any_port(), true);
-        let mut listeners = Listeners::new(vec![None], false);
+        let mut listeners = Listeners::new(vec![None]);
         let change = prepare(&listeners, &[old, kept.clone()]).expect("bound");
         listeners.commit(change);
         assert!(path.exists());
@@ -339,7 +330,7 @@ mod tests {
     fn a_change_that_fails_changes_nothing_and_names_every_listener() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
         let address = ListenerAddress::Tcp(taken.local_addr().expect("an address"));
-        let mut listeners = Listeners::new(vec![None], false);
+        let mut listeners = Listeners::new(vec![None]);
         let change = prepare(&listeners, &[listener("kept", any_port(), true)]).expect("bound");
         listeners.commit(change);
         let wanted = [listener("one", address.clone(), true), listener("two", address, false)];
@@ -351,7 +342,7 @@ mod tests {
 
     #[test]
     fn what_a_bound_socket_cannot_become_is_refused() {
-        let mut listeners = Listeners::new(vec![None], false);
+        let mut listeners = Listeners::new(vec![None]);
         let old = listener("a", any_port(), true);
         let change = prepare(&listeners, std::slice::from_ref(&old)).expect("bound");
         listeners.commit(change);
@@ -360,7 +351,7 @@ mod tests {
 
     #[test]
     fn sockets_of_shards_that_are_no_more_go_round() {
-        let mut before = Listeners::new(vec![None, None, None], false);
+        let mut before = Listeners::new(vec![None, None, None]);
         let wanted = [listener("a", any_port(), true)];
         let change = prepare(&before, &wanted).expect("bound");
         before.commit(change);
@@ -368,7 +359,7 @@ mod tests {
         for (name, shard, socket) in before.sockets() {
             inherited.add(Some(name), shard, socket.try_clone().expect("copied")).expect("known");
         }
-        let after = Listeners::new(vec![None, None], false);
+        let after = Listeners::new(vec![None, None]);
         let mut change = after.prepare(&wanted, &mut inherited).expect("all inherited");
         let dealt = change.take_sockets();
         assert_eq!(dealt.iter().map(Vec::len).sum::<usize>(), 3);

@@ -115,6 +115,11 @@ impl Shards {
         &self.publisher
     }
 
+    /// The counters of each shard.
+    pub(crate) fn counters(&self) -> Vec<Arc<ShardMetrics>> {
+        self.metrics.clone()
+    }
+
     /// Waits for the next shard to end: its number, and why, if it was not told to. `None` when
     /// all have ended. May be dropped and called again.
     pub(crate) async fn next_end(&mut self) -> Option<(u16, Result<(), String>)> {

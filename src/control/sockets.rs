@@ -93,15 +93,6 @@ pub(crate) fn local_address(socket: &ListenerSocket) -> io::Result<ListenerAddre
     })
 }
 
-/// Sets whether calls on `socket` block. A property of the socket itself: descriptors of other
-/// processes change with it.
-pub(crate) fn set_nonblocking(socket: &ListenerSocket, nonblocking: bool) -> io::Result<()> {
-    match socket {
-        ListenerSocket::Tcp(socket) => socket.set_nonblocking(nonblocking),
-        ListenerSocket::Unix(socket) => socket.set_nonblocking(nonblocking),
-    }
-}
-
 /// Changes how many connections may wait on a socket that listens.
 pub(crate) fn set_backlog(socket: &ListenerSocket, backlog: u32) -> io::Result<()> {
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);

@@ -35,6 +35,7 @@ pub(crate) struct Program {
 pub(crate) struct Successor {
     child: Child,
     ready: UnixStream,
+    serves: bool,
 }
 
 impl Program {
@@ -72,7 +73,7 @@ impl Program {
         };
         let child = self.spawn(&handover, &copies)?;
         ours.set_nonblocking(true)?;
-        Ok(Successor { child, ready: UnixStream::from_std(ours)? })
+        Ok(Successor { child, ready: UnixStream::from_std(ours)?, serves: false })
     }
 
     fn spawn(&self, handover: &Handover, _copies_stay_open: &[OwnedFd]) -> io::Result<Child> {
@@ -100,7 +101,10 @@ impl Successor {
     pub(crate) async fn wait_ready(mut self, limit: Duration) -> Result<(), String> {
         let mut word = [0; READY.len()];
         match tokio::time::timeout(limit, self.ready.read_exact(&mut word)).await {
-            Ok(Ok(_)) if word == *READY => return Ok(()),
+            Ok(Ok(_)) if word == *READY => {
+                self.serves = true;
+                Ok(())
+            }
             Ok(Ok(_)) => self.end("it answered something else"),
             // End of file: it closed the stream, as a process does that ends.
             Ok(Err(_)) => self.end("it ended before it was ready; its log says why"),
@@ -113,6 +117,17 @@ impl Successor {
         let _ = self.child.kill();
         let status = self.child.wait().map(|status| format!(" ({status})")).unwrap_or_default();
         Err(format!("{reason}{status}"))
+    }
+}
+
+/// A successor that nobody waits for any more must not serve beside this process.
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if !self.serves {
+            // Ended by itself already, or ended now.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -144,7 +159,7 @@ mod tests {
         let program = Program { path: "/bin/bash".into(), arguments };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let listeners = Listeners::new(Vec::new(), false);
+            let listeners = Listeners::new(Vec::new());
             let successor = program.start(&listeners, None, "epoll").expect("started");
             assert!(successor.pid() > 0);
             successor.wait_ready(limit).await

@@ -1,5 +1,6 @@
 //! Where clients connect.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -86,6 +87,12 @@ impl IpNetwork {
             }
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for IpNetwork {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.address, self.prefix_bits)
     }
 }
 

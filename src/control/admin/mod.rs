@@ -1,0 +1,139 @@
+//! The admin listener: health, metrics, what is in force, and the few verbs of an operator.
+//!
+//! JSON in, JSON out, except `/metrics`. Nothing here asks who the caller is: it listens on
+//! loopback or a unix socket unless the boot file allows more, and [`guard`] keeps web pages in a
+//! browser on the same machine out. The rule a newcomer would break: a GET changes nothing.
+
+mod answer;
+mod guard;
+mod health;
+mod numbers;
+mod operate;
+mod shown;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::logs::Logs;
+use super::process::Event;
+use super::reload::{InForce, Reloader};
+use super::sockets::{self, BindOptions, shown};
+use super::status::Status;
+use crate::coord::TargetBoard;
+use crate::model::ListenerAddress;
+use crate::observe::{Metrics, ShardMetrics};
+use crate::rt::ListenerSocket;
+use guard::Guard;
+
+/// What the admin listener shows and reaches.
+#[derive(Clone)]
+pub(crate) struct AdminView {
+    pub(crate) status: Arc<Status>,
+    pub(crate) metrics: Arc<Mutex<Metrics>>,
+    pub(crate) reloader: Arc<tokio::sync::Mutex<Reloader>>,
+    pub(crate) in_force: Arc<Mutex<InForce>>,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) targets: Arc<TargetBoard>,
+    pub(crate) shards: Vec<Arc<ShardMetrics>>,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+/// The admin listener. Stops when dropped.
+pub(crate) struct Admin {
+    address: String,
+    /// A second descriptor, for a successor.
+    socket: ListenerSocket,
+    /// Removed at the end, unless a successor has it.
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Admin {
+    /// Listens on `address`, or on the inherited socket.
+    pub(crate) fn start(
+        address: &ListenerAddress,
+        inherited: Option<ListenerSocket>,
+        view: AdminView,
+    ) -> io::Result<Self> {
+        let options = BindOptions { dual_stack: false, reuse_port: false, backlog: BACKLOG };
+        let inherited = inherited.filter(|socket| is_at(socket, address));
+        let socket = match inherited {
+            Some(socket) => socket,
+            None => sockets::bind(address, options).map_err(|error| {
+                let reason = format!("cannot listen on {}: {error}", shown(address));
+                io::Error::new(error.kind(), reason)
+            })?,
+        };
+        let bound = sockets::local_address(&socket)?;
+        let routes = routes(view, Guard::of(&bound));
+        let server = match socket.try_clone()? {
+            ListenerSocket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                let listener = TcpListener::from_std(socket)?;
+                tokio::spawn(async move { axum::serve(listener, routes).await })
+            }
+            ListenerSocket::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                let listener = UnixListener::from_std(socket)?;
+                tokio::spawn(async move { axum::serve(listener, routes).await })
+            }
+        };
+        Ok(Self { address: shown(&bound), socket, server })
+    }
+
+    /// Where it listens, as people write it.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A descriptor of the socket, for a successor.
+    pub(crate) fn socket_copy(&self) -> Option<OwnedFd> {
+        Some(match self.socket.try_clone().ok()? {
+            ListenerSocket::Tcp(socket) => socket.into(),
+            ListenerSocket::Unix(socket) => socket.into(),
+        })
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn is_at(socket: &ListenerSocket, address: &ListenerAddress) -> bool {
+    match (sockets::local_address(socket), address) {
+        (Ok(ListenerAddress::Tcp(bound)), ListenerAddress::Tcp(wanted)) => {
+            bound.ip() == wanted.ip() && (wanted.port() == 0 || bound.port() == wanted.port())
+        }
+        (Ok(bound), wanted) => bound == *wanted,
+        (Err(_), _) => false,
+    }
+}
+
+fn routes(view: AdminView, guard: Guard) -> Router {
+    Router::new()
+        .route("/", get(shown::index))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(numbers::metrics))
+        .route("/stats", get(numbers::stats))
+        .route("/upstreams", get(numbers::upstreams))
+        .route("/config", get(shown::config))
+        .route("/reload", post(operate::reload))
+        .route("/drain", post(operate::drain))
+        .route("/log-level", get(operate::log_level).put(operate::set_log_level))
+        .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(view)
+}
+
+const BACKLOG: u32 = 128;

@@ -1,0 +1,145 @@
+//! Metrics, percentiles and the state of targets.
+
+use std::sync::PoisonError;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::AdminView;
+use crate::base::Nanos;
+use crate::control::reload::InForce;
+use crate::control::status::Phase;
+use crate::coord::{Health, TargetEndpoint};
+use crate::observe::{Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState};
+use crate::rt;
+
+/// What a scrape may ask for.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct MetricsQuery {
+    /// `?routes=true`: counts of each route too.
+    #[serde(default)]
+    routes: bool,
+}
+
+/// Prometheus' text form.
+pub(super) async fn metrics(
+    State(view): State<AdminView>,
+    Query(query): Query<MetricsQuery>,
+) -> Response {
+    let process = process_info(&view);
+    let mut text = String::new();
+    {
+        let mut metrics = view.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.drop_unused();
+        let options = RenderOptions { with_routes: query.routes };
+        metrics.render_prometheus(&process, options, &mut text);
+    }
+    ([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response()
+}
+
+fn process_info(view: &AdminView) -> ProcessInfo {
+    let reloads = view.status.reloads();
+    let targets = groups(view).into_iter().flat_map(|(group, targets)| {
+        targets.into_iter().map(move |(target, _, health)| TargetState {
+            group: group.clone(),
+            target,
+            is_healthy: health != Health::Unhealthy,
+        })
+    });
+    ProcessInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        now: rt::now(),
+        is_draining: view.status.phase() == Phase::Draining,
+        reloads: reloads.done,
+        reloads_failed: reloads.refused,
+        access_log: view.logs.counts(),
+        targets: targets.collect(),
+        usage: ProcessUsage::read(),
+    }
+}
+
+/// Percentiles of each stage, in milliseconds, for people.
+pub(super) async fn stats(State(view): State<AdminView>) -> Json<Value> {
+    let stages = view.metrics.lock().unwrap_or_else(PoisonError::into_inner).stats();
+    let stages = stages.into_iter().map(|stage| {
+        let [c1, c2, c3, c4, c5] = stage.requests_by_class;
+        json!({
+            "api": stage.api_id,
+            "stage": stage.stage_name,
+            "requests": { "1xx": c1, "2xx": c2, "3xx": c3, "4xx": c4, "5xx": c5 },
+            "latency": percentiles(&stage.latency),
+            "integration": percentiles(&stage.integration),
+            "overhead": percentiles(&stage.overhead),
+        })
+    });
+    let shards = view.shards.iter().map(|shard| {
+        json!({
+            "shard": shard.index(),
+            "epoch": shard.epoch(),
+            "connections": shard.connections_active(),
+        })
+    });
+    Json(json!({
+        "epoch": view.status.epoch(),
+        "phase": view.status.phase(),
+        "reloads": view.status.reloads(),
+        "shards": shards.collect::<Vec<_>>(),
+        "stages": stages.collect::<Vec<_>>(),
+    }))
+}
+
+fn percentiles(of: &Percentiles) -> Value {
+    let ms = |span: Nanos| span.0 as f64 / 1e6;
+    json!({
+        "count": of.count,
+        "mean_ms": ms(of.mean),
+        "p50_ms": ms(of.p50),
+        "p90_ms": ms(of.p90),
+        "p99_ms": ms(of.p99),
+        "p999_ms": ms(of.p999),
+        "max_ms": ms(of.max),
+    })
+}
+
+/// Target groups and the targets that they have just now.
+pub(super) async fn upstreams(State(view): State<AdminView>) -> Json<Value> {
+    let groups = groups(&view).into_iter().map(|(group, targets)| {
+        let targets = targets.into_iter().map(|(address, weight, health)| {
+            let health = match health {
+                Health::Unchecked => "unchecked",
+                Health::Healthy => "healthy",
+                Health::Unhealthy => "unhealthy",
+            };
+            json!({ "address": address, "weight": weight, "health": health })
+        });
+        json!({ "name": group, "targets": targets.collect::<Vec<_>>() })
+    });
+    Json(json!({ "upstreams": groups.collect::<Vec<_>>() }))
+}
+
+type TargetRow = (String, u32, Health);
+
+/// Every group of the configuration in force, with its targets.
+fn groups(view: &AdminView) -> Vec<(String, Vec<TargetRow>)> {
+    let InForce { configuration, .. } =
+        view.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let of_group = |name: &str| {
+        let targets = view.targets.find(name);
+        let rows = targets.iter().flat_map(|targets| &targets.addresses).map(|target| {
+            let address = match &target.address {
+                TargetEndpoint::Tcp(address) => address.to_string(),
+                TargetEndpoint::Unix(path) => format!("unix:{}", path.display()),
+            };
+            (address, target.weight, target.health.get())
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let groups = &configuration.model.target_groups;
+    groups.iter().map(|group| (group.name.clone(), of_group(&group.name))).collect()
+}
+
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,0 +1,207 @@
+//! What is in force, as JSON. The form is for people and scripts that look; the boot file is the
+//! place to change it.
+
+use std::sync::PoisonError;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::AdminView;
+use crate::control::reload::InForce;
+use crate::control::sockets::shown;
+use crate::model::{
+    Api, Balance, HashKey, Integration, Limits, Listener, Model, ProxyProtocol, Route,
+    TargetAddress, TargetGroup, Throttle,
+};
+
+/// What the admin listener offers.
+pub(super) async fn index() -> Json<Value> {
+    Json(json!({
+        "GET /livez": "200 while every shard turns",
+        "GET /readyz": "200 while requests are wanted",
+        "GET /metrics": "Prometheus text; ?routes=true counts each route",
+        "GET /stats": "percentiles per stage, shards, reloads",
+        "GET /upstreams": "target groups and the health of their targets",
+        "GET /config": "the configuration in force and its epoch",
+        "POST /reload": "read the boot file again",
+        "POST /drain": "answer what has begun, then end",
+        "GET /log-level": "the level of the process log",
+        "PUT /log-level": "set it: {\"level\": \"debug\"}",
+    }))
+}
+
+/// The configuration in force.
+pub(super) async fn config(State(view): State<AdminView>) -> Json<Value> {
+    let InForce { configuration, listeners } =
+        view.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Json(json!({
+        "epoch": view.status.epoch(),
+        "phase": view.status.phase(),
+        "process": configuration.process,
+        "bound": listeners,
+        "model": model(&configuration.model),
+    }))
+}
+
+fn model(model: &Model) -> Value {
+    json!({
+        "throttle": model.account_throttle.as_ref().map(throttle),
+        "listeners": model.listeners.iter().map(listener).collect::<Vec<_>>(),
+        "limits": limits(&model.limits),
+        "forwarding": {
+            "x_forwarded": model.forwarding.x_forwarded,
+            "forwarded": model.forwarding.forwarded,
+            "via": model.forwarding.via,
+            "request_id_header": model.forwarding.request_id_header,
+        },
+        "access_log": model.access_log.as_ref().map(|log| {
+            json!({ "path": log.path, "format": log.format })
+        }),
+        "upstreams": model.target_groups.iter().map(group).collect::<Vec<_>>(),
+        "apis": model.apis.iter().map(api).collect::<Vec<_>>(),
+    })
+}
+
+fn throttle(throttle: &Throttle) -> Value {
+    json!({ "rate_per_second": throttle.rate_per_second, "burst_count": throttle.burst_count })
+}
+
+fn listener(listener: &Listener) -> Value {
+    json!({
+        "name": listener.name,
+        "address": shown(&listener.address),
+        "dual_stack": listener.dual_stack,
+        "reuse_port": listener.reuse_port,
+        "backlog": listener.backlog,
+        "proxy_protocol": match listener.proxy_protocol {
+            ProxyProtocol::Off => "off",
+            ProxyProtocol::Required => "required",
+        },
+        "trusted_proxies":
+            listener.trusted_proxies.iter().map(|one| format!("{one}")).collect::<Vec<_>>(),
+    })
+}
+
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "request_line_bytes_max": limits.request_line_bytes_max,
+        "head_bytes_max": limits.head_bytes_max,
+        "headers_count_max": limits.headers_count_max,
+        "body_bytes_max": limits.body_bytes_max,
+        "connections_per_shard_max": limits.connections_per_shard_max,
+        "requests_per_connection_max": limits.requests_per_connection_max,
+        "requests_per_connection_per_second_max": limits.requests_per_connection_per_second_max,
+        "head_timeout_ms": limits.head_timeout_ms,
+        "body_timeout_ms": limits.body_timeout_ms,
+        "write_timeout_ms": limits.write_timeout_ms,
+        "idle_timeout_ms": limits.idle_timeout_ms,
+        "tunnel_idle_timeout_ms": limits.tunnel_idle_timeout_ms,
+    })
+}
+
+fn group(group: &TargetGroup) -> Value {
+    let targets = group.targets.iter().map(|target| {
+        let address = match &target.address {
+            TargetAddress::Socket(address) => address.to_string(),
+            TargetAddress::Name { host, port } => format!("{host}:{port}"),
+            TargetAddress::Unix(path) => format!("unix:{}", path.display()),
+        };
+        json!({ "address": address, "weight": target.weight })
+    });
+    json!({
+        "name": group.name,
+        "targets": targets.collect::<Vec<_>>(),
+        "balance": balance(&group.balance),
+        "preserve_host": group.preserve_host,
+        "connect_timeout_ms": group.connect_timeout_ms,
+        "idle_timeout_ms": group.idle_timeout_ms,
+        "total_timeout_ms": group.total_timeout_ms,
+        "keepalive_timeout_ms": group.keepalive_timeout_ms,
+        "keepalive_connections_max": group.keepalive_connections_max,
+        "keepalive_requests_max": group.keepalive_requests_max,
+        "outstanding_per_shard_max": group.outstanding_per_shard_max,
+        "slow_start_ms": group.slow_start_ms,
+        "dns_ttl_ms_max": group.dns_ttl_ms_max,
+        "retry": {
+            "attempts_max": group.retry.attempts_max,
+            "budget_percent": group.retry.budget_percent,
+            "on_gateway_status": group.retry.on_gateway_status,
+        },
+        "health": group.health.as_ref().map(|health| json!({
+            "path": health.path,
+            "interval_ms": health.interval_ms,
+            "timeout_ms": health.timeout_ms,
+            "unhealthy_count": health.unhealthy_count,
+            "healthy_count": health.healthy_count,
+            "status_min": health.status_min,
+            "status_max": health.status_max,
+        })),
+        "outlier": group.outlier.as_ref().map(|outlier| json!({
+            "consecutive_failures": outlier.consecutive_failures,
+            "base_ejection_ms": outlier.base_ejection_ms,
+            "ejection_ms_max": outlier.ejection_ms_max,
+            "ejected_percent_max": outlier.ejected_percent_max,
+        })),
+    })
+}
+
+fn balance(balance: &Balance) -> Value {
+    match balance {
+        Balance::RoundRobin => json!("round_robin"),
+        Balance::LeastOutstanding => json!("least_outstanding"),
+        Balance::PowerOfTwoChoices => json!("power_of_two_choices"),
+        Balance::ConsistentHash(key) => {
+            let key = match key {
+                HashKey::SourceIp => "source_ip".to_owned(),
+                HashKey::Path => "path".to_owned(),
+                HashKey::Header(name) => format!("header:{name}"),
+            };
+            json!({ "consistent_hash": key })
+        }
+    }
+}
+
+fn api(api: &Api) -> Value {
+    json!({
+        "id": api.id,
+        "name": api.name,
+        "hosts": api.hosts,
+        "base_path": api.base_path,
+        "stage": api.stage.name,
+        "throttle": api.stage.throttle.as_ref().map(throttle),
+        "routes": api.stage.routes.iter().map(route).collect::<Vec<_>>(),
+    })
+}
+
+fn route(route: &Route) -> Value {
+    json!({
+        "key": route.key.to_string(),
+        "integration": integration(&route.integration),
+        "throttle": route.throttle.as_ref().map(throttle),
+        "body_bytes_max": route.body_bytes_max,
+    })
+}
+
+fn integration(integration: &Integration) -> Value {
+    match integration {
+        Integration::Proxy(proxy) => json!({
+            "type": "proxy",
+            "upstream": proxy.group,
+            "path": proxy.path,
+            "host": proxy.host,
+            "timeout_ms": proxy.timeout_ms,
+        }),
+        Integration::Mock(mock) => json!({
+            "type": "mock",
+            "status": mock.status,
+            "headers": mock.headers,
+            "body": String::from_utf8_lossy(&mock.body),
+        }),
+        Integration::Redirect(redirect) => json!({
+            "type": "redirect",
+            "status": redirect.status,
+            "location": redirect.location,
+        }),
+    }
+}

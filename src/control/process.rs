@@ -1,0 +1,497 @@
+//! The life of the process: started, serving, handed over or drained, ended.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::admin::{Admin, AdminView};
+use super::configuration::Configuration;
+use super::inherited::{self, Inheritance, Predecessor};
+use super::listeners::{ListenError, Listeners};
+use super::logs::Logs;
+use super::reload::{
+    InForce, LoadConfiguration, Reloader, bound_listeners, compile_plan, prepare_log,
+};
+use super::shards::{Shards, StartShard};
+use super::signals::{Asked, Signals};
+use super::status::{Phase, Status};
+use super::successor::Program;
+use super::systemd::{Systemd, monotonic_us};
+use super::watch::Watch;
+use crate::base::Nanos;
+use crate::coord::{DrainedListeners, ShardGear, ShardMessage, TargetBoard};
+use crate::observe::Metrics;
+use crate::{rt, sys};
+
+/// What the process is put together from.
+pub struct Setup {
+    /// What it starts with.
+    pub configuration: Configuration,
+    /// How the configuration is read again.
+    pub load: LoadConfiguration,
+    /// How a shard is started.
+    pub start_shard: StartShard,
+    /// Told once requests are served.
+    pub on_ready: Box<dyn FnOnce(&Ready)>,
+}
+
+/// What is known once requests are served.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ready {
+    /// Name and address of each listener, with the port that port 0 became.
+    pub listeners: Vec<(String, String)>,
+    /// Where the admin listener is, if there is one.
+    pub admin: Option<String>,
+}
+
+/// How the process ended, if nothing failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Every request was answered.
+    Drained,
+    /// The drain's deadline passed before that.
+    Cut,
+    /// A second signal came before that.
+    Interrupted,
+}
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration cannot be compiled: every conflict, a line each.
+    #[error("{0}")]
+    Configuration(String),
+    /// Sockets of listeners.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Anything else at the start, with what was being done.
+    #[error("{0}")]
+    Start(String),
+    /// A shard ended without being told to.
+    #[error("shard {shard} ended: {reason}")]
+    Shard {
+        /// Its number.
+        shard: u16,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Runs the gateway to its end. To be called first of all in a process that wants to inherit
+/// sockets: what is open by then counts as inherited.
+pub fn run(setup: Setup) -> Result<Outcome, RunError> {
+    let inheritance = inherited::inherit().map_err(starting("take over inherited sockets"))?;
+    if let Err(error) = sys::raise_descriptors_max() {
+        tracing::warn!(%error, "the number of descriptors stays as it is");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(starting("start the side thread's runtime"))?;
+    let result = runtime.block_on(async {
+        let mut process = Process::start(setup, inheritance).await?;
+        let end = process.serve().await;
+        process.end(end).await
+    });
+    // Threads of shards that did not end in time are waited for by nobody.
+    runtime.shutdown_background();
+    result
+}
+
+/// What the admin listener asks of the main loop.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Event {
+    /// Drain and end.
+    Drain,
+    /// The successor serves.
+    HandedOver,
+}
+
+struct Process {
+    reloader: Arc<tokio::sync::Mutex<Reloader>>,
+    in_force: Arc<Mutex<InForce>>,
+    shards: Shards,
+    status: Arc<Status>,
+    logs: Arc<Logs>,
+    admin: Option<Admin>,
+    signals: Signals,
+    systemd: Arc<Systemd>,
+    watch: Option<Watch>,
+    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    program: Program,
+    driver: &'static str,
+    pid_file: Option<PathBuf>,
+    hand_over: Option<JoinHandle<()>>,
+}
+
+/// Why the process stops serving.
+enum End {
+    Asked,
+    HandedOver,
+    Failed(RunError),
+}
+
+impl Process {
+    async fn start(setup: Setup, inheritance: Inheritance) -> Result<Self, RunError> {
+        let Setup { configuration, load, mut start_shard, on_ready } = setup;
+        let Inheritance { mut sockets, admin, predecessor } = inheritance;
+        let program = Program::current().map_err(starting("find the own program"))?;
+        let signals = Signals::listen().map_err(starting("listen to signals"))?;
+        let driver = rt::probe(configuration.driver, configuration.ring)
+            .map_err(starting("choose the I/O driver"))?
+            .name;
+        check_predecessor(predecessor.as_ref(), driver)?;
+        let watch = open_watch(&configuration);
+
+        let plan = compile_plan(&configuration, 1).map_err(RunError::Configuration)?;
+        let mut metrics = Metrics::new(u16::try_from(configuration.shards.len()).unwrap_or(1));
+        metrics.prepare(&plan);
+        let plan = Arc::new(plan);
+        let serves = configuration.shards.iter().map(|place| place.listeners.clone()).collect();
+        let mut listeners = Listeners::new(serves);
+        let mut change = listeners.prepare(&configuration.model.listeners, &mut sockets)?;
+        if !sockets.is_empty() {
+            let addresses = sockets.left_over().join(", ");
+            tracing::warn!(addresses, "inherited sockets that no listener wants are closed");
+        }
+        let logs = Arc::new(Logs::default());
+        let log = prepare_log(&logs, &configuration)
+            .map_err(|error| RunError::Start(error.to_string()))?;
+        let gear = change.take_sockets().into_iter().map(|sockets| {
+            let access_log = logs.sink(&log);
+            ShardGear { sockets, access_log }
+        });
+        let gear = gear.collect();
+        let targets = Arc::new(TargetBoard::new());
+        let shards =
+            Shards::start(&configuration.shards, &plan, gear, &metrics, &targets, &mut start_shard)
+                .map_err(|error| RunError::Start(error.to_string()))?;
+        listeners.commit(change);
+        drop(logs.commit(log));
+
+        let status = Arc::new(Status::new());
+        status.started(plan.epoch);
+        let admin_address = configuration.admin.clone();
+        let pid_file = configuration.pid_file.clone();
+        let in_force = InForce {
+            listeners: bound_listeners(&listeners),
+            configuration: Arc::new(configuration),
+        };
+        let ready_listeners =
+            in_force.listeners.iter().map(|one| (one.name.clone(), one.address.clone())).collect();
+        let in_force = Arc::new(Mutex::new(in_force));
+        let metrics = Arc::new(Mutex::new(metrics));
+        let reloader = Arc::new(tokio::sync::Mutex::new(Reloader {
+            load,
+            publisher: Arc::clone(shards.publisher()),
+            metrics: Arc::clone(&metrics),
+            listeners,
+            logs: Arc::clone(&logs),
+            status: Arc::clone(&status),
+            in_force: Arc::clone(&in_force),
+        }));
+        let events = mpsc::channel(EVENTS_CAPACITY);
+        let view = AdminView {
+            status: Arc::clone(&status),
+            metrics,
+            reloader: Arc::clone(&reloader),
+            in_force: Arc::clone(&in_force),
+            logs: Arc::clone(&logs),
+            targets,
+            shards: shards.counters(),
+            events: events.0.clone(),
+        };
+        let admin = match admin_address {
+            None => None,
+            Some(address) => Some(
+                Admin::start(&address, admin, view)
+                    .map_err(starting("start the admin listener"))?,
+            ),
+        };
+        let systemd = Arc::new(Systemd::from_environment());
+        let process = Self {
+            reloader,
+            in_force,
+            shards,
+            status,
+            logs,
+            admin,
+            signals,
+            systemd,
+            watch,
+            events,
+            program,
+            driver,
+            pid_file,
+            hand_over: None,
+        };
+        process.become_ready(predecessor);
+        let admin = process.admin.as_ref().map(|admin| admin.address().to_owned());
+        on_ready(&Ready { listeners: ready_listeners, admin });
+        Ok(process)
+    }
+
+    /// Requests are served: tells everyone who waits for that.
+    fn become_ready(&self, predecessor: Option<Predecessor>) {
+        self.status.enter(Phase::Serving);
+        if let Some(path) = &self.pid_file
+            && let Err(error) = fs::write(path, format!("{}\n", std::process::id()))
+        {
+            tracing::warn!(%error, path = %path.display(), "the pid file cannot be written");
+        }
+        {
+            let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+            for listener in &in_force.listeners {
+                tracing::info!(name = listener.name, address = listener.address, "listening");
+            }
+        }
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            pid = std::process::id(),
+            driver = self.driver,
+            admin = self.admin.as_ref().map(Admin::address),
+            "serving"
+        );
+        self.systemd.ready("serving");
+        if let Some(predecessor) = predecessor {
+            predecessor.tell_ready();
+        }
+    }
+
+    /// Serves until something ends it.
+    async fn serve(&mut self) -> End {
+        let period = self.systemd.watchdog().unwrap_or(LOOK_PERIOD).min(LOOK_PERIOD);
+        let mut look = tokio::time::interval(period);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut stuck_before = Vec::new();
+        loop {
+            tokio::select! {
+                asked = self.signals.next() => match asked {
+                    Asked::Reload => self.reload(),
+                    Asked::ReopenLogs => self.logs.reopen(),
+                    Asked::HandOver => self.hand_over(),
+                    Asked::End => return End::Asked,
+                },
+                event = self.events.1.recv() => match event {
+                    Some(Event::HandedOver) => return End::HandedOver,
+                    Some(Event::Drain) | None => return End::Asked,
+                },
+                () = changed(self.watch.as_mut()) => self.reload(),
+                end = self.shards.next_end() => return End::Failed(unexpected(end)),
+                _ = look.tick() => self.look_at_shards(&mut stuck_before),
+            }
+        }
+    }
+
+    /// Tells systemd that the process lives only if every shard does.
+    fn look_at_shards(&self, stuck_before: &mut Vec<u16>) {
+        let stuck = self.shards.stuck(STUCK_AFTER);
+        if stuck.is_empty() {
+            self.systemd.alive();
+        }
+        if stuck != *stuck_before {
+            tracing::error!(shards = ?stuck, "shards that do not turn");
+            *stuck_before = stuck;
+        }
+    }
+
+    /// Reloads beside the loop. Reloads asked for meanwhile queue at the lock.
+    fn reload(&self) {
+        let (reloader, systemd) = (Arc::clone(&self.reloader), Arc::clone(&self.systemd));
+        tokio::spawn(async move {
+            let mut reloader = reloader.lock().await;
+            systemd.reloading(monotonic_us().unwrap_or(0));
+            let status = match reloader.reload().await {
+                Ok(reloaded) => format!("serving epoch {}", reloaded.epoch),
+                Err(error) => format!("serving; the last reload was refused: {error}"),
+            };
+            systemd.ready(&status);
+        });
+    }
+
+    /// Starts the successor beside the loop. Reloads wait until it is decided: what they would
+    /// bind, the successor would not have.
+    fn hand_over(&mut self) {
+        if self.hand_over.as_ref().is_some_and(|task| !task.is_finished()) {
+            tracing::warn!("a hand-over is under way already");
+            return;
+        }
+        let (reloader, systemd) = (Arc::clone(&self.reloader), Arc::clone(&self.systemd));
+        let (program, driver) = (self.program.clone(), self.driver);
+        let admin = self.admin.as_ref().and_then(Admin::socket_copy);
+        let events = self.events.0.clone();
+        self.hand_over = Some(tokio::spawn(async move {
+            let reloader = reloader.lock().await;
+            let admin = admin.as_ref().map(AsFd::as_fd);
+            let successor = match program.start(&reloader.listeners, admin, driver) {
+                Ok(successor) => successor,
+                Err(error) => {
+                    tracing::error!(%error, "the successor cannot be started");
+                    return;
+                }
+            };
+            let pid = successor.pid();
+            tracing::info!(successor = pid, "a successor starts");
+            match successor.wait_ready(HAND_OVER_LIMIT).await {
+                Ok(()) => {
+                    tracing::info!(successor = pid, "the successor serves; this process drains");
+                    systemd.main_pid(pid);
+                    // The loop that reads it ends for another reason at most.
+                    let _ = events.send(Event::HandedOver).await;
+                }
+                Err(reason) => {
+                    tracing::error!(successor = pid, reason, "no hand-over; this process goes on");
+                }
+            }
+        }));
+    }
+
+    /// Drains and cleans up.
+    async fn end(mut self, end: End) -> Result<Outcome, RunError> {
+        let is_handed_over = matches!(end, End::HandedOver);
+        let listeners = if is_handed_over {
+            // The successor alone answers on the admin listener from now on.
+            self.admin = None;
+            DrainedListeners::Leave
+        } else {
+            self.stop_hand_over().await;
+            self.systemd.stopping();
+            DrainedListeners::Close
+        };
+        let outcome = self.drain(listeners).await;
+        if !is_handed_over {
+            self.remove_files();
+        }
+        if outcome != Outcome::Interrupted {
+            self.logs.close();
+        }
+        tracing::info!(?outcome, "ended");
+        match end {
+            End::Failed(error) => Err(error),
+            End::Asked | End::HandedOver => Ok(outcome),
+        }
+    }
+
+    /// A successor that is still starting is ended: its sockets are about to be closed.
+    async fn stop_hand_over(&mut self) {
+        if let Some(task) = self.hand_over.take() {
+            task.abort();
+            // An error says that it was aborted.
+            let _ = task.await;
+        }
+    }
+
+    /// Tells the shards to end and waits for them.
+    async fn drain(&mut self, listeners: DrainedListeners) -> Outcome {
+        self.status.enter(Phase::Draining);
+        let timeout = {
+            let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+            in_force.configuration.drain_timeout
+        };
+        tracing::info!(timeout_ms = timeout.as_millis(), "draining");
+        let deadline = rt::now().plus(Nanos::from(timeout));
+        self.shards.publisher().send_control(|| ShardMessage::Drain { deadline, listeners });
+        let limit = tokio::time::sleep(timeout + GRACE);
+        tokio::pin!(limit);
+        loop {
+            tokio::select! {
+                end = self.shards.next_end() => match end {
+                    None if timeout.is_zero() || rt::now() < deadline => return Outcome::Drained,
+                    None => return Outcome::Cut,
+                    Some((_, Ok(()))) => {}
+                    Some((shard, Err(reason))) => {
+                        tracing::error!(shard, reason, "a shard failed while it drained");
+                    }
+                },
+                asked = self.signals.next() => match asked {
+                    Asked::End => {
+                        self.shards.stop();
+                        return Outcome::Interrupted;
+                    }
+                    Asked::ReopenLogs => self.logs.reopen(),
+                    Asked::Reload | Asked::HandOver => {
+                        tracing::warn!("not while the process drains");
+                    }
+                },
+                () = &mut limit => return Outcome::Cut,
+            }
+        }
+    }
+
+    /// Removes what a process that has ended must not leave.
+    fn remove_files(&self) {
+        // A reload that is still waiting for shards keeps its files: the process ends all the same.
+        if let Ok(reloader) = self.reloader.try_lock() {
+            reloader.listeners.remove_files();
+        }
+        if let Some(path) = &self.pid_file {
+            let is_ours = fs::read_to_string(path)
+                .is_ok_and(|text| text.trim() == std::process::id().to_string());
+            if is_ours {
+                // Nothing depends on it.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+/// A successor on another driver would change whether calls on the shared sockets block.
+fn check_predecessor(predecessor: Option<&Predecessor>, driver: &str) -> Result<(), RunError> {
+    match predecessor {
+        Some(predecessor) if predecessor.driver != driver => {
+            let before = &predecessor.driver;
+            let reason = format!(
+                "the sockets come from a process on {before} and this one would run on {driver}; \
+                 a change of the driver needs a new start"
+            );
+            Err(RunError::Start(reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_watch(configuration: &Configuration) -> Option<Watch> {
+    let path = configuration.watch.as_ref()?;
+    match Watch::new(path) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the file is not watched");
+            None
+        }
+    }
+}
+
+async fn changed(watch: Option<&mut Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn unexpected(end: Option<(u16, Result<(), String>)>) -> RunError {
+    let (shard, end) = end.unwrap_or((0, Ok(())));
+    let reason = end.err().unwrap_or_else(|| "it was not told to".to_owned());
+    tracing::error!(shard, reason, "a shard ended; the process drains the others and ends");
+    RunError::Shard { shard, reason }
+}
+
+fn starting(doing: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |error| RunError::Start(format!("cannot {doing}: {error}"))
+}
+
+/// Events of the admin listener that wait for the main loop.
+const EVENTS_CAPACITY: usize = 8;
+/// How often the shards are looked at.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// A shard that has not turned its loop for this long is stuck: its tick is 10 ms.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// How long a successor may take to serve.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(60);
+/// How long shards may take, after the drain's deadline, to end what they have cut.
+const GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,194 @@
+//! From a configuration to a plan in force on every shard, or to a reason why not.
+//!
+//! The order is what makes a broken configuration harmless: read and compile, open what can fail
+//! to open, publish in two steps, and only then let go of what the old plan used. The one holder
+//! of everything that a reload changes; whoever wants a part of it waits for the lock around it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::configuration::Configuration;
+use super::inherited::InheritedSockets;
+use super::listeners::{ListenError, Listeners};
+use super::logs::Logs;
+use super::sockets::shown;
+use super::status::Status;
+use crate::coord::{PublishError, Publisher, ShardGear};
+use crate::observe::{Metrics, process_log};
+use crate::plan::{Plan, compile};
+
+/// Reads the boot file again: a configuration, or everything that is wrong with it as text.
+pub type LoadConfiguration = Arc<dyn Fn() -> Result<Configuration, String> + Send + Sync>;
+
+/// What is in force, for the admin listener to show.
+#[derive(Clone, Debug)]
+pub(crate) struct InForce {
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) listeners: Vec<BoundListener>,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BoundListener {
+    pub(crate) name: String,
+    /// With the port that port 0 became.
+    pub(crate) address: String,
+    pub(crate) sockets_count: usize,
+}
+
+/// Everything that a reload changes.
+pub(crate) struct Reloader {
+    pub(crate) load: LoadConfiguration,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) metrics: Arc<Mutex<Metrics>>,
+    pub(crate) listeners: Listeners,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) in_force: Arc<Mutex<InForce>>,
+}
+
+/// A reload that is in force.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Reloaded {
+    pub(crate) epoch: u64,
+    /// Settings that differ from those of the start and need a new one.
+    pub(crate) needs_restart: Vec<String>,
+}
+
+/// Why nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// The file or what it describes is wrong: every mistake, as text.
+    #[error("{0}")]
+    Configuration(String),
+    /// A socket cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The access log cannot be opened.
+    #[error("cannot open the access log {path:?}: {error}")]
+    Log {
+        /// As the configuration has it.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The shards did not take it.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Reloader {
+    /// Reads the boot file and puts it in force. Tells the process log what came of it.
+    pub(crate) async fn reload(&mut self) -> Result<Reloaded, ReloadError> {
+        let result = self.try_reload().await;
+        match &result {
+            Ok(Reloaded { epoch, needs_restart }) => {
+                self.status.reloaded(*epoch);
+                tracing::info!(epoch, "the configuration was reloaded");
+                if !needs_restart.is_empty() {
+                    let settings = needs_restart.join(", ");
+                    tracing::warn!(settings, "changed settings that need a new start");
+                }
+            }
+            Err(error) => {
+                self.status.refused(&error.to_string());
+                tracing::error!("the configuration was not reloaded, nothing changed: {error}");
+            }
+        }
+        result
+    }
+
+    async fn try_reload(&mut self) -> Result<Reloaded, ReloadError> {
+        let epoch = self.publisher.next_epoch();
+        let (configuration, plan) = self.compile(epoch).await?;
+        let log = prepare_log(&self.logs, &configuration)?;
+        let mut inherited = InheritedSockets::default();
+        let mut change = self.listeners.prepare(&configuration.model.listeners, &mut inherited)?;
+        let gear = change.take_sockets().into_iter().map(|sockets| {
+            let access_log = self.logs.sink(&log);
+            ShardGear { sockets, access_log }
+        });
+        match self.publisher.publish_with(plan, gear.collect()).await {
+            Ok(()) => {}
+            // It is in force: a shard that has not said so adopts it when it reads its mail.
+            Err(error @ PublishError::NotAdopted { .. }) => tracing::error!("{error}"),
+            Err(error) => return Err(error.into()),
+        }
+        self.listeners.commit(change);
+        if let Some(old) = self.logs.commit(log) {
+            // Its last lines may wait for a slow disk.
+            tokio::task::spawn_blocking(move || old.close());
+        }
+        Ok(Reloaded { epoch, needs_restart: self.enter(configuration) })
+    }
+
+    /// Reads and compiles on another thread: a hundred thousand routes take a while, and the side
+    /// thread answers health checks meanwhile.
+    async fn compile(&self, epoch: u64) -> Result<(Configuration, Arc<Plan>), ReloadError> {
+        let (load, metrics) = (Arc::clone(&self.load), Arc::clone(&self.metrics));
+        let work = move || {
+            let configuration = load()?;
+            let plan = compile_plan(&configuration, epoch)?;
+            metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&plan);
+            Ok((configuration, Arc::new(plan)))
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        let done = done.unwrap_or_else(|error| Err(format!("the compiler failed: {error}")));
+        done.map_err(ReloadError::Configuration)
+    }
+
+    /// Shows `configuration` as the one in force. Answers with the settings that it has otherwise
+    /// than the start, and that therefore are not.
+    fn enter(&self, configuration: Configuration) -> Vec<String> {
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let needs_restart = in_force.configuration.settings_that_need_a_start(&configuration);
+        if in_force.configuration.log_level != configuration.log_level {
+            set_log_level(configuration.log_level);
+        }
+        // What needs a new start stays as it was started.
+        let configuration =
+            Configuration { process: in_force.configuration.process.clone(), ..configuration };
+        *in_force = InForce {
+            configuration: Arc::new(configuration),
+            listeners: bound_listeners(&self.listeners),
+        };
+        needs_restart
+    }
+}
+
+/// Compiles; the error names every conflict.
+pub(crate) fn compile_plan(configuration: &Configuration, epoch: u64) -> Result<Plan, String> {
+    compile(&configuration.model, epoch).map_err(|errors| {
+        let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        messages.join("\n")
+    })
+}
+
+/// Opens the access log of a configuration, if it is another one than before.
+pub(crate) fn prepare_log(
+    logs: &Logs,
+    configuration: &Configuration,
+) -> Result<super::logs::LogChange, ReloadError> {
+    let path = configuration.model.access_log.as_ref().map(|log| log.path.as_str());
+    logs.prepare(path)
+        .map_err(|error| ReloadError::Log { path: path.unwrap_or_default().to_owned(), error })
+}
+
+/// What the listeners are bound to.
+pub(crate) fn bound_listeners(listeners: &Listeners) -> Vec<BoundListener> {
+    let bound = listeners.addresses().map(|(name, address, sockets_count)| BoundListener {
+        name: name.to_owned(),
+        address: shown(address),
+        sockets_count,
+    });
+    bound.collect()
+}
+
+fn set_log_level(level: &str) {
+    let set = process_log::parse_level(level).and_then(process_log::set_level);
+    if let Err(error) = set {
+        tracing::warn!(%error, level, "the level of the process log stays as it was");
+    }
+}
