@@ -43,7 +43,7 @@ pub(super) enum Command {
 
     /// Run a fast test backend: fixed-size, echo, delayed, chunked, failing and slow answers
     ///
-    /// The path of a request chooses the answer; `GET /` lists the paths.
+    /// The path of a request chooses the answer; `GET /paths` lists them.
     Echo(EchoOptions),
 
     /// Say what the gateway would use on this machine, and what to change
@@ -100,9 +100,13 @@ pub(super) struct DemoOptions {
 
 #[derive(Args, Debug)]
 pub(super) struct EchoOptions {
-    /// Where it listens
+    /// Where it listens; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     pub(super) listen: SocketAddr,
+
+    /// Pin it to this core; given more than once, one thread on each
+    #[arg(long = "core", value_name = "NUMBER")]
+    pub(super) cores: Vec<usize>,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod doctor;
+mod echo;
 mod exit;
 mod pages;
 
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
 
 fn perform(command: Command) -> Exit {
     match command {
+        Command::Echo(options) => echo::run(options.listen, &options.cores),
         Command::Doctor(options) => doctor::perform(&options),
         Command::Version => print(&pages::version()),
         Command::Completions(options) => print(&pages::completions(options.shell)),

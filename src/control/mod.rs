@@ -6,10 +6,19 @@
 //! here is ever waited for by a shard.
 
 mod admin;
+mod check_record;
 mod configuration;
+mod dns;
+mod health;
+mod health_check;
+#[cfg(test)]
+mod health_tests;
+mod hickory;
 mod inherited;
 mod listeners;
 mod logs;
+mod name_watch;
+mod owned_task;
 mod process;
 mod reload;
 mod shards;
@@ -18,10 +27,18 @@ mod sockets;
 mod status;
 mod successor;
 mod systemd;
+mod target_watch;
+#[cfg(test)]
+mod target_watch_tests;
+mod targets;
 mod watch;
 
 pub use configuration::{Configuration, ShardPlace};
+pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
+pub use health::{HealthChecks, HealthCounters};
+pub use hickory::HickoryResolver;
 pub use listeners::{ListenError, NamedSocket};
 pub use process::{Outcome, Ready, RunError, Setup, run};
 pub use reload::LoadConfiguration;
 pub use shards::{ShardSeat, StartShard};
+pub use target_watch::{DnsCounters, TARGETS_PER_GROUP_MAX, TargetWatch, Unresolved};

@@ -231,7 +231,7 @@ mod tests {
 
     fn record(port: u16, weight: u32) -> TargetRecord {
         let address = TargetEndpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
-        TargetRecord { address, weight, target_index: 0 }
+        TargetRecord { address, weight, target_index: 0, host: Arc::from("a.test") }
     }
 
     #[test]

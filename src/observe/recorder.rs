@@ -166,7 +166,13 @@ impl ShardRecorder {
         let tables = self.shared.take_prepared(epoch);
         let tables = tables.expect("counters are prepared before an epoch is published");
         self.shared.counters.epoch.set(epoch);
-        PlanRecorder { shared: Arc::clone(&self.shared), tables, _claim: Rc::clone(&self.claim) }
+        let group = |counters| GroupRecorder { counters, _claim: Rc::clone(&self.claim) };
+        PlanRecorder {
+            groups: tables.groups.iter().map(|counters| group(Arc::clone(counters))).collect(),
+            stray_group: group(Arc::default()),
+            shared: Arc::clone(&self.shared),
+            tables,
+        }
     }
 
     /// A client connection was accepted, or came with a hand-over.
@@ -261,7 +267,9 @@ impl ShardRecorder {
 pub struct PlanRecorder {
     shared: Arc<ShardMetrics>,
     tables: Arc<ShardTables>,
-    _claim: Rc<Claim>,
+    groups: Rc<[GroupRecorder]>,
+    /// For a slot that the plan does not have, which only a bug makes.
+    stray_group: GroupRecorder,
 }
 
 impl PlanRecorder {
@@ -302,19 +310,18 @@ impl PlanRecorder {
         }
     }
 
-    /// The handle for a target group. The pool keeps it: it goes on counting for the group's name
-    /// in all later epochs that have it.
+    /// The handle for a target group. A pool may keep a clone: it goes on counting for the group's
+    /// name in all later epochs that have it.
+    #[inline]
     #[must_use]
-    pub fn group(&self, group: GroupSlot) -> GroupRecorder {
-        let counters = self.tables.groups.get(group.0 as usize).cloned().unwrap_or_default();
-        GroupRecorder { counters, _claim: Rc::clone(&self._claim) }
+    pub fn group(&self, group: GroupSlot) -> &GroupRecorder {
+        self.groups.get(group.0 as usize).unwrap_or(&self.stray_group)
     }
 
     /// [`GroupRecorder::attempt_ended`] by slot.
+    #[inline]
     pub fn upstream_ended(&self, group: GroupSlot, end: &UpstreamEnd) {
-        if let Some(counters) = self.tables.groups.get(group.0 as usize) {
-            count_attempt(counters, end);
-        }
+        self.group(group).attempt_ended(end);
     }
 }
 
@@ -328,7 +335,14 @@ pub struct GroupRecorder {
 impl GroupRecorder {
     /// One attempt ended.
     pub fn attempt_ended(&self, end: &UpstreamEnd) {
-        count_attempt(&self.counters, end);
+        match end.outcome {
+            Ok(status) => self.counters.answers[class_of(status)].add(1),
+            Err(failure) => self.counters.failures[failure as usize].add(1),
+        }
+        self.counters.attempt.record(end.latency);
+        if end.is_retry {
+            self.counters.retries.add(1);
+        }
     }
 
     /// A request was sent to a target and waits for its answer.
@@ -374,17 +388,6 @@ impl GroupRecorder {
     /// How many connections to targets are kept unused.
     pub fn connections_idle(&self, count: u64) {
         self.counters.connections_idle.set(count);
-    }
-}
-
-fn count_attempt(counters: &GroupCounters, end: &UpstreamEnd) {
-    match end.outcome {
-        Ok(status) => counters.answers[class_of(status)].add(1),
-        Err(failure) => counters.failures[failure as usize].add(1),
-    }
-    counters.attempt.record(end.latency);
-    if end.is_retry {
-        counters.retries.add(1);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Percentiles over all shards, for people: what the admin's `/stats` tells.
 
-use super::histogram::{Histogram, HistogramSum};
+use super::histogram::HistogramSum;
 use super::metrics::Metrics;
 use super::tables::{CLASSES, StageCounters};
 use crate::base::Nanos;
@@ -120,6 +120,7 @@ fn percentiles(sum: &HistogramSum) -> Percentiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::histogram::Histogram;
 
     #[test]
     fn percentiles_of_a_thousand_milliseconds() {

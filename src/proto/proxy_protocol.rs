@@ -152,3 +152,171 @@ fn ends_v6(block: &[u8; 36]) -> (SocketAddr, SocketAddr) {
 fn begins_like(buffer: &[u8], start: &[u8]) -> bool {
     buffer.iter().zip(start).all(|(one, two)| one == two)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn done(text: &str) -> Option<(usize, String, String)> {
+        match parse(text.as_bytes()) {
+            Ok(ProxyStep::Done { consumed_bytes, source, destination }) => {
+                let shown = |address: Option<SocketAddr>| {
+                    address.map_or_else(String::new, |one| one.to_string())
+                };
+                Some((consumed_bytes, shown(source), shown(destination)))
+            }
+            _ => None,
+        }
+    }
+
+    fn v2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(body.len()).expect("a test body").to_be_bytes();
+        [&V2_SIGNATURE[..], &[command, family], &length, body].concat()
+    }
+
+    #[test]
+    fn version_1_tells_both_ends() {
+        let header = "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\nGET /";
+        assert_eq!(done(header), Some((45, "192.0.2.1:56324".into(), "198.51.100.7:443".into())));
+        let header = "PROXY TCP6 2001:db8::1 ::1 0 65535\r\n";
+        assert_eq!(done(header), Some((36, "[2001:db8::1]:0".into(), "[::1]:65535".into())));
+    }
+
+    #[test]
+    fn version_1_may_not_know() {
+        assert_eq!(done("PROXY UNKNOWN\r\n"), Some((15, String::new(), String::new())));
+        let header = "PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n";
+        assert_eq!(done(header), Some((43, String::new(), String::new())));
+    }
+
+    #[test]
+    fn malformed_version_1_is_refused() {
+        for bad in [
+            "G",
+            "PROXX",
+            "proxy ",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
+            "PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
+            "PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 +1 2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
+            "PROXY TCP4 ::1 ::1 1 2\r\n",
+            "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
+            "PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n",
+            "PROXY \r\n",
+            "PROXY TCP4\r\n",
+            "PROXY UNKNOWNX\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n",
+        ] {
+            assert_eq!(parse(bad.as_bytes()), Err(Fault::BadProxyHeader), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn version_1_has_a_bound() {
+        let header = |bytes: usize| {
+            let mut header = b"PROXY UNKNOWN ".to_vec();
+            header.resize(bytes - 2, b'x');
+            [&header[..], b"\r\n"].concat()
+        };
+        for bytes in [V1_BYTES_MAX - 1, V1_BYTES_MAX] {
+            assert!(matches!(parse(&header(bytes)), Ok(ProxyStep::Done { .. })));
+            assert_eq!(parse(&header(bytes)[..bytes - 1]), Ok(ProxyStep::Partial));
+        }
+        assert_eq!(parse(&header(V1_BYTES_MAX + 1)), Err(Fault::BadProxyHeader));
+        assert_eq!(parse(&header(500)[..V1_BYTES_MAX]), Err(Fault::BadProxyHeader));
+    }
+
+    #[test]
+    fn version_2_tells_both_ends() {
+        let header = v2(0x21, 0x11, &[192, 0, 2, 1, 198, 51, 100, 7, 0xdc, 0x04, 0x01, 0xbb]);
+        let source = "192.0.2.1:56324".parse().ok();
+        let destination = "198.51.100.7:443".parse().ok();
+        let wanted = ProxyStep::Done { consumed_bytes: 28, source, destination };
+        assert_eq!(parse(&header), Ok(wanted));
+        assert_eq!(parse(&[&header[..], b"GET /"].concat()), Ok(wanted));
+
+        let mut block = [0; 36];
+        (block[15], block[31], block[33], block[35]) = (1, 2, 80, 90);
+        let wanted = ProxyStep::Done {
+            consumed_bytes: 52,
+            source: "[::1]:80".parse().ok(),
+            destination: "[::2]:90".parse().ok(),
+        };
+        assert_eq!(parse(&v2(0x21, 0x21, &block)), Ok(wanted));
+    }
+
+    #[test]
+    fn version_2_extensions_are_skipped() {
+        let body = [&[1, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0, 2][..], &[4, 0, 3, 1, 2, 3]].concat();
+        let step = parse(&v2(0x21, 0x11, &body)).expect("well formed");
+        assert!(matches!(step, ProxyStep::Done { consumed_bytes: 34, source: Some(_), .. }));
+    }
+
+    #[test]
+    fn version_2_may_not_tell() {
+        let nobody =
+            |consumed_bytes| ProxyStep::Done { consumed_bytes, source: None, destination: None };
+        assert_eq!(parse(&v2(0x20, 0x00, &[])), Ok(nobody(16)));
+        assert_eq!(
+            parse(&v2(0x20, 0x11, &[9; 12])),
+            Ok(nobody(28)),
+            "LOCAL: addresses are ignored"
+        );
+        assert_eq!(parse(&v2(0x21, 0x00, &[])), Ok(nobody(16)));
+        assert_eq!(parse(&v2(0x21, 0x31, &[0; 216])), Ok(nobody(232)));
+    }
+
+    #[test]
+    fn malformed_version_2_is_refused() {
+        let block = [1; 36];
+        for bad in [
+            v2(0x11, 0x11, &block),
+            v2(0x22, 0x11, &block),
+            v2(0x21, 0x13, &block),
+            v2(0x21, 0x41, &block),
+            v2(0x21, 0x11, &block[..11]),
+            v2(0x21, 0x21, &block[..35]),
+            b"\r\n\r\nX".to_vec(),
+        ] {
+            assert_eq!(parse(&bad), Err(Fault::BadProxyHeader), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn version_2_has_a_bound() {
+        let header = |bytes: usize| v2(0x20, 0x00, &vec![0; bytes - V2_FIXED_BYTES]);
+        for bytes in [V2_BYTES_MAX - 1, V2_BYTES_MAX] {
+            assert!(matches!(parse(&header(bytes)), Ok(ProxyStep::Done { .. })));
+        }
+        // Refused when the length is known, not when that much has come.
+        assert_eq!(parse(&header(V2_BYTES_MAX + 1)[..16]), Err(Fault::BadProxyHeader));
+    }
+
+    #[test]
+    fn every_prefix_of_a_header_is_partial() {
+        let v1 = b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n".to_vec();
+        for header in [v1, v2(0x21, 0x11, &[1; 20]), v2(0x20, 0x00, &[])] {
+            for end in 0..header.len() {
+                assert_eq!(parse(&header[..end]), Ok(ProxyStep::Partial), "{:?}", &header[..end]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(start in 0_usize..3, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let start = [&b""[..], V1_START, V2_SIGNATURE][start];
+            let buffer = [start, &bytes].concat();
+            if let Ok(ProxyStep::Done { consumed_bytes, source, destination }) = parse(&buffer) {
+                prop_assert!(consumed_bytes <= buffer.len());
+                prop_assert_eq!(source.is_some(), destination.is_some());
+            }
+        }
+    }
+}

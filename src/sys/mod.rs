@@ -6,5 +6,5 @@ mod socket;
 mod split_cell;
 
 pub use descriptor::{StartDescriptors, inheritable, raise_descriptors_max};
-pub use socket::{duplicate, shutdown_both, shutdown_read, shutdown_write};
+pub use socket::{duplicate, reset_on_close, shutdown_both, shutdown_read, shutdown_write};
 pub use split_cell::SplitCell;

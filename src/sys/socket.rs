@@ -19,6 +19,17 @@ pub fn shutdown_write(fd: RawFd) {
     shutdown(fd, libc::SHUT_WR);
 }
 
+/// Makes the close of a socket send RST and drop what is unsent. A descriptor that is no socket is
+/// left as it is.
+pub fn reset_on_close(fd: RawFd) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let bytes = size_of_val(&linger) as libc::socklen_t;
+    // SAFETY: the pointer is to a live `linger` of the length given, which the kernel only reads.
+    unsafe {
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), bytes)
+    };
+}
+
 fn shutdown(fd: RawFd, how: libc::c_int) {
     // SAFETY: shutdown(2) takes no pointers; a descriptor that is closed or no socket yields an
     // error, which is what is wanted of a connection that is gone already.
@@ -30,4 +41,31 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the borrow ends with this call. Callers pass the descriptor of an object that they
     // hold; should it be closed all the same, duplicating fails with EBADF.
     unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_close_resets_only_where_it_was_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        for reset in [false, true] {
+            let address = listener.local_addr().expect("an address");
+            let mut client = TcpStream::connect(address).expect("connected");
+            let (server, _) = listener.accept().expect("accepted");
+            if reset {
+                reset_on_close(server.as_raw_fd());
+            }
+            drop(server);
+            match client.read(&mut [0; 1]) {
+                Ok(bytes) => assert!(!reset && bytes == 0),
+                Err(error) => assert!(reset && error.kind() == ErrorKind::ConnectionReset),
+            }
+        }
+    }
 }

@@ -10,21 +10,14 @@ use super::idle::IdleConnections;
 use super::{Outcome, TargetId};
 use crate::base::{Fault, Nanos};
 use crate::coord::{GroupTargets, ResolvedTarget, TargetEndpoint};
-use crate::model::{TargetAddress, TargetGroup};
+use crate::model::TargetGroup;
 use crate::rt::{Buffers, Deadlines, Stream, connect_tcp, connect_unix};
 
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
-    settings: RefCell<Rc<Settings>>,
+    settings: RefCell<Rc<TargetGroup>>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
-}
-
-/// A group's settings, with what is derived from them once.
-struct Settings {
-    group: TargetGroup,
-    /// The Host of each configured target, as `host:port`.
-    hosts: Vec<Box<[u8]>>,
 }
 
 /// One try of one request: a target was chosen and counts the request as outstanding until the
@@ -42,7 +35,7 @@ impl Group {
     pub fn new(group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos, seed: u64) -> Self {
         let state = GroupState::new(group, addresses(targets), now, seed);
         Self {
-            settings: RefCell::new(Rc::new(Settings::new(group))),
+            settings: RefCell::new(Rc::new(group.clone())),
             state: RefCell::new(state),
             idle: RefCell::default(),
         }
@@ -50,7 +43,7 @@ impl Group {
 
     /// Takes over new settings. What survives keeps its state and connections.
     pub fn renew(&self, group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos) {
-        self.settings.replace(Rc::new(Settings::new(group)));
+        self.settings.replace(Rc::new(group.clone()));
         self.update(targets, now);
     }
 
@@ -58,17 +51,17 @@ impl Group {
     pub fn update(&self, targets: Option<&GroupTargets>, now: Nanos) {
         let settings = self.settings();
         let mut state = self.state.borrow_mut();
-        let _ = state.update(&settings.group, addresses(targets), now);
+        let _ = state.update(&settings, addresses(targets), now);
         self.idle.borrow_mut().retain_targets(|target| state.is_member(target));
     }
 
-    fn settings(&self) -> Rc<Settings> {
+    fn settings(&self) -> Rc<TargetGroup> {
         Rc::clone(&self.settings.borrow())
     }
 
     /// Runs `read` with the settings in force.
     pub fn with_settings<R>(&self, read: impl FnOnce(&TargetGroup) -> R) -> R {
-        read(&self.settings.borrow().group)
+        read(&self.settings.borrow())
     }
 
     /// Chooses a target for one try of a request.
@@ -91,7 +84,7 @@ impl Group {
     /// Closes idle connections that the target closed or that were unused for too long. Called by
     /// the shard's housekeeping.
     pub fn sweep(&self, now: Nanos) {
-        let timeout = Nanos::from_millis(self.settings.borrow().group.keepalive_timeout_ms);
+        let timeout = Nanos::from_millis(self.settings.borrow().keepalive_timeout_ms);
         self.idle.borrow_mut().sweep(now, timeout);
     }
 
@@ -121,9 +114,7 @@ impl Lease {
     /// Appends the Host that names the target.
     pub(crate) fn write_host(&self, out: &mut Vec<u8>) {
         let state = self.group.state.borrow();
-        let settings = self.group.settings.borrow();
-        let host = settings.hosts.get(state.endpoint(self.target).target_index);
-        out.extend_from_slice(host.map_or(b"localhost", |host| host));
+        out.extend_from_slice(state.endpoint(self.target).host.as_bytes());
     }
 
     /// An idle connection that is fit for use, the most recently used one first.
@@ -138,7 +129,7 @@ impl Lease {
         now: Nanos,
         buffers: &Buffers,
     ) -> Result<Connection, Fault> {
-        let timeout_ms = self.group.settings.borrow().group.connect_timeout_ms;
+        let timeout_ms = self.group.settings.borrow().connect_timeout_ms;
         let due = now.plus(Nanos::from_millis(timeout_ms));
         let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
         match open(&endpoint, deadlines, due).await {
@@ -157,7 +148,7 @@ impl Lease {
     /// Keeps `connection` for the next request to the target, if the settings allow. Its answer
     /// was read to its end, and its next read is armed.
     pub(crate) fn keep(&self, mut connection: Connection, now: Nanos) {
-        let settings = &self.group.settings.borrow().group;
+        let settings = self.group.settings.borrow();
         connection.deadline.clear();
         connection.idle_since = now;
         connection.requests_count += 1;
@@ -175,27 +166,6 @@ impl Drop for Lease {
         let mut state = self.group.state.borrow_mut();
         state.ended(self.target, self.outcome.get(), self.ended);
     }
-}
-
-impl Settings {
-    fn new(group: &TargetGroup) -> Self {
-        let hosts = group.targets.iter().map(|target| host_of(&target.address)).collect();
-        Self { group: group.clone(), hosts }
-    }
-}
-
-/// The Host that names a target (RFC 9110 section 7.2): port 80 is left out.
-fn host_of(address: &TargetAddress) -> Box<[u8]> {
-    let text = match address {
-        TargetAddress::Socket(address) if address.port() == 80 && address.is_ipv4() => {
-            address.ip().to_string()
-        }
-        TargetAddress::Socket(address) => address.to_string(),
-        TargetAddress::Name { host, port: 80 } => host.clone(),
-        TargetAddress::Name { host, port } => format!("{host}:{port}"),
-        TargetAddress::Unix(_) => "localhost".to_owned(),
-    };
-    text.into_bytes().into_boxed_slice()
 }
 
 fn addresses(targets: Option<&GroupTargets>) -> &[ResolvedTarget] {

@@ -138,3 +138,100 @@ fn write_all(destination: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()
     }
     (written, Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A disk that takes as many bytes per write as its script says; `None` is an error.
+    #[derive(Clone, Default)]
+    struct Disk {
+        written: Arc<Mutex<Vec<u8>>>,
+        script: Arc<Mutex<VecDeque<Option<usize>>>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let step = self.script.lock().expect("not poisoned").pop_front();
+            let Some(count_max) = step.unwrap_or(Some(usize::MAX)) else {
+                return Err(ErrorKind::StorageFull.into());
+            };
+            let count = bytes.len().min(count_max.max(1));
+            self.written.lock().expect("not poisoned").extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn batch(lines: &[&str]) -> Batch {
+        let bytes = lines.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied();
+        Batch { bytes: bytes.collect(), lines: lines.len() as u64 }
+    }
+
+    #[test]
+    fn a_cut_line_is_ended_before_the_next_batch() {
+        let disk = Disk::default();
+        disk.script.lock().expect("free").extend([Some(6), None]);
+        let (mut output, counts) =
+            (Output::new("disk".into(), Box::new(disk.clone())), Counts::default());
+        output.write(&batch(&["first", "second", "third"]), &counts);
+        // "first\n" is whole: nothing is torn.
+        assert_eq!(counts.lines_dropped.load(Relaxed), 2);
+        disk.script.lock().expect("free").extend([Some(2), None, None]);
+        output.write(&batch(&["fourth", "fifth"]), &counts);
+        output.write(&batch(&["sixth"]), &counts);
+        output.write(&batch(&["seventh"]), &counts);
+        assert_eq!(*disk.written.lock().expect("free"), b"first\nfourth\nseventh\n");
+        assert_eq!(counts.lines_written.load(Relaxed), 3);
+        assert_eq!(counts.lines_dropped.load(Relaxed), 4);
+        assert_eq!(counts.write_errors.load(Relaxed), 3);
+    }
+
+    proptest! {
+        /// However the disk behaves, it holds whole lines only (once it works again), in order,
+        /// and each line is counted once.
+        #[test]
+        fn lines_are_whole_or_lost_and_always_counted(
+            sizes in proptest::collection::vec(proptest::collection::vec(0_usize..9, 1..5), 1..9),
+            script in proptest::collection::vec(proptest::option::of(1_usize..12), 0..30),
+            reopen_at in 0_usize..9,
+        ) {
+            let (disk, counts) = (Disk::default(), Counts::default());
+            disk.script.lock().expect("free").extend(script);
+            let mut output = Output::new("disk".into(), Box::new(disk.clone()));
+            let mut all = Vec::new();
+            for (index, sizes) in sizes.iter().enumerate() {
+                let lines: Vec<String> =
+                    sizes.iter().map(|size| format!("{}-{}", all.len(), "x".repeat(*size))).collect();
+                let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+                output.write(&batch(&texts), &counts);
+                all.extend(lines.clone());
+                if index == reopen_at {
+                    disk.script.lock().expect("free").clear();
+                    output.replace(Box::new(disk.clone()), &counts);
+                }
+            }
+            disk.script.lock().expect("free").clear();
+            output.give_up_torn(&counts);
+            let written = disk.written.lock().expect("free").clone();
+            let written = String::from_utf8(written).expect("text");
+            prop_assert!(written.is_empty() || written.ends_with('\n'));
+            let mut left = all.iter();
+            for line in written.lines() {
+                prop_assert!(left.any(|one| one == line), "{line:?} is no line or out of order");
+            }
+            let told = counts.lines_written.load(Relaxed);
+            prop_assert_eq!(told, written.lines().count() as u64);
+            prop_assert_eq!(told + counts.lines_dropped.load(Relaxed), all.len() as u64);
+            prop_assert_eq!(counts.bytes_written.load(Relaxed), written.len() as u64);
+        }
+    }
+}

@@ -218,3 +218,204 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::base::Nanos;
+
+    fn lines(path: &Path) -> Vec<String> {
+        fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    fn add(sink: &mut ShardLogSink, text: &str) {
+        sink.line(|out| out.extend_from_slice(text.as_bytes()));
+    }
+
+    #[test]
+    fn lines_of_all_shards_arrive_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.log");
+        let log = AccessLog::open(&path).expect("a file");
+        let shards: Vec<_> = (0..4)
+            .map(|shard| {
+                let mut sink = log.shard_sink();
+                thread::spawn(move || {
+                    for number in 0..5_000 {
+                        add(&mut sink, &format!("{shard} {number} {}", "x".repeat(number % 90)));
+                    }
+                })
+            })
+            .collect();
+        shards.into_iter().for_each(|shard| shard.join().expect("no panic"));
+        let counts = log.close();
+        // 4 * 5,000 lines are some 20 buffers: fewer than the queue holds, so none is dropped.
+        assert_eq!((counts.lines_written, counts.lines_dropped), (20_000, 0));
+        let mut next = [0; 4];
+        for line in lines(&path) {
+            let mut words = line.split(' ');
+            let mut number =
+                || words.next().and_then(|word| word.parse::<usize>().ok()).expect("a number");
+            let (shard, number) = (number(), number());
+            assert_eq!(number, next[shard], "in order");
+            assert_eq!(words.next().map(str::len), Some(number % 90), "whole");
+            next[shard] += 1;
+        }
+        assert_eq!(next, [5_000; 4]);
+        assert_eq!(counts.bytes_written, fs::metadata(&path).expect("a file").len());
+    }
+
+    #[test]
+    fn a_tick_hands_over_what_is_old_enough() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = AccessLog::open(folder.path().join("log")).expect("a file");
+        let mut sink = log.shard_sink();
+        add(&mut sink, "one");
+        sink.tick(Nanos::from_millis(1_000));
+        sink.tick(Nanos::from_millis(1_199));
+        assert!(log.batches.is_empty() && log.counts().lines_written == 0, "199 ms wait");
+        sink.tick(Nanos::from_millis(1_200));
+        drop(log);
+        assert_eq!(lines(&folder.path().join("log")), ["one"]);
+    }
+
+    #[test]
+    fn a_renamed_file_keeps_its_lines_and_a_new_one_gets_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
+        let log = AccessLog::open(&path).expect("a file");
+        let mut sink = log.shard_sink();
+        for number in 0..3_000 {
+            add(&mut sink, &format!("before {number}"));
+        }
+        sink.flush();
+        fs::rename(&path, &old).expect("renamed");
+        log.reopen();
+        for number in 0..3_000 {
+            add(&mut sink, &format!("after {number}"));
+        }
+        drop(sink);
+        let counts = log.close();
+        assert_eq!((counts.lines_written, counts.lines_dropped, counts.reopens), (6_000, 0, 1));
+        let (old, new) = (lines(&old), lines(&path));
+        assert!(old.iter().all(|line| line.starts_with("before ")));
+        let all: Vec<String> = old.into_iter().chain(new).collect();
+        let expected = (0..3_000).map(|number| format!("before {number}"));
+        let expected = expected.chain((0..3_000).map(|number| format!("after {number}")));
+        assert_eq!(all, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_reopening_that_fails_keeps_the_old_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (inner, moved) = (folder.path().join("inner"), folder.path().join("moved"));
+        fs::create_dir(&inner).expect("a folder");
+        let log = AccessLog::open(inner.join("log")).expect("a file");
+        fs::rename(&inner, &moved).expect("renamed");
+        log.reopen();
+        let mut sink = log.shard_sink();
+        add(&mut sink, "still here");
+        drop(sink);
+        let counts = log.close();
+        assert_eq!((counts.reopens, counts.write_errors, counts.lines_written), (0, 1, 1));
+        assert_eq!(lines(&moved.join("log")), ["still here"]);
+    }
+
+    #[test]
+    fn a_full_disk_loses_counted_lines_and_blocks_nobody() {
+        let log = AccessLog::open("/dev/full").expect("the device");
+        let mut sink = log.shard_sink();
+        for _ in 0..100 {
+            add(&mut sink, "lost");
+        }
+        drop(sink);
+        let counts = log.close();
+        assert_eq!((counts.lines_written, counts.lines_dropped), (0, 100));
+        assert!(counts.write_errors >= 1);
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_opened_is_an_error_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(AccessLog::open(folder.path()).is_err(), "a folder is no log");
+        assert!(AccessLog::open(folder.path().join("missing/log")).is_err());
+    }
+
+    /// A destination that writes only while its lock is free.
+    #[derive(Clone, Default)]
+    struct Held(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Held {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn while_the_disk_is_stuck_new_lines_are_dropped_unrendered() {
+        let held = Held::default();
+        let open = held.clone();
+        let log = AccessLog::start("held".into(), Box::new(move || Ok(Box::new(open.clone()))))
+            .expect("a thread");
+        let mut sink = log.shard_sink();
+        let line = "x".repeat(1_023);
+        let (mut rendered, total) = (0_u64, 10_000_u64);
+        {
+            let _disk = held.0.lock().expect("not poisoned");
+            for _ in 0..total {
+                sink.line(|out| {
+                    rendered += 1;
+                    out.extend_from_slice(line.as_bytes());
+                });
+            }
+            assert!(rendered < total, "the queue is bounded");
+            assert!(rendered * 1_024 >= (QUEUE_BATCHES_MAX * (BUFFER_BYTES - 5 * 1_024)) as u64);
+        }
+        drop(sink);
+        let counts = log.close();
+        assert_eq!(counts.lines_dropped, total - rendered);
+        assert_eq!(counts.lines_written, rendered);
+        assert_eq!(held.0.lock().expect("not poisoned").len() as u64, rendered * 1_024);
+    }
+
+    #[test]
+    fn a_line_whose_rendering_panicked_leaves_nothing() {
+        let held = Held::default();
+        let open = held.clone();
+        let log = AccessLog::start("held".into(), Box::new(move || Ok(Box::new(open.clone()))))
+            .expect("a thread");
+        let mut sink = log.shard_sink();
+        add(&mut sink, "one");
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            sink.line(|out| {
+                out.extend_from_slice(b"half");
+                panic!("in the middle");
+            });
+        }));
+        assert!(panicked.is_err());
+        add(&mut sink, "two");
+        drop(sink);
+        log.close();
+        assert_eq!(*held.0.lock().expect("not poisoned"), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn lines_after_the_close_are_counted_as_dropped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = AccessLog::open(folder.path().join("log")).expect("a file");
+        let mut sink = log.shard_sink();
+        let shared = Arc::clone(&log.shared);
+        log.close();
+        add(&mut sink, "late");
+        drop(sink);
+        assert_eq!(shared.counts.lines_dropped.load(Ordering::Relaxed), 1);
+    }
+}

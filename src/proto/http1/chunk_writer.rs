@@ -55,7 +55,8 @@ mod tests {
         #[test]
         fn sizes_are_what_format_writes(length in 1_usize..) {
             let mut out = [0; 18];
-            prop_assert_eq!(write_chunk_head(length, &mut out), format!("{length:x}\r\n").as_bytes());
+            let wanted = format!("{length:x}\r\n");
+            prop_assert_eq!(write_chunk_head(length, &mut out), wanted.as_bytes());
         }
     }
 }

@@ -114,6 +114,7 @@ impl HeadScanner {
                 return if fits { Ok(Some(head_bytes)) } else { Err(Fault::HeadTooLarge) };
             }
             self.line_start = line_feed + 1;
+            self.scanned_bytes = line_feed + 1;
         }
         self.scanned_bytes = buffer.len();
         self.check_unfinished(buffer, limits)?;
@@ -201,3 +202,148 @@ const RESPONSE_START: &[u8] = b"HTTP/1.";
 /// Longest method. RFC 9110 section 9.1 knows none over 17 bytes; a longer token than this is
 /// answered 501 (RFC 9112 section 3).
 pub(super) const METHOD_BYTES_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: HeadLimits =
+        HeadLimits { request_line_bytes_max: 40, head_bytes_max: 80, headers_count_max: 8 };
+
+    fn find(bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        HeadScanner::new().find_end(bytes, &LIMITS)
+    }
+
+    /// Feeds one byte more at a time; the first answer that is not "more".
+    fn find_dribbled(mut scanner: HeadScanner, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        for end in 0..=bytes.len() {
+            match scanner.find_end(&bytes[..end], &LIMITS) {
+                Ok(None) => {}
+                ended => return ended,
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn a_head_ends_at_its_empty_line_and_no_further() {
+        assert_eq!(find(b"GET / HTTP/1.1\r\n\r\n"), Ok(Some(18)));
+        assert_eq!(find(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"), Ok(Some(18)));
+        assert_eq!(find(b"GET / HTTP/1.1\r\na: b\r\n\r\nbody\n\n"), Ok(Some(24)));
+        assert_eq!(find(b"GET / HTTP/1.1\r\na: b\r\n\r"), Ok(None));
+        assert_eq!(find(b""), Ok(None));
+    }
+
+    #[test]
+    fn one_empty_line_before_a_request_is_skipped() {
+        assert_eq!(find(b"\r\nGET / HTTP/1.1\r\n\r\n"), Ok(Some(20)));
+        assert_eq!(find(b"\r"), Ok(None));
+        assert_eq!(find(b"\r\n"), Ok(None));
+        for bad in [&b"\n"[..], b"\r\n\r\n", b"\r\n\r", b"\r\r", b"\rG", b" GET", b"\r\n GET"] {
+            assert_eq!(find(bad), Err(Fault::BadRequestLine), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn first_bytes_of_no_method_are_refused_at_once() {
+        for bad in [&b"\x16"[..], b"\x80", b"\0", b"G\0", b"GE\tT", b"GET\r", b"(", b"HTTP/1.1 200"]
+        {
+            assert_eq!(find(bad), Err(Fault::BadRequestLine), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bare_line_feeds_are_refused_at_once() {
+        assert_eq!(find(b"GET / HTTP/1.1\n"), Err(Fault::BadRequestLine));
+        assert_eq!(find(b"GET / HTTP/1.1\r\na: b\n"), Err(Fault::BadHeader));
+        assert_eq!(find(b"GET / HTTP/1.1\r\n\n"), Err(Fault::BadHeader));
+        assert_eq!(find(b"GET / HTTP/1.1\r\na: b\r\n\n"), Err(Fault::BadHeader));
+    }
+
+    #[test]
+    fn the_method_has_a_bound() {
+        let method = |bytes: usize| [&b"M".repeat(bytes)[..], b" "].concat();
+        assert_eq!(find(&method(METHOD_BYTES_MAX - 1)), Ok(None));
+        assert_eq!(find(&method(METHOD_BYTES_MAX)), Ok(None));
+        assert_eq!(find(&method(METHOD_BYTES_MAX + 1)), Err(Fault::NotImplemented));
+    }
+
+    #[test]
+    fn the_request_line_has_a_bound() {
+        let line = |bytes: usize| {
+            let mut line = b"GET /".to_vec();
+            line.resize(bytes - b" HTTP/1.1".len(), b'a');
+            [&line[..], b" HTTP/1.1"].concat()
+        };
+        for ending in ["", "\r", "\r\n"] {
+            let head = |bytes| [&line(bytes)[..], ending.as_bytes()].concat();
+            assert_eq!(find(&head(39)), Ok(None), "{ending:?}");
+            assert_eq!(find(&head(40)), Ok(None), "{ending:?}");
+            assert_eq!(find(&head(41)), Err(Fault::UriTooLong), "{ending:?}");
+        }
+        let after_empty_line = [&b"\r\n"[..], &line(40), b"\r\n\r\n"].concat();
+        assert_eq!(find(&after_empty_line), Ok(Some(46)));
+    }
+
+    #[test]
+    fn the_head_has_a_bound() {
+        let head = |bytes: usize| {
+            let mut head = b"GET / HTTP/1.1\r\na: ".to_vec();
+            head.resize(bytes - 4, b'x');
+            [&head[..], b"\r\n\r\n"].concat()
+        };
+        assert_eq!(find(&head(79)), Ok(Some(79)));
+        assert_eq!(find(&head(80)), Ok(Some(80)));
+        assert_eq!(find(&head(81)), Err(Fault::HeadTooLarge));
+        assert_eq!(find(&head(200)[..79]), Ok(None));
+        assert_eq!(find(&head(200)[..80]), Err(Fault::HeadTooLarge));
+    }
+
+    #[test]
+    fn answers_begin_with_their_version() {
+        let find = |bytes: &[u8]| HeadScanner::for_response().find_end(bytes, &LIMITS);
+        assert_eq!(find(b"HTTP/1.1 200 OK\r\n\r\n"), Ok(Some(19)));
+        assert_eq!(find(b"HTT"), Ok(None));
+        let long = [&b"HTTP/1.1 200 "[..], &b"x".repeat(50), b"\r\n\r\n"].concat();
+        assert_eq!(find(&long), Ok(Some(67)), "the bound on request lines is not theirs");
+        for bad in [
+            &b"\r\nHTTP/1.1"[..],
+            b"http",
+            b"X",
+            b"HTTP/2",
+            b"HTTP/1.1 200 OK\n",
+            &b"HTTP/1.1".repeat(10),
+        ] {
+            assert_eq!(find(bad), Err(Fault::BadUpstreamAnswer), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_reset_scanner_keeps_its_role() {
+        let mut scanner = HeadScanner::for_response();
+        assert_eq!(scanner.find_end(b"HTTP/1.1 200 OK\r\n\r\n", &LIMITS), Ok(Some(19)));
+        scanner.reset();
+        assert_eq!(scanner.find_end(b"HTTP/1.0 404 \r\n\r\n", &LIMITS), Ok(Some(17)));
+    }
+
+    /// A driver that forgets to reset must get a wrong answer, not a panic.
+    #[test]
+    #[cfg(not(debug_assertions))]
+    fn a_shorter_buffer_does_not_panic() {
+        let mut scanner = HeadScanner::new();
+        let _ = scanner.find_end(b"GET / HTTP/1.1\r\nabc", &LIMITS);
+        let _ = scanner.find_end(b"G", &LIMITS);
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_finds_the_same_end(head in "[GETa/ :\r\n]{0,60}", response: bool) {
+            let scanner = || if response { HeadScanner::for_response() } else { HeadScanner::new() };
+            let head = [if response { "HTTP/1." } else { "GET /" }, &head].concat();
+            let whole = scanner().find_end(head.as_bytes(), &LIMITS);
+            prop_assert_eq!(find_dribbled(scanner(), head.as_bytes()), whole);
+        }
+    }
+}

@@ -248,3 +248,6 @@ fn explain(error: httparse::Error, parsed: &httparse::Request<'_, '_>, message: 
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

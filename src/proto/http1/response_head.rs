@@ -170,3 +170,6 @@ impl ResponseHead {
 
 /// Where the reason phrase starts; the version and the status have fixed lengths.
 const REASON_START: usize = "HTTP/1.1 200 ".len();
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,98 @@ fn may_come_late(name: &[u8]) -> bool {
         name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
     !forwarding && !FieldName::of(name).is_forbidden_in_trailers()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(text: &[u8]) -> Result<(Vec<u8>, TrailerStep), Fault> {
+        let mut trailers = Trailers::default();
+        let step = trailers.take(text)?;
+        Ok((trailers.lines().to_vec(), step))
+    }
+
+    fn kept(text: &str) -> String {
+        let (lines, step) = take(format!("{text}\r\n").as_bytes()).expect("well formed");
+        assert!(step.done, "{text:?}");
+        String::from_utf8(lines).expect("text")
+    }
+
+    #[test]
+    fn lines_are_kept_up_to_the_empty_one() {
+        assert_eq!(kept(""), "");
+        assert_eq!(kept("Digest: x\r\nEtag:\r\n"), "Digest: x\r\nEtag:\r\n");
+        let (lines, step) = take(b"a: b\r\n\r\nGET /").expect("well formed");
+        assert_eq!((&lines[..], step.consumed_bytes), (&b"a: b\r\n"[..], 8));
+    }
+
+    #[test]
+    fn forbidden_fields_are_dropped() {
+        for name in [
+            "Content-Length",
+            "transfer-encoding",
+            "Host",
+            "Authorization",
+            "Cookie",
+            "Set-Cookie",
+            "TE",
+            "Trailer",
+            "Connection",
+            "Upgrade",
+            "Expect",
+            "Cache-Control",
+            "Content-Type",
+            "X-Forwarded-For",
+            "x-forwarded-whatever",
+            "Forwarded",
+            "Via",
+            "X-Api-Key",
+            "Range",
+            "If-Match",
+            "Location",
+        ] {
+            assert_eq!(
+                kept(&format!("a: 1\r\n{name}: x\r\nb: 2\r\n")),
+                "a: 1\r\nb: 2\r\n",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_lines_are_refused() {
+        for bad in [
+            "a\r\n",
+            ": b\r\n",
+            "a : b\r\n",
+            " a: b\r\n",
+            "a: b\n",
+            "a: b\r\n c\r\n",
+            "a: \0\r\n",
+            "a: b\rc\r\n",
+            "a: \x0b\r\n",
+            "a: \x7f\r\n",
+            "\n",
+            "a b: c\r\n",
+            "\u{e4}: x\r\n",
+        ] {
+            assert_eq!(take(bad.as_bytes()), Err(Fault::BadChunk), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_section_has_bounds() {
+        let section = |bytes: usize| {
+            let mut text = b"a: ".to_vec();
+            text.resize(bytes - 4, b'x');
+            [&text[..], b"\r\n\r\n"].concat()
+        };
+        assert!(take(&section(TRAILER_BYTES_MAX - 1)).is_ok());
+        assert!(take(&section(TRAILER_BYTES_MAX)).is_ok());
+        assert_eq!(take(&section(TRAILER_BYTES_MAX + 1)), Err(Fault::BadChunk));
+        // Dropped lines count too.
+        let dropped = b"host: x\r\n".repeat(HEADERS_COUNT_MAX + 1);
+        assert_eq!(take(&dropped), Err(Fault::BadChunk));
+        assert!(take(&dropped[..dropped.len() - 9]).is_ok());
+    }
+}

@@ -1,0 +1,124 @@
+//! The names, types and help of all metrics follow Prometheus' conventions, by the judgement of
+//! `promtool check metrics` (Debian package `prometheus`).
+
+use std::io::{ErrorKind, Write};
+use std::process::{Command, Stdio};
+
+use shardgate::base::{Fault, Nanos, ThrottleScope};
+use shardgate::observe::access_log::AccessLogCounts;
+use shardgate::observe::{
+    Metrics, PlanLabels, ProcessInfo, ProcessUsage, RenderOptions, RequestEnd, RouteLabel,
+    StageLabel, TargetState, UpstreamEnd,
+};
+use shardgate::plan::{GroupSlot, RouteSlot};
+use shardgate::rt::DriverReport;
+
+/// Every family with at least one sample, and label values that need escaping.
+fn metrics_text() -> String {
+    let mut metrics = Metrics::new(2);
+    metrics.prepare_labels(PlanLabels {
+        epoch: 3,
+        stages: vec![StageLabel { api_id: "pets\"\\\n".into(), stage_name: "$default".into() }],
+        routes: vec![RouteLabel { stage: 0, key: "ANY /files/{proxy+}".into() }],
+        groups: vec!["backend".into()],
+    });
+    for index in 0..2 {
+        let recorder = metrics.shard(index).expect("two shards").recorder();
+        recorder.driver_started(&DriverReport {
+            name: "io_uring",
+            flags: &["COOP_TASKRUN"],
+            refused: vec!["io_uring with DEFER_TASKRUN: invalid argument".into()],
+        });
+        recorder.connection_opened();
+        recorder.ticked(Nanos::from_millis(20), Nanos::from_millis(1));
+        let plan = recorder.adopt(3);
+        let fault = Fault::Throttled { scope: ThrottleScope::Stage, retry_after_ms: 1 };
+        for (status, fault) in [(200, None), (429, Some(fault))] {
+            plan.request_ended(&RequestEnd {
+                route: Some(RouteSlot(0)),
+                stage: Some(0),
+                status,
+                fault,
+                latency: Nanos::from_millis(9),
+                upstream: fault.is_none().then_some(Nanos::from_millis(8)),
+                request_bytes: 1,
+                answer_bytes: 2,
+                is_tunnel: false,
+            });
+        }
+        let latency = Nanos::from_millis(8);
+        let end = UpstreamEnd { outcome: Ok(200), latency, is_retry: false };
+        plan.upstream_ended(GroupSlot(0), &end);
+    }
+    let target =
+        TargetState { group: "backend".into(), target: "127.0.0.1:9000".into(), is_healthy: true };
+    let process = ProcessInfo {
+        version: "1.2.3".into(),
+        access_log: Some(AccessLogCounts { lines_written: 7, ..AccessLogCounts::default() }),
+        targets: vec![target],
+        usage: ProcessUsage::read(),
+        ..ProcessInfo::default()
+    };
+    let mut out = String::new();
+    metrics.render_prometheus(&process, RenderOptions { with_routes: true }, &mut out);
+    out
+}
+
+#[test]
+fn promtool_has_nothing_to_complain_about() {
+    let text = metrics_text();
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = match promtool {
+        Err(error) if error.kind() == ErrorKind::NotFound && std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: promtool is missing (Debian: apt-get install prometheus)");
+            return;
+        }
+        other => other.expect("promtool starts (Debian: apt-get install prometheus)"),
+    };
+    let mut input = promtool.stdin.take().expect("piped");
+    input.write_all(text.as_bytes()).expect("promtool reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.trim().is_empty(), "promtool says:\n{said}\n{text}");
+}
+
+#[test]
+fn every_sample_has_a_family_with_help_and_type_once() {
+    let text = metrics_text();
+    let names = |mark: &str| -> Vec<&str> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
+        lines.filter_map(|line| line.split(' ').next()).collect()
+    };
+    let (helps, types) = (names("# HELP "), names("# TYPE "));
+    assert_eq!(helps, types);
+    let mut distinct = helps.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), helps.len(), "a family is told once");
+    assert!(
+        helps.iter().all(|name| name.starts_with("shardgate_") || name.starts_with("process_"))
+    );
+    let mut family = "";
+    for line in text.lines() {
+        match line.strip_prefix("# TYPE ").and_then(|rest| rest.split(' ').next()) {
+            Some(name) => family = name,
+            None if line.starts_with('#') => {}
+            None => assert!(line.starts_with(family), "{line} is not of {family}"),
+        }
+    }
+}
+
+#[test]
+fn two_scrapes_of_the_same_counts_are_the_same_text() {
+    let without_process = |text: String| -> Vec<String> {
+        text.lines().filter(|line| !line.contains("process_")).map(str::to_owned).collect()
+    };
+    assert_eq!(without_process(metrics_text()), without_process(metrics_text()));
+}
