@@ -28,6 +28,10 @@
 //! closed in its favour: whoever meets the closed word follows to the successor, so that at no
 //! time two pools grant for one key. The tokens that were left are carried over, cut to the new
 //! capacity; a burst is never refunded.
+//!
+//! Until every shard has adopted the new settings, or met the closed pool, a shard may still spend
+//! what it had stashed under the old ones: at most 2% of the old burst more than the new settings
+//! allow, once. From then on the law holds for the new settings.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -57,3 +57,52 @@ impl PlanLabels {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Api, Integration, MockIntegration, Model, Route, RouteKey, Stage};
+
+    fn api(id: &str, host: &str, keys: &[&str]) -> Api {
+        let mock = MockIntegration { status: 200, headers: Vec::new(), body: Vec::new() };
+        let route = |key: &&str| Route {
+            key: RouteKey::parse(key).expect("a route key"),
+            integration: Integration::Mock(mock.clone()),
+            throttle: None,
+            body_bytes_max: None,
+        };
+        Api {
+            id: id.into(),
+            name: id.into(),
+            hosts: vec![host.into()],
+            base_path: String::new(),
+            stage: Stage {
+                name: "$default".into(),
+                throttle: None,
+                routes: keys.iter().map(route).collect(),
+            },
+        }
+    }
+
+    #[test]
+    fn each_slot_of_a_plan_is_called_by_its_stage_and_key() {
+        let model = Model {
+            apis: vec![
+                api("pets", "pets.example.com", &["GET /pets", "$default"]),
+                api("shop", "shop.example.com", &["GET /pets"]),
+            ],
+            ..Model::default()
+        };
+        let plan = crate::plan::compile(&model, 7).expect("a plan");
+        let labels = PlanLabels::of(&plan);
+        assert_eq!((labels.epoch, labels.routes.len()), (7, 3));
+        for (stage, stage_plan) in plan.stages.iter().enumerate() {
+            assert_eq!(labels.stages[stage].api_id, stage_plan.api_id);
+            assert_eq!(&*labels.stages[stage].stage_name, "$default");
+            for route in &stage_plan.routes {
+                let label = &labels.routes[route.slot.0 as usize];
+                assert_eq!((label.stage as usize, &label.key), (stage, &route.key));
+            }
+        }
+    }
+}

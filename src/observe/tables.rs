@@ -1,6 +1,7 @@
 //! The counters that a plan's slots name: per stage, per route, per target group.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use super::counter::{Counter, Gauge};
@@ -95,33 +96,34 @@ impl Inheritance {
             groups: vec![None; labels.groups.len()],
         };
         for (generation, old) in earlier.iter().enumerate() {
-            let stages = index(old.stages.iter());
-            let routes =
-                index(old.routes.iter().map(|route| (old.stage(route.stage), &*route.key)));
-            let groups = index(old.groups.iter());
-            let source = |slot: Option<&usize>| slot.map(|slot| Source { generation, slot: *slot });
-            for (place, stage) in found.stages.iter_mut().zip(&labels.stages) {
-                *place = place.or_else(|| source(stages.get(stage)));
-            }
-            for (place, route) in found.routes.iter_mut().zip(&labels.routes) {
-                let key = (labels.stage(route.stage), &*route.key);
-                *place = place.or_else(|| source(routes.get(&key)));
-            }
-            for (place, group) in found.groups.iter_mut().zip(&labels.groups) {
-                *place = place.or_else(|| source(groups.get(group)));
-            }
+            fill(&mut found.stages, labels.stages.iter(), old.stages.iter(), generation);
+            fill(&mut found.routes, labels.route_keys(), old.route_keys(), generation);
+            fill(&mut found.groups, labels.groups.iter(), old.groups.iter(), generation);
         }
         found
     }
 }
 
-fn index<K: Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, usize> {
-    keys.enumerate().map(|(slot, key)| (key, slot)).collect()
+/// Finds the places that are still open among the keys of an earlier generation.
+fn fill<K: Eq + Hash>(
+    places: &mut [Option<Source>],
+    keys: impl Iterator<Item = K>,
+    old_keys: impl Iterator<Item = K>,
+    generation: usize,
+) {
+    if places.iter().all(Option::is_some) {
+        return;
+    }
+    let slots: HashMap<K, usize> = old_keys.enumerate().map(|(slot, key)| (key, slot)).collect();
+    for (place, key) in places.iter_mut().zip(keys).filter(|(place, _)| place.is_none()) {
+        *place = slots.get(&key).map(|slot| Source { generation, slot: *slot });
+    }
 }
 
 impl PlanLabels {
-    fn stage(&self, stage: u32) -> Option<&StageLabel> {
-        self.stages.get(stage as usize)
+    /// A route key is one route's only within its stage.
+    fn route_keys(&self) -> impl Iterator<Item = (Option<&StageLabel>, &str)> {
+        self.routes.iter().map(|route| (self.stages.get(route.stage as usize), &*route.key))
     }
 }
 

@@ -24,13 +24,13 @@ mod target;
 mod target_id;
 mod two_choices;
 
+#[cfg(test)]
+mod group_simulation;
+#[cfg(test)]
+mod group_state_tests;
+
 pub use group_state::GroupState;
 pub use hash_ring::stable_hash;
 pub use outcome::Outcome;
 pub use snapshot::{GroupSnapshot, TargetSnapshot};
 pub use target_id::TargetId;
-
-#[cfg(test)]
-mod group_simulation;
-#[cfg(test)]
-mod group_state_tests;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender};
 use crossbeam::queue::ArrayQueue;
 
 use super::output::Output;
@@ -59,6 +59,20 @@ pub(super) struct Counts {
     pub(super) lines_dropped: AtomicU64,
     pub(super) write_errors: AtomicU64,
     pub(super) reopens: AtomicU64,
+}
+
+impl Counts {
+    fn read(&self, batches_waiting: u64) -> AccessLogCounts {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        AccessLogCounts {
+            lines_written: get(&self.lines_written),
+            bytes_written: get(&self.bytes_written),
+            lines_dropped: get(&self.lines_dropped),
+            write_errors: get(&self.write_errors),
+            reopens: get(&self.reopens),
+            batches_waiting,
+        }
+    }
 }
 
 /// What became of the lines so far.
@@ -126,36 +140,23 @@ impl AccessLog {
     /// What became of the lines so far.
     #[must_use]
     pub fn counts(&self) -> AccessLogCounts {
-        let counts = &self.shared.counts;
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        AccessLogCounts {
-            lines_written: get(&counts.lines_written),
-            bytes_written: get(&counts.bytes_written),
-            lines_dropped: get(&counts.lines_dropped),
-            write_errors: get(&counts.write_errors),
-            reopens: get(&counts.reopens),
-            batches_waiting: self.batches.len() as u64,
-        }
+        self.shared.counts.read(self.batches.len() as u64)
     }
 
     /// Writes what was handed over and ends the thread. The shards' sinks are to be dropped
     /// before; what they hand over later is dropped. Waits for a stuck disk a bounded while.
     pub fn close(self) -> AccessLogCounts {
-        self.end();
-        self.counts()
-    }
-
-    fn end(&self) {
-        let _ = self.commands.send(Command::Close);
-        // An error means that the thread is gone already.
-        let _ = self.ended.recv_timeout(CLOSE_WAIT);
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        shared.counts.read(0)
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.end();
-        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
+        let _ = self.commands.send(Command::Close);
+        let is_stuck = self.ended.recv_timeout(CLOSE_WAIT) == Err(RecvTimeoutError::Timeout);
+        if let Some(thread) = self.thread.take().filter(|_| !is_stuck) {
             let _ = thread.join();
         }
     }
@@ -378,6 +379,10 @@ mod tests {
             }
             assert!(rendered < total, "the queue is bounded");
             assert!(rendered * 1_024 >= (QUEUE_BATCHES_MAX * (BUFFER_BYTES - 5 * 1_024)) as u64);
+        }
+        // The disk works again; the last buffer has room as soon as the first is written.
+        while log.counts().batches_waiting == QUEUE_BATCHES_MAX as u64 {
+            thread::yield_now();
         }
         drop(sink);
         let counts = log.close();
