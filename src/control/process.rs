@@ -434,6 +434,9 @@ impl Process {
         if let Ok(reloader) = self.reloader.try_lock() {
             reloader.listeners.remove_files();
         }
+        if let Some(admin) = &self.admin {
+            admin.remove_file();
+        }
         if let Some(path) = &self.pid_file {
             let is_ours = fs::read_to_string(path)
                 .is_ok_and(|text| text.trim() == std::process::id().to_string());
