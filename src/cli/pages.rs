@@ -21,6 +21,11 @@ pub(super) fn version() -> String {
     )
 }
 
+/// The JSON Schema of the boot file.
+pub(super) fn schema() -> String {
+    format!("{:#}\n", serde_json::Value::Null)
+}
+
 /// Completions for `shell`.
 pub(super) fn completions(shell: Shell) -> String {
     let mut script = Vec::new();

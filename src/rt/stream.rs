@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use monoio::buf::{IoBuf, IoBufMut};
-use monoio::io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf};
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpStream, UnixStream};
 
 use crate::sys::{SplitCell, shutdown_both, shutdown_write};
@@ -82,8 +82,8 @@ impl Stream {
         debug_assert!(filled < end, "a read without room would look like end of file");
         let slice = buffer.slice_mut(filled..end);
         let (result, slice) = match &self.0 {
-            Socket::Tcp(cell) => OwnedReadHalf(cell.shared()).read(slice).await,
-            Socket::Unix(cell) => OwnedReadHalf(cell.shared()).read(slice).await,
+            Socket::Tcp(cell) => cell.begin().read(slice).await,
+            Socket::Unix(cell) => cell.begin().read(slice).await,
         };
         (result, slice.into_inner())
     }
@@ -93,8 +93,8 @@ impl Stream {
         let end = buffer.len();
         let slice = buffer.slice(start..end);
         let (result, slice) = match &self.0 {
-            Socket::Tcp(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
-            Socket::Unix(cell) => OwnedWriteHalf(cell.shared()).write(slice).await,
+            Socket::Tcp(cell) => cell.begin().write(slice).await,
+            Socket::Unix(cell) => cell.begin().write(slice).await,
         };
         let result = match result {
             Ok(0) if start < end => Err(io::ErrorKind::WriteZero.into()),
