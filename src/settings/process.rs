@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::diagnostics::Mistake;
-use super::keys::{RawAdmin, RawCore, RawProcess};
+use super::keys::{RawAdmin, RawCore, RawListener, RawProcess};
 use super::reading::{Field, Node, Reading};
 use super::table::{Bound, Shape, Value};
-use super::unique::Unique;
+use super::unique::{Unique, record_unknown};
 use super::values::{OneOrMore, choice};
 use crate::base::limits::SHARDS_COUNT_MAX;
 use crate::model::ListenerAddress;
@@ -210,10 +210,25 @@ pub struct Admin {
     pub address: ListenerAddress,
 }
 
-/// Builds the process; `listeners` are the names that exist.
+/// The names that exceptions for cores may name.
+pub(super) struct ListenerNames {
+    names: Vec<String>,
+    /// Some listener has a mistake in its name, so a name that is not known may be that one's.
+    is_incomplete: bool,
+}
+
+impl ListenerNames {
+    pub(super) fn new(raw: &[Field<RawListener>]) -> Self {
+        let names = raw.iter().filter_map(|one| one.value.name.as_ref());
+        let names: Vec<_> = names.map(|name| name.value.0.clone()).collect();
+        Self { is_incomplete: names.len() < raw.len(), names }
+    }
+}
+
+/// Builds the process.
 pub(super) fn build_process(
     raw: RawProcess,
-    listeners: &[String],
+    listeners: &ListenerNames,
     reading: &mut Reading<'_>,
 ) -> Process {
     let mut seen = Unique::new("core");
@@ -250,14 +265,14 @@ pub(super) fn build_process(
 fn build_core(
     core: u16,
     raw: RawCore,
-    listeners: &[String],
+    listeners: &ListenerNames,
     reading: &mut Reading<'_>,
 ) -> CoreOverride {
     let names = raw.listeners.map(|names| {
         for name in &names.value {
-            if !listeners.contains(&name.value.0) {
-                let what = "listener";
-                reading.record(super::unique::unknown(what, &name.value.0, name.span, listeners));
+            if !listeners.names.contains(&name.value.0) && !listeners.is_incomplete {
+                let (name, span) = (&name.value.0, name.span);
+                record_unknown("listener", name, span, &listeners.names, reading);
             }
         }
         names.value.into_iter().map(|name| name.value.0).collect()

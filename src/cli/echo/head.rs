@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_head_says_how_to_answer_it() {
         let head = whole("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
-        assert_eq!((head.bytes, head.answer), (50, Answer::Echo));
+        assert_eq!((head.bytes, head.answer), (51, Answer::Echo));
         assert_eq!(head.body, Body::Length(5));
         assert!(head.keep_alive && !head.old && !head.bodiless && !head.expects_continue);
         let head = whole("HEAD / HTTP/1.0\r\n\r\n");

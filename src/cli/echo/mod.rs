@@ -121,12 +121,15 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 fn pin(core: Option<usize>) -> io::Result<()> {
-    match core {
-        Some(id) if !core_affinity::set_for_current(CoreId { id }) => {
-            Err(io::Error::other(format!("this process may not run on core {id}")))
-        }
-        _ => Ok(()),
+    let Some(id) = core else {
+        return Ok(());
+    };
+    // Asked first, as pinning to a number that no mask has room for ends the process.
+    let allowed = core_affinity::get_core_ids().unwrap_or_default();
+    if allowed.contains(&CoreId { id }) && core_affinity::set_for_current(CoreId { id }) {
+        return Ok(());
     }
+    Err(io::Error::other(format!("this process may not run on core {id}")))
 }
 
 fn wait_for_end() -> io::Result<()> {
