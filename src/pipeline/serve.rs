@@ -170,19 +170,33 @@ fn route<'m>(
     Ok(Matched { route, spans, path: routed_path })
 }
 
-/// Takes one token of each bucket of the route; what was taken is given back when a later one
-/// refuses, so that a refused request costs nothing elsewhere.
+/// Takes one token of each bucket of the route, or none of any, so that a refused request costs
+/// nothing elsewhere. All are asked before any is taken from: a token that was taken from a pool
+/// cannot always be put back.
 fn throttle(plan: &ShardPlan, route: &RoutePlan, now: Nanos) -> Result<(), Fault> {
+    if route.throttles.len() > 1 {
+        for (scope, slot) in &route.throttles {
+            admitted(plan.bucket(*slot).borrow().peek(now), *scope)?;
+        }
+    }
     for (index, (scope, slot)) in route.throttles.iter().enumerate() {
         let decision = plan.bucket(*slot).borrow_mut().take(now);
-        if let Decision::Reject { retry_after_ms } = decision {
+        if let Err(fault) = admitted(decision, *scope) {
+            // Another shard took the last token since.
             for (_, taken) in &route.throttles[..index] {
                 plan.bucket(*taken).borrow_mut().untake();
             }
-            return Err(Fault::Throttled { scope: *scope, retry_after_ms });
+            return Err(fault);
         }
     }
     Ok(())
+}
+
+fn admitted(decision: Decision, scope: ThrottleScope) -> Result<(), Fault> {
+    match decision {
+        Decision::Grant => Ok(()),
+        Decision::Reject { retry_after_ms } => Err(Fault::Throttled { scope, retry_after_ms }),
+    }
 }
 
 /// Whether the connection may go on after an answer that leaves the body unread, and what the

@@ -55,11 +55,6 @@ impl Connection {
     pub(crate) fn is_spoiled(&mut self) -> bool {
         self.reader.has_ended()
     }
-
-    /// Whether a read is armed (or has ended and was not taken).
-    pub(crate) fn is_armed(&self) -> bool {
-        self.reader.armed
-    }
 }
 
 impl Drop for Connection {
