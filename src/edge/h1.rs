@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::panic::CatchPanic;
 use super::proxied::read_proxy_header;
+use super::worker::{Job, Stock};
 use crate::base::limits::{BUFFER_BYTES, HEAD_BYTES_CEILING, REQUESTS_PER_TURN_MAX};
 use crate::base::{Fault, Method, Nanos, RequestId, ThrottleScope};
 use crate::model::{Limits, ProxyProtocol};
@@ -16,12 +16,17 @@ use crate::pipeline::{
     BodyFate, Client, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, ListenerContext, Persistence, Request,
     RequestBody, ShardState, serve, write_fault,
 };
-use crate::proto::{BodyFraming, ChunkedDecoder, HeadLimits, HeadScanner, RequestHead};
+use crate::proto::{BodyFraming, HeadLimits, HeadScanner, RequestHead};
 use crate::rt::{Deadline, Peer, Stream, now};
+
+/// A shard's stock of what connections borrow while they have something to serve.
+#[derive(Debug, Default)]
+pub struct Workers(Stock<Http1>);
 
 /// Serves a client's connection to its end.
 pub async fn serve_connection(
     state: Rc<ShardState>,
+    workers: Rc<Workers>,
     stream: Stream,
     peer: Peer,
     listener: Rc<ListenerContext>,
@@ -33,12 +38,15 @@ pub async fn serve_connection(
         requests_count: Cell::new(0),
         second: Cell::new((0, 0)),
         answer_started: Cell::new(false),
+        waiting_bytes: Cell::new(0),
+        rescued: Cell::default(),
         state,
         stream,
         deadline,
         listener,
     };
-    connection.run().await;
+    let connection = Rc::new(connection);
+    connection.run(&workers).await;
     // An operation in flight, if any, returns and lets the descriptor go.
     connection.stream.shutdown_both();
 }
@@ -67,6 +75,10 @@ struct Http1 {
     /// The second since start that is being counted, and the requests in it.
     second: Cell<(u64, u32)>,
     answer_started: Cell<bool>,
+    /// See [`Client::waiting_bytes`].
+    waiting_bytes: Cell<usize>,
+    /// Answers that waited to be sent when a later request panicked.
+    rescued: Cell<Vec<u8>>,
 }
 
 /// What the connection does next.
@@ -80,17 +92,14 @@ enum Next {
     Linger,
 }
 
-/// The buffers of a connection at work.
-struct Work {
-    /// What was read and not yet used up.
-    input: Vec<u8>,
-    /// Answers that were not yet sent.
-    output: Vec<u8>,
+/// A connection at work.
+struct Work<'c> {
+    buffers: WorkBuffers<'c>,
     head: Box<RequestHead>,
     scanner: HeadScanner,
-    /// Where in `input` the next request begins.
+    /// Where in the input the next request begins.
     start: usize,
-    /// Answers in `output`.
+    /// Answers in the output.
     answers_count: u32,
     /// When the latest read or answer was done.
     at: Nanos,
@@ -99,8 +108,62 @@ struct Work {
     head_due: Option<Nanos>,
 }
 
+/// Its buffers. They go back to their stock however the work ends.
+struct WorkBuffers<'c> {
+    /// What was read and not yet used up.
+    input: Vec<u8>,
+    /// Answers that were not yet sent.
+    output: Vec<u8>,
+    connection: &'c Http1,
+}
+
+impl<'c> WorkBuffers<'c> {
+    fn new(connection: &'c Http1) -> Self {
+        let stock = &connection.state.head_buffers;
+        Self { input: stock.take(), output: stock.take(), connection }
+    }
+}
+
+impl Drop for WorkBuffers<'_> {
+    fn drop(&mut self) {
+        let connection = self.connection;
+        let stock = &connection.state.head_buffers;
+        stock.put(std::mem::take(&mut self.input));
+        let mut output = std::mem::take(&mut self.output);
+        let waiting_bytes = connection.waiting_bytes.replace(0);
+        if std::thread::panicking() && output.len() >= waiting_bytes {
+            // The answers to the requests before the one that panicked are whole: they are sent.
+            output.truncate(waiting_bytes);
+            connection.rescued.set(output);
+            stock.lost();
+        } else {
+            stock.put(output);
+        }
+    }
+}
+
+impl Job for Http1 {
+    type Done = Next;
+
+    /// Serves what has come, to the point where the connection is idle again or ends.
+    async fn work(&self) -> Next {
+        let mut work = Work {
+            buffers: WorkBuffers::new(self),
+            head: self.state.take_request_head(),
+            scanner: HeadScanner::new(),
+            start: 0,
+            answers_count: 0,
+            at: Nanos(0),
+            head_due: None,
+        };
+        let next = self.serve_requests(&mut work).await;
+        self.state.put_request_head(work.head);
+        next
+    }
+}
+
 impl Http1 {
-    async fn run(&self) {
+    async fn run(self: &Rc<Self>, workers: &Workers) {
         let mut idle_since = now();
         loop {
             let idle_timeout_ms = self.state.plan().plan.limits.idle_timeout_ms;
@@ -114,7 +177,7 @@ impl Http1 {
                 return;
             }
             self.deadline.set_idle(false);
-            match CatchPanic::new(self.serve_ready()).await {
+            match workers.0.work(self).await {
                 Ok(Next::Idle(at)) => idle_since = at,
                 Ok(Next::Close) => return,
                 Ok(Next::Linger) => return Box::pin(self.linger()).await,
@@ -123,26 +186,7 @@ impl Http1 {
         }
     }
 
-    /// Serves what has come, to the point where the connection is idle again or ends.
-    async fn serve_ready(&self) -> Next {
-        let mut work = Work {
-            input: self.state.head_buffers.take(),
-            output: self.state.head_buffers.take(),
-            head: self.state.take_request_head(),
-            scanner: HeadScanner::new(),
-            start: 0,
-            answers_count: 0,
-            at: Nanos(0),
-            head_due: None,
-        };
-        let next = self.serve_requests(&mut work).await;
-        self.state.head_buffers.put(work.input);
-        self.state.head_buffers.put(work.output);
-        self.state.put_request_head(work.head);
-        next
-    }
-
-    async fn serve_requests(&self, work: &mut Work) -> Next {
+    async fn serve_requests(&self, work: &mut Work<'_>) -> Next {
         if let Err(next) = self.read(work).await {
             return next;
         }
@@ -155,7 +199,7 @@ impl Http1 {
             let plan = self.state.plan();
             let limits = &plan.plan.limits;
             let head_limits = head_limits(limits);
-            let found = work.scanner.find_end(&work.input[work.start..], &head_limits);
+            let found = work.scanner.find_end(&work.buffers.input[work.start..], &head_limits);
             let next = match found {
                 Err(fault) => Some(self.refuse(work, fault)),
                 Ok(Some(head_bytes)) => self.serve_one(work, head_bytes, limits).await,
@@ -175,7 +219,7 @@ impl Http1 {
                     Err(next) => next,
                 };
             }
-            let is_idle = work.start == work.input.len();
+            let is_idle = work.start == work.buffers.input.len();
             if (is_idle || work.answers_count >= REQUESTS_PER_TURN_MAX)
                 && let Err(next) = self.flush(work).await
             {
@@ -189,9 +233,15 @@ impl Http1 {
 
     /// Serves the request whose head lies at the front of the input. `Some` ends the connection or
     /// its turn.
-    async fn serve_one(&self, work: &mut Work, head_bytes: usize, limits: &Limits) -> Option<Next> {
+    async fn serve_one(
+        &self,
+        work: &mut Work<'_>,
+        head_bytes: usize,
+        limits: &Limits,
+    ) -> Option<Next> {
         let head_end = work.start + head_bytes;
-        let parsed = work.head.parse(&work.input[work.start..head_end], &head_limits(limits));
+        let parsed =
+            work.head.parse(&work.buffers.input[work.start..head_end], &head_limits(limits));
         if let Err(fault) = parsed {
             return Some(self.refuse(work, fault));
         }
@@ -203,7 +253,7 @@ impl Http1 {
         }
         self.requests_count.set(self.requests_count.get() + 1);
         self.answer_started.set(false);
-        let (before, after) = work.input.split_at_mut(work.start + head_bytes);
+        let (before, after) = work.buffers.input.split_at_mut(work.start + head_bytes);
         let request = Request {
             head: &work.head,
             bytes: &before[work.start..],
@@ -217,6 +267,7 @@ impl Http1 {
             bytes_max: limits.body_bytes_max,
             fate: BodyFate::Untouched,
             chunked_bytes: 0,
+            chunked_end: Cell::new(None),
         };
         let requests_max = limits.requests_per_connection_max;
         let client = Client {
@@ -227,32 +278,36 @@ impl Http1 {
             write_timeout: Nanos::from_millis(limits.write_timeout_ms),
             may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
             answer_started: &self.answer_started,
+            waiting_bytes: &self.waiting_bytes,
         };
-        let served = serve(&self.state, &client, &request, &mut body, &mut work.output).await;
+        let served =
+            serve(&self.state, &client, &request, &mut body, &mut work.buffers.output).await;
         work.at = served.ended;
         work.answers_count += 1;
-        let fate = body.fate;
+        self.waiting_bytes.set(work.buffers.output.len());
+        let RequestBody { fate, chunked_end, .. } = body;
         if !served.goes_on {
             let has_body = work.head.framing != BodyFraming::None;
             return Some(if has_body { Next::Linger } else { Next::Close });
         }
-        self.step_over_body(work, head_end, fate).await
+        self.step_over_body(work, head_end, fate, chunked_end.get()).await
     }
 
     /// Moves the input behind the body of the request that was just served.
     async fn step_over_body(
         &self,
-        work: &mut Work,
+        work: &mut Work<'_>,
         head_end: usize,
         fate: BodyFate,
+        chunked_end: Option<usize>,
     ) -> Option<Next> {
         work.scanner = HeadScanner::new();
         work.head_due = None;
         work.start = head_end;
         match fate {
             BodyFate::TakenWhole(surplus) => {
-                work.input.clear();
-                work.input.extend_from_slice(&surplus);
+                work.buffers.input.clear();
+                work.buffers.input.extend_from_slice(&surplus);
                 work.start = 0;
                 None
             }
@@ -260,15 +315,22 @@ impl Http1 {
             BodyFate::Untouched => match work.head.framing {
                 BodyFraming::None | BodyFraming::UntilClose => None,
                 BodyFraming::Length(length) => self.skip_length(work, length).await.err(),
-                BodyFraming::Chunked => self.skip_chunks(work),
+                // It lies whole in the input, or the answer would have closed the connection.
+                BodyFraming::Chunked => match chunked_end {
+                    Some(bytes) => {
+                        work.start += bytes;
+                        None
+                    }
+                    None => Some(Next::Linger),
+                },
             },
         }
     }
 
     /// Skips a body of known length, reading the rest of it if need be; answers that wait are sent
     /// first.
-    async fn skip_length(&self, work: &mut Work, length: u64) -> Result<(), Next> {
-        let early = (work.input.len() - work.start) as u64;
+    async fn skip_length(&self, work: &mut Work<'_>, length: u64) -> Result<(), Next> {
+        let early = (work.buffers.input.len() - work.start) as u64;
         if length <= early {
             work.start += usize::try_from(length).unwrap_or(usize::MAX);
             return Ok(());
@@ -278,61 +340,49 @@ impl Http1 {
         let mut left = length - early;
         work.start = 0;
         while left > 0 {
-            work.input.clear();
+            work.buffers.input.clear();
             self.deadline.set_read(work.at.plus(DISCARD_TIMEOUT));
             let bytes_max = usize::try_from(left).unwrap_or(usize::MAX);
-            let input = std::mem::take(&mut work.input);
+            let input = std::mem::take(&mut work.buffers.input);
             let (result, input) = self.stream.read_append_up_to(input, bytes_max).await;
-            work.input = input;
+            work.buffers.input = input;
             match result {
                 Ok(count) if count > 0 => left -= count as u64,
                 _ => return Err(Next::Close),
             }
         }
-        work.input.clear();
+        work.buffers.input.clear();
         work.at = now();
         Ok(())
-    }
-
-    /// Skips a chunked body that lies whole in the input, as the answer has promised.
-    fn skip_chunks(&self, work: &mut Work) -> Option<Next> {
-        let decoded = ChunkedDecoder::new().decode(&mut work.input[work.start..].to_vec());
-        match decoded {
-            Ok(decoded) if decoded.done => {
-                work.start += decoded.consumed_bytes;
-                None
-            }
-            _ => Some(Next::Linger),
-        }
     }
 
     /// Reads a short body to its end before the request is served, so that it can be sent again
     /// should a target fail.
     async fn complete_small_body(
         &self,
-        work: &mut Work,
+        work: &mut Work<'_>,
         head_end: usize,
         limits: &Limits,
     ) -> Result<(), Next> {
         let BodyFraming::Length(length) = work.head.framing else {
             return Ok(());
         };
-        let early = work.input.len() - head_end;
+        let early = work.buffers.input.len() - head_end;
         if length <= early as u64 || length > SMALL_BODY_BYTES || work.head.expect_continue {
             return Ok(());
         }
         self.flush(work).await?;
         let body_bytes = usize::try_from(length).unwrap_or(usize::MAX);
         let end = head_end + body_bytes;
-        if end > work.input.capacity() {
-            work.input.reserve(end - work.input.len());
+        if end > work.buffers.input.capacity() {
+            work.buffers.input.reserve(end - work.buffers.input.len());
         }
-        while work.input.len() < end {
+        while work.buffers.input.len() < end {
             let due = now().plus(Nanos::from_millis(limits.body_timeout_ms));
             self.deadline.set_read(due);
-            let input = std::mem::take(&mut work.input);
+            let input = std::mem::take(&mut work.buffers.input);
             let (result, input) = self.stream.read_append(input).await;
-            work.input = input;
+            work.buffers.input = input;
             if !matches!(result, Ok(count) if count > 0) {
                 return Err(self.end_of_input(work, self.deadline.passed()));
             }
@@ -341,10 +391,10 @@ impl Http1 {
     }
 
     /// Reads once. At the end of input the connection closes without a word.
-    async fn read(&self, work: &mut Work) -> Result<(), Next> {
-        let input = std::mem::take(&mut work.input);
+    async fn read(&self, work: &mut Work<'_>) -> Result<(), Next> {
+        let input = std::mem::take(&mut work.buffers.input);
         let (result, input) = self.stream.read_append(input).await;
-        work.input = input;
+        work.buffers.input = input;
         work.at = now();
         match result {
             Ok(count) if count > 0 => Ok(()),
@@ -353,19 +403,19 @@ impl Http1 {
     }
 
     /// Reads more of a head that is not complete.
-    async fn read_head(&self, work: &mut Work, limits: &Limits) -> Result<(), Next> {
+    async fn read_head(&self, work: &mut Work<'_>, limits: &Limits) -> Result<(), Next> {
         if work.start > 0 {
-            work.input.drain(..work.start);
+            work.buffers.input.drain(..work.start);
             work.start = 0;
         }
-        if work.input.len() == work.input.capacity() {
+        if work.buffers.input.len() == work.buffers.input.capacity() {
             let bytes_max = HEAD_BYTES_CEILING + BUFFER_BYTES;
-            work.input.reserve(bytes_max.saturating_sub(work.input.len()).max(1));
+            work.buffers.input.reserve(bytes_max.saturating_sub(work.buffers.input.len()).max(1));
         }
         let head_timeout = Nanos::from_millis(limits.head_timeout_ms);
         let head_due = *work.head_due.get_or_insert(work.at.plus(head_timeout));
         self.deadline.set_read(head_due);
-        let was_empty = work.input.is_empty();
+        let was_empty = work.buffers.input.is_empty();
         match self.read(work).await {
             Ok(()) => Ok(()),
             Err(_) if was_empty => Err(Next::Close),
@@ -374,7 +424,7 @@ impl Http1 {
     }
 
     /// The input ended in the middle of a request: an answer if it was slow, else nothing.
-    fn end_of_input(&self, work: &mut Work, timed_out: bool) -> Next {
+    fn end_of_input(&self, work: &mut Work<'_>, timed_out: bool) -> Next {
         if !timed_out {
             self.state.recorder.connection_fault(Fault::ClientGone);
             return Next::Close;
@@ -383,12 +433,12 @@ impl Http1 {
         Next::Close
     }
 
-    async fn take_proxy_header(&self, work: &mut Work) -> Result<(), Next> {
+    async fn take_proxy_header(&self, work: &mut Work<'_>) -> Result<(), Next> {
         let limits = self.state.plan().plan.limits.head_timeout_ms;
         self.deadline.set_read(work.at.plus(Nanos::from_millis(limits)));
-        let input = std::mem::take(&mut work.input);
+        let input = std::mem::take(&mut work.buffers.input);
         let (result, input) = read_proxy_header(&self.stream, input).await;
-        work.input = input;
+        work.buffers.input = input;
         match result {
             Ok(source) => {
                 if let Some(source) = source {
@@ -407,12 +457,12 @@ impl Http1 {
     }
 
     /// Appends the answer to a request that cannot be served; the connection ends with it.
-    fn refuse(&self, work: &mut Work, fault: Fault) -> Next {
+    fn refuse(&self, work: &mut Work<'_>, fault: Fault) -> Next {
         self.state.recorder.connection_fault(fault);
         let id: RequestId = self.state.next_request_id();
         let has_body = work.head.method != Method::Head;
         let date = self.state.http_date();
-        write_fault(&mut work.output, fault, id, Persistence::Close, has_body, &date);
+        write_fault(&mut work.buffers.output, fault, id, Persistence::Close, has_body, &date);
         Next::Linger
     }
 
@@ -434,13 +484,14 @@ impl Http1 {
     }
 
     /// Sends the answers that wait.
-    async fn flush(&self, work: &mut Work) -> Result<(), Next> {
-        if work.output.is_empty() {
+    async fn flush(&self, work: &mut Work<'_>) -> Result<(), Next> {
+        if work.buffers.output.is_empty() {
             return Ok(());
         }
         let plan = self.state.plan();
         let write_timeout = Nanos::from_millis(plan.plan.limits.write_timeout_ms);
-        let mut output = std::mem::take(&mut work.output);
+        self.answer_started.set(true); // until it is out, nothing else may be said
+        let mut output = std::mem::take(&mut work.buffers.output);
         let mut written = 0;
         while written < output.len() {
             self.deadline.set(work.at.plus(write_timeout));
@@ -455,8 +506,10 @@ impl Http1 {
             }
         }
         output.clear();
-        work.output = output;
+        work.buffers.output = output;
         work.answers_count = 0;
+        self.waiting_bytes.set(0);
+        self.answer_started.set(false);
         Ok(())
     }
 
@@ -465,13 +518,13 @@ impl Http1 {
         linger(&self.state, &self.stream).await;
     }
 
-    /// Answers 500 after a panic, if no answer had begun.
+    /// Sends the answers that waited and a 500 after a panic, if no answer had begun.
     async fn answer_panic(&self) {
         self.state.recorder.panicked();
         if self.answer_started.get() {
             return;
         }
-        let mut out = Vec::new();
+        let mut out = self.rescued.take();
         let (id, date) = (self.state.next_request_id(), self.state.http_date());
         write_fault(&mut out, Fault::Panicked, id, Persistence::Close, true, &date);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));

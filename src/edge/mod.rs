@@ -4,7 +4,7 @@
 //! whether the connection goes on. It knows nothing of routes or targets.
 
 mod h1;
-mod panic;
 mod proxied;
+mod worker;
 
-pub use h1::{refuse_connection, serve_connection};
+pub use h1::{Workers, refuse_connection, serve_connection};

@@ -1,7 +1,10 @@
 //! A request's body before anyone has asked for it.
 
+use std::cell::Cell;
+
 use crate::base::{Fault, Nanos};
 use crate::proto::{BodyFraming, ChunkedDecoder};
+use crate::rt::Buffers;
 
 /// Most bytes of an unwanted body that are read and thrown away to keep the connection. Above it
 /// the connection closes: reading on would cost more than connecting again.
@@ -26,6 +29,8 @@ pub struct RequestBody<'r> {
     pub(crate) fate: BodyFate,
     /// Payload of a chunked body that was sent on.
     pub(crate) chunked_bytes: u64,
+    /// The raw length of a chunked body that was found to lie whole within the early bytes.
+    pub(crate) chunked_end: Cell<Option<usize>>,
 }
 
 /// What has become of a request's body.
@@ -53,7 +58,7 @@ impl RequestBody<'_> {
 
     /// Whether an answer that does not read the body may keep the connection: the rest is short
     /// enough to be thrown away, and surely comes.
-    pub(crate) fn is_cheap_to_discard(&self) -> bool {
+    pub(crate) fn is_cheap_to_discard(&self, scratch: &Buffers) -> bool {
         if !matches!(self.fate, BodyFate::Untouched) {
             return false; // part of it went elsewhere
         }
@@ -63,17 +68,25 @@ impl RequestBody<'_> {
                 let left = length.saturating_sub(self.early.len() as u64);
                 left == 0 || (left <= DISCARD_BYTES_MAX && !self.awaits_continue)
             }
-            BodyFraming::Chunked => self.chunked_early_length().is_some(),
+            BodyFraming::Chunked => self.find_chunked_end(scratch).is_some(),
             BodyFraming::UntilClose => false,
         }
     }
 
-    /// The raw length of a chunked body that lies whole within the early bytes.
-    pub(crate) fn chunked_early_length(&self) -> Option<usize> {
-        let mut scratch = self.early.to_vec();
-        let mut decoder = ChunkedDecoder::new();
-        let decoded = decoder.decode(&mut scratch).ok()?;
-        decoded.done.then_some(decoded.consumed_bytes)
+    /// The raw length of a chunked body that lies whole within the early bytes. Decodes a copy, as
+    /// decoding changes the bytes.
+    fn find_chunked_end(&self, scratch: &Buffers) -> Option<usize> {
+        if self.chunked_end.get().is_none() {
+            let mut copy = scratch.take();
+            copy.extend_from_slice(self.early);
+            if let Ok(decoded) = ChunkedDecoder::new().decode(&mut copy)
+                && decoded.done
+            {
+                self.chunked_end.set(Some(decoded.consumed_bytes));
+            }
+            scratch.put(copy);
+        }
+        self.chunked_end.get()
     }
 
     /// How long the body was: as declared, or as counted.

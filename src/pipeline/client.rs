@@ -62,8 +62,11 @@ pub struct Client<'c> {
     pub write_timeout: Nanos,
     /// The connection may carry another request after this one.
     pub may_persist: bool,
-    /// Set once a byte of the final answer is on its way: a fault can no longer be told.
+    /// Set once a byte of the final answer is on its way, and while earlier answers are: a fault
+    /// can no longer be told.
     pub answer_started: &'c Cell<bool>,
+    /// How much of what waits to be sent are answers to earlier requests.
+    pub waiting_bytes: &'c Cell<usize>,
 }
 
 impl Client<'_> {

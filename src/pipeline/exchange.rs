@@ -66,12 +66,50 @@ struct Answer {
     came: Nanos,
 }
 
+/// The head of an answer while it is being read.
+struct HeadReading {
+    head: Box<ResponseHead>,
+    buffer: Vec<u8>,
+    /// Where in `buffer` the head begins: behind the interim answers.
+    start: usize,
+    scanner: HeadScanner,
+    interim_count: u32,
+}
+
+impl HeadReading {
+    /// The buffer, with room for more of a head that is not complete.
+    fn take_buffer_for_more(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if self.start > 0 {
+            buffer.drain(..self.start);
+            self.start = 0;
+        }
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
+        }
+        buffer
+    }
+}
+
 /// Why a try failed.
 struct Failure {
     fault: Fault,
     outcome: Outcome,
     /// How much of the exchange had happened.
     stage: TryStage,
+}
+
+impl Failure {
+    /// The target is not at fault, and nothing may be sent again.
+    fn abandoned(fault: Fault) -> Self {
+        Self { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
+    }
+
+    /// What the target sent breaks HTTP.
+    fn bad_answer() -> Self {
+        let fault = Fault::BadUpstreamAnswer;
+        Self { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,10 +156,13 @@ impl Exchange<'_, '_> {
         if self.out.is_empty() {
             return Ok(());
         }
+        self.client.answer_started.set(true); // until it is out, nothing else may be said
         let out = std::mem::take(self.out);
         let (result, out) = self.client.write(out, 0, self.request.started).await;
         *self.out = out;
         self.out.clear();
+        self.client.waiting_bytes.set(0);
+        self.client.answer_started.set(result.is_err());
         result
     }
 
@@ -153,6 +194,7 @@ impl Exchange<'_, '_> {
                     tried.push(lease.target());
                     (at, retries_count) = (answer.came, retries_count + 1);
                     self.state.put_response_head(answer.head);
+                    self.state.head_buffers.put(answer.buffer);
                     continue;
                 }
                 Err(failure) => failure,
@@ -268,11 +310,13 @@ impl Exchange<'_, '_> {
             upgrade,
         };
         write_request_head(&mut wire, &outbound, |out| lease.write_host(out));
-        let left = self.append_early_body(&mut wire).map_err(|fault| Failure {
-            fault,
-            outcome: Outcome::Abandoned,
-            stage: TryStage::Answering,
-        })?;
+        let left = match self.append_early_body(&mut wire) {
+            Ok(left) => left,
+            Err(fault) => {
+                state.head_buffers.put(wire);
+                return Err(Failure::abandoned(fault));
+            }
+        };
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
         connection.deadline.set(at.plus(timeout));
         let (written, wire) = connection.stream.write_all(wire, 0).await;
@@ -328,14 +372,17 @@ impl Exchange<'_, '_> {
         let mut scratch = self.state.body_buffers.take();
         scratch.extend_from_slice(self.body.early);
         let mut decoder = ChunkedDecoder::new();
-        let decoded = decoder.decode(&mut scratch)?;
+        let decoded = decoder.decode(&mut scratch);
+        let payload_bytes = decoded.map_or(0, |decoded| decoded.payload_bytes);
+        append_chunk(wire, &scratch[..payload_bytes]);
+        self.state.body_buffers.put(scratch);
+        let decoded = decoded?;
         if decoded.payload_bytes as u64 > self.body.bytes_max {
             return Err(Fault::BodyTooLarge);
         }
-        append_chunk(wire, &scratch[..decoded.payload_bytes]);
         self.body.chunked_bytes = decoded.payload_bytes as u64;
-        self.state.body_buffers.put(scratch);
         if decoded.done {
+            self.body.chunked_end.set(Some(decoded.consumed_bytes));
             append_last_chunk(wire, decoder.trailers());
             return Ok(None);
         }
@@ -354,11 +401,7 @@ impl Exchange<'_, '_> {
         if self.body.awaits_continue {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
             let (result, _) = self.client.write(interim, 0, now()).await;
-            result.map_err(|fault| Failure {
-                fault,
-                outcome: Outcome::Abandoned,
-                stage: TryStage::Answering,
-            })?;
+            result.map_err(Failure::abandoned)?;
         }
         let task = UploadTask {
             state: Rc::clone(self.state),
@@ -379,52 +422,62 @@ impl Exchange<'_, '_> {
         mut connection: Connection,
         upload: Option<Rc<Upload>>,
     ) -> Result<Answer, Failure> {
-        let mut head = self.state.take_response_head();
-        let mut scanner = HeadScanner::for_response();
-        let (mut start, mut interim_count) = (0, 0);
-        let mut filled = 0;
+        let mut reading = HeadReading {
+            head: self.state.take_response_head(),
+            buffer: Vec::new(),
+            start: 0,
+            scanner: HeadScanner::for_response(),
+            interim_count: 0,
+        };
         loop {
-            let (result, mut buffer) = connection.read().await;
-            if !matches!(result, Ok(count) if count > 0) {
-                let stage = if buffer.is_empty() { TryStage::Sent } else { TryStage::Answering };
-                self.state.head_buffers.put(buffer);
-                return Err(self.read_failure(&connection, upload.as_deref(), stage));
-            }
-            debug_assert!(buffer.len() > filled);
-            let bad =
-                |fault| Failure { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering };
-            loop {
-                let found = scanner.find_end(&buffer[start..], &ANSWER_HEAD_LIMITS);
-                let Some(end) = found.map_err(|_| bad(Fault::BadUpstreamAnswer))? else { break };
-                let head_bytes = &buffer[start..start + end];
-                let parsed = head.parse(head_bytes, self.request.head.method);
-                parsed.map_err(|_| bad(Fault::BadUpstreamAnswer))?;
-                let is_switch = head.status == 101;
-                if is_switch && !self.wants_upgrade() {
-                    return Err(bad(Fault::BadUpstreamAnswer));
+            let (result, buffer) = connection.read().await;
+            reading.buffer = buffer;
+            let found = match result {
+                Ok(count) if count > 0 => self.find_final_head(&mut reading).await,
+                _ => {
+                    let nothing_came = reading.buffer.is_empty() && reading.interim_count == 0;
+                    let stage = if nothing_came { TryStage::Sent } else { TryStage::Answering };
+                    Err(self.read_failure(&connection, upload.as_deref(), stage))
                 }
-                if head.status >= 200 || is_switch {
+            };
+            match found {
+                Ok(true) => {
+                    let HeadReading { head, buffer, start, .. } = reading;
                     return Ok(Answer { connection, head, buffer, start, upload, came: now() });
                 }
-                interim_count += 1;
-                if interim_count > INTERIM_ANSWERS_MAX {
-                    return Err(bad(Fault::BadUpstreamAnswer));
+                Ok(false) => connection.arm(reading.take_buffer_for_more()),
+                Err(failure) => {
+                    self.state.put_response_head(reading.head);
+                    self.state.head_buffers.put(reading.buffer);
+                    return Err(failure);
                 }
-                self.pass_interim(&head, &buffer[start..start + end]).await.map_err(|fault| {
-                    Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
-                })?;
-                start += end;
-                scanner = HeadScanner::for_response();
             }
-            if start > 0 {
-                buffer.drain(..start);
-                start = 0;
+        }
+    }
+
+    /// Whether the final answer's head is complete; it begins at `reading.start` then.
+    async fn find_final_head(&mut self, reading: &mut HeadReading) -> Result<bool, Failure> {
+        let HeadReading { head, buffer, start, scanner, interim_count } = reading;
+        loop {
+            let found = scanner.find_end(&buffer[*start..], &ANSWER_HEAD_LIMITS);
+            let Some(end) = found.map_err(|_| Failure::bad_answer())? else { return Ok(false) };
+            let head_bytes = &buffer[*start..*start + end];
+            let parsed = head.parse(head_bytes, self.request.head.method);
+            parsed.map_err(|_| Failure::bad_answer())?;
+            let is_switch = head.status == 101;
+            if is_switch && !self.wants_upgrade() {
+                return Err(Failure::bad_answer());
             }
-            if buffer.len() == buffer.capacity() {
-                buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
+            if head.status >= 200 || is_switch {
+                return Ok(true);
             }
-            filled = buffer.len();
-            connection.arm(buffer);
+            *interim_count += 1;
+            if *interim_count > INTERIM_ANSWERS_MAX {
+                return Err(Failure::bad_answer());
+            }
+            self.pass_interim(head, head_bytes).await.map_err(Failure::abandoned)?;
+            *start += end;
+            *scanner = HeadScanner::for_response();
         }
     }
 
@@ -460,19 +513,68 @@ impl Exchange<'_, '_> {
     /// Passes the answer on: the head, what came with it, and the rest as it comes.
     async fn pass_on(&mut self, lease: &mut Lease, answer: Answer) -> Result<Passed, Fault> {
         let Answer { connection, head, mut buffer, start, upload, came } = answer;
+        let (head_bytes, rest) = buffer[start..].split_at_mut(head.head_bytes);
+        let upload_done = upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Done);
+        let (framing, goes_on) = self.write_head(&head, head_bytes, upload.as_deref());
+        let result = if head.status == 101 {
+            self.tunnel(connection, rest, came).await.map(Relay::of_tunnel)
+        } else {
+            let idle_timeout_ms = lease.group().with_settings(|group| group.idle_timeout_ms);
+            let mut relay = BodyRelay {
+                exchange: self,
+                connection,
+                idle_timeout: Nanos::from_millis(idle_timeout_ms),
+                answer_bytes: 0,
+                at: came,
+            };
+            let whole = match head.framing {
+                BodyFraming::None => relay.end(rest).await,
+                BodyFraming::Length(length) => relay.length(rest, length).await,
+                BodyFraming::Chunked => relay.chunked(rest, framing).await,
+                BodyFraming::UntilClose => relay.until_close(rest, framing).await,
+            };
+            let may_keep = whole == Ok(true) && head.keep_alive && upload_done;
+            let BodyRelay { connection, answer_bytes, at, .. } = relay;
+            let connection = may_keep.then_some(connection);
+            whole.map(|_| Relay { connection, answer_bytes, ended: at })
+        };
+        self.state.put_response_head(head);
+        let relay = match result {
+            Ok(relay) => relay,
+            Err(fault) => {
+                self.state.head_buffers.put(buffer);
+                return Err(fault);
+            }
+        };
+        let Relay { connection, answer_bytes, ended } = relay;
+        self.keep(lease, connection, buffer, ended);
+        let goes_on = goes_on && self.finish_upload(upload, ended).await;
+        Ok(Passed { goes_on, answer_bytes, ended })
+    }
+
+    /// Writes the head for the client to `out`; how its body is framed there, and whether the
+    /// client's connection goes on after it.
+    fn write_head(
+        &mut self,
+        head: &ResponseHead,
+        bytes: &[u8],
+        upload: Option<&Upload>,
+    ) -> (BodyFraming, bool) {
         let version = self.request.head.version;
         let framing = framing_for_client(head.framing, version);
-        let upload_done = upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Done);
+        let body_done = match upload {
+            Some(upload) => upload.state() == UploadState::Done,
+            None => matches!(self.body.fate, BodyFate::Untouched),
+        };
         let goes_on = self.request.head.keep_alive
             && self.client.may_persist
             && !self.state.draining.get()
-            && upload_done
+            && body_done
             && framing != BodyFraming::UntilClose
-            && !(upload.is_none() && !matches!(self.body.fate, BodyFate::Untouched));
-        let head_end = start + head.head_bytes;
+            && head.status != 101;
         let inbound = Inbound {
-            head: &head,
-            bytes: &buffer[start..head_end],
+            head,
+            bytes,
             request_method: self.request.head.method,
             framing,
             id: self.request.id,
@@ -481,44 +583,19 @@ impl Exchange<'_, '_> {
         };
         write_response_head(self.out, &inbound);
         self.client.answer_started.set(true);
-        let idle_timeout =
-            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
-        if head.status == 101 {
-            let answer_bytes = self.tunnel(connection, &buffer[head_end..], came).await?;
-            return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
-        }
-        let mut relay =
-            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
-        let whole = match head.framing {
-            BodyFraming::None => relay.end(&buffer[head_end..]).await?,
-            BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await?,
-            BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await?,
-            BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await?,
-        };
-        let BodyRelay { connection, answer_bytes, at, .. } = relay;
-        let may_keep = whole && head.keep_alive && upload_done;
-        self.state.put_response_head(head);
-        buffer.clear();
-        self.keep(lease, connection, buffer, may_keep, at);
-        let goes_on = goes_on && self.finish_upload(upload, at).await;
-        Ok(Passed { goes_on, answer_bytes, ended: at })
+        (framing, goes_on)
     }
 
-    /// Puts the connection back into the pool if it is fit, its next read armed with `buffer`.
-    fn keep(
-        &self,
-        lease: &Lease,
-        mut connection: Connection,
-        buffer: Vec<u8>,
-        may_keep: bool,
-        at: Nanos,
-    ) {
-        if !may_keep || connection.deadline.passed() {
-            self.state.head_buffers.put(buffer);
-            return;
+    /// Puts the connection, if it is fit, back into the pool, its next read armed with `buffer`.
+    fn keep(&self, lease: &Lease, connection: Option<Connection>, mut buffer: Vec<u8>, at: Nanos) {
+        match connection {
+            Some(mut connection) if !connection.deadline.passed() => {
+                buffer.clear();
+                connection.arm(buffer);
+                lease.keep(connection, at);
+            }
+            _ => self.state.head_buffers.put(buffer),
         }
-        connection.arm(buffer);
-        lease.keep(connection, at);
     }
 
     /// Settles what became of the request's body, and whether the connection may go on.
@@ -560,6 +637,20 @@ impl Exchange<'_, '_> {
         let early = self.body.early.to_vec();
         let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
         Ok(Box::pin(relayed).await)
+    }
+}
+
+/// What is left of an exchange when the answer's body was passed on.
+struct Relay {
+    /// The connection, if it may carry another request.
+    connection: Option<Connection>,
+    answer_bytes: u64,
+    ended: Nanos,
+}
+
+impl Relay {
+    fn of_tunnel(answer_bytes: u64) -> Self {
+        Self { connection: None, answer_bytes, ended: now() }
     }
 }
 
@@ -631,7 +722,11 @@ impl BodyRelay<'_, '_, '_> {
             buffer.resize(CHUNK_HEAD_ROOM, 0);
             let mut buffer = self.read(buffer, CHUNK_HEAD_ROOM).await?;
             let raw = &mut buffer[CHUNK_HEAD_ROOM..];
-            decoded = decoder.decode(raw).map_err(|_| Fault::BadUpstreamAnswer)?;
+            let Ok(newly_decoded) = decoder.decode(raw) else {
+                self.exchange.state.body_buffers.put(buffer);
+                return Err(Fault::BadUpstreamAnswer);
+            };
+            decoded = newly_decoded;
             surplus = raw.len() > decoded.consumed_bytes;
             buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
             self.answer_bytes += decoded.payload_bytes as u64;
@@ -705,13 +800,13 @@ impl BodyRelay<'_, '_, '_> {
         self.connection.arm(buffer);
         let (result, buffer) = self.connection.read().await;
         self.at = now();
+        if matches!(result, Ok(count) if count > 0) {
+            return Ok(Some(buffer));
+        }
+        self.exchange.state.body_buffers.put(buffer);
         match result {
-            Ok(count) if count > 0 => Ok(Some(buffer)),
             _ if self.connection.deadline.passed() => Err(Fault::UpstreamTimeout),
-            Ok(_) => {
-                self.exchange.state.body_buffers.put(buffer);
-                Ok(None)
-            }
+            Ok(_) => Ok(None),
             Err(_) => Err(Fault::UpstreamReset),
         }
     }

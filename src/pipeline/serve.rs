@@ -17,7 +17,7 @@ use crate::observe::RequestEnd;
 use crate::observe::access_log::AccessRecord;
 use crate::plan::{HostMatch, IntegrationPlan, PathSpans, RoutePlan};
 use crate::proto::FieldName;
-use crate::proto::uri::{PathForm, normalise_path};
+use crate::proto::uri::{PathForm, is_normal_path, normalise_path};
 use crate::rt::now;
 
 /// The order of the phases, for the test that pins it and for the documentation.
@@ -42,8 +42,17 @@ pub async fn serve(
     out: &mut Vec<u8>,
 ) -> Served {
     let plan = state.plan(); // one epoch per request, even across awaits
+    #[cfg(test)]
+    assert!(!request.path().starts_with(b"/panics"), "asked for by a test");
     let mut log = Log::default();
-    let result = phases(state, &plan, client, request, body, out, &mut log).await;
+    let is_normal = is_normal_path(request.path());
+    // Most paths are normal already and need no buffer.
+    let mut normal_path = if is_normal { Vec::new() } else { state.head_buffers.take() };
+    let path = if is_normal { Ok(request.path()) } else { normalise(request, &mut normal_path) };
+    let result = phases(state, &plan, client, request, path, body, out, &mut log).await;
+    if !is_normal {
+        state.head_buffers.put(normal_path);
+    }
     let answered = match result {
         Ok(answered) => answered,
         Err(fault) => refuse(state, client, request, body, out, fault),
@@ -77,6 +86,7 @@ async fn phases(
     plan: &Rc<ShardPlan>,
     client: &Client<'_>,
     request: &Request<'_>,
+    path: Result<&[u8], Fault>,
     body: &mut RequestBody<'_>,
     out: &mut Vec<u8>,
     log: &mut Log,
@@ -84,9 +94,7 @@ async fn phases(
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
     }
-    let mut normal_path = Vec::new(); // allocates only for a path that is not normal
-    let path = normalise(request, &mut normal_path)?;
-    let matched = route(plan, request, path, log)?;
+    let matched = route(plan, request, path?, log)?;
     body.bytes_max = matched.route.body_bytes_max;
     body.check_length()?;
     throttle(plan, matched.route, request.started)?;
@@ -210,7 +218,7 @@ fn persistence(
     let goes_on = request.head.keep_alive
         && client.may_persist
         && !state.draining.get()
-        && body.is_cheap_to_discard();
+        && body.is_cheap_to_discard(&state.body_buffers);
     (goes_on, Persistence::of(request.head.version, goes_on))
 }
 

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use super::client::Client;
 use super::state::ShardState;
 use crate::base::Nanos;
-use crate::rt::{DeadlineMover, Stream, now, spawn};
+use crate::rt::{Contained, DeadlineMover, Stream, now, spawn};
 use crate::upstream::Connection;
 
 /// Relays between `client` and the target until both directions have ended; `early` is what the
@@ -30,8 +30,13 @@ pub(super) async fn tunnel(
         idle_timeout,
     };
     let upward_ended = Rc::clone(&ended);
+    let (recorder, target) = (state.recorder.clone(), connection.stream.clone());
+    let upward = Contained::new(upward.run(early));
     spawn(async move {
-        upward.run(early).await;
+        if upward.await.is_err() {
+            recorder.panicked();
+            target.shutdown_both();
+        }
         upward_ended.set();
     });
     let downward = Direction {

@@ -11,7 +11,7 @@ use super::exchange::{append_last_chunk, frame_chunk};
 use super::state::ShardState;
 use crate::base::{Fault, Nanos};
 use crate::proto::ChunkedDecoder;
-use crate::rt::{DeadlineMover, Stream, now, spawn};
+use crate::rt::{Contained, DeadlineMover, Stream, now, spawn};
 
 /// What of a body is still to come.
 pub(super) enum BodyLeft {
@@ -119,7 +119,18 @@ impl UploadTask {
             waiter: Cell::new(None),
             has_ended: Cell::new(false),
         });
-        spawn(self.run(Rc::clone(&upload)));
+        let (recorder, target) = (self.state.recorder.clone(), self.target.clone());
+        let run = Contained::new(self.run(Rc::clone(&upload)));
+        let of_task = Rc::clone(&upload);
+        spawn(async move {
+            if run.await.is_err() {
+                // Whoever waits for this upload must hear of its end.
+                recorder.panicked();
+                target.shutdown_both();
+                of_task.state.set(UploadState::Failed(Fault::Panicked));
+                of_task.end();
+            }
+        });
         upload
     }
 
@@ -167,7 +178,10 @@ impl UploadTask {
         let framed = self.frame(&mut buffer, count, upload);
         let (start, done) = match framed {
             Ok(framed) => framed,
-            Err(fault) => return Turn::End(UploadState::Failed(fault)),
+            Err(fault) => {
+                self.state.body_buffers.put(buffer);
+                return Turn::End(UploadState::Failed(fault));
+            }
         };
         self.target_deadline.set(now().plus(self.target_timeout));
         let (written, buffer) = self.target.write_all(buffer, start).await;

@@ -1,6 +1,7 @@
 //! The shard's stock of buffers: taken when there is something to read, put back when done.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// How many buffers are out, for metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -12,9 +13,12 @@ pub struct BuffersCount {
 }
 
 /// A stock of equal buffers. Taking never fails: the bound on memory is the bound on connections
-/// times what one may hold; the stock only keeps a number of spare ones.
+/// times what one may hold; the stock only keeps a number of spare ones. Clones are of one stock.
+#[derive(Clone, Debug)]
+pub struct Buffers(Rc<Stock>);
+
 #[derive(Debug)]
-pub struct Buffers {
+struct Stock {
     spare: RefCell<Vec<Vec<u8>>>,
     buffer_bytes: usize,
     spare_count_max: usize,
@@ -25,37 +29,44 @@ impl Buffers {
     /// A stock of buffers of `buffer_bytes`, keeping at most `spare_count_max` unused ones.
     #[must_use]
     pub fn new(buffer_bytes: usize, spare_count_max: usize) -> Self {
-        Self { spare: RefCell::default(), buffer_bytes, spare_count_max, taken: Cell::new(0) }
+        let taken = Cell::new(0);
+        Self(Rc::new(Stock { spare: RefCell::default(), buffer_bytes, spare_count_max, taken }))
     }
 
     /// An empty buffer of the stock's capacity.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
-        self.taken.set(self.taken.get() + 1);
-        let spare = self.spare.borrow_mut().pop();
-        spare.unwrap_or_else(|| Vec::with_capacity(self.buffer_bytes))
+        self.0.taken.set(self.0.taken.get() + 1);
+        let spare = self.0.spare.borrow_mut().pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes))
     }
 
     /// Puts a buffer back. One that grew or was made elsewhere is dropped.
     pub fn put(&self, mut buffer: Vec<u8>) {
-        self.taken.set(self.taken.get().saturating_sub(1));
-        let mut spare = self.spare.borrow_mut();
-        if buffer.capacity() == self.buffer_bytes && spare.len() < self.spare_count_max {
+        self.lost();
+        let mut spare = self.0.spare.borrow_mut();
+        if buffer.capacity() == self.0.buffer_bytes && spare.len() < self.0.spare_count_max {
             buffer.clear();
             spare.push(buffer);
         }
     }
 
+    /// A buffer that was taken does not come back: it went with an operation that was given up.
+    pub fn lost(&self) {
+        debug_assert!(self.0.taken.get() > 0, "more put back than taken");
+        self.0.taken.set(self.0.taken.get().saturating_sub(1));
+    }
+
     /// Capacity of each buffer.
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {
-        self.buffer_bytes
+        self.0.buffer_bytes
     }
 
     /// How many are out and how many are spare.
     #[must_use]
     pub fn count(&self) -> BuffersCount {
-        BuffersCount { taken: self.taken.get(), kept: self.spare.borrow().len() as u64 }
+        BuffersCount { taken: self.0.taken.get(), kept: self.0.spare.borrow().len() as u64 }
     }
 }
 

@@ -14,6 +14,7 @@ mod connect;
 mod deadline;
 mod driver;
 mod listener;
+mod panic;
 mod stream;
 
 use std::future::Future;
@@ -25,12 +26,18 @@ pub use connect::{connect_tcp, connect_unix};
 pub use deadline::{Deadline, DeadlineMover, Deadlines};
 pub use driver::{DriverChoice, DriverReport, RingOptions, probe, run};
 pub use listener::{Accepted, Listener, ListenerSocket};
+pub use panic::{Contained, Panicked, poll_contained};
 pub use stream::{Peer, Stream};
 
 /// Starts a task on this shard. It runs to its end; nobody waits for it unless the caller keeps
-/// count.
+/// count. A panic ends the task and nothing else.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
-    monoio::spawn(task);
+    let task = Contained::new(task);
+    monoio::spawn(async {
+        if task.await.is_err() {
+            tracing::error!("a task panicked and was ended");
+        }
+    });
 }
 
 /// Waits at least `span`, to the precision of the runtime's timer (1 ms).

@@ -120,7 +120,9 @@ fn admit(shard: &Rc<Shard>, accepted: Accepted, listener: &OpenListener) {
         Some(stream) => stream,
         None => return,
     };
-    take_in(shard, stream, peer, context);
+    if take_in(shard, stream, peer, context) {
+        shard.state.recorder.connection_opened();
+    }
 }
 
 /// Hands the connection to another shard if that has clearly fewer; gives it back otherwise.
@@ -145,6 +147,7 @@ fn hand_over(
     let sent = shard.shared.mailboxes.get(target).map(|mailbox| mailbox.try_send(message));
     match sent {
         Some(Ok(())) => {
+            shard.state.recorder.connection_opened();
             shard.state.recorder.connection_handed_over();
             None
         }
@@ -160,27 +163,31 @@ pub(super) fn take_over(shard: &Rc<Shard>, connection: HandedOver) {
         Peer::Tcp(_) => Stream::from_std_tcp(fd.into()),
         Peer::Unix => Stream::from_std_unix(fd.into()),
     };
-    if let (Some(context), Ok(stream)) = (context, stream) {
+    if let (Some(context), Ok(stream)) = (context, stream)
+        && take_in(shard, stream, peer, context)
+    {
         shard.state.recorder.connection_received();
-        take_in(shard, stream, peer, context);
     }
     drop(transit);
 }
 
-fn take_in(shard: &Rc<Shard>, stream: Stream, peer: Peer, context: Rc<ListenerContext>) {
+/// Serves the connection, unless the shard has enough of them; whether it does.
+fn take_in(shard: &Rc<Shard>, stream: Stream, peer: Peer, context: Rc<ListenerContext>) -> bool {
     if shard.connections_count.get() >= shard.connections_max() {
         shard.state.recorder.connection_refused();
         let state = Rc::clone(&shard.state);
         spawn(refuse_connection(state, stream, Fault::TooManyConnections));
-        return;
+        return false;
     }
     shard.connection_opened();
     let guard = ConnectionGuard(Rc::clone(shard));
-    let served = serve_connection(Rc::clone(&shard.state), stream, peer, context);
+    let (state, workers) = (Rc::clone(&shard.state), Rc::clone(&shard.workers));
+    let served = serve_connection(state, workers, stream, peer, context);
     spawn(async move {
         served.await;
         drop(guard);
     });
+    true
 }
 
 /// Counts a connection for as long as it lives, however it ends.

@@ -106,6 +106,7 @@ pub fn start(
                 options,
                 shared,
                 state: Rc::new(state),
+                workers: Rc::default(),
                 listeners: RefCell::new(OpenListeners::default()),
                 prepared: RefCell::default(),
                 connections_count: Cell::new(0),

@@ -6,6 +6,7 @@ use super::Shard;
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
 use crate::observe::BufferKind;
+use crate::plan::GroupSlot;
 use crate::rt::{now, sleep, unix_millis};
 
 /// Runs until the shard ends: stopped, or drained.
@@ -18,6 +19,7 @@ pub(super) async fn run(shard: &Shard) {
             second = this_second;
         }
         if shard.stops.get() || is_drained(shard, began) {
+            count_stock(shard); // the last word on what was not given back
             return;
         }
         sleep(tick).await;
@@ -41,14 +43,22 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
     }
     let time = UNIX_EPOCH + Duration::from_secs(this_second);
     state.set_http_date(http_date(time));
-    for (index, group) in state.plan().groups().iter().enumerate() {
+    for group in state.plan().groups() {
         group.sweep(at);
-        let slot = crate::plan::GroupSlot(u32::try_from(index).unwrap_or(u32::MAX));
-        state.plan().recorder.group(slot).connections_idle(group.idle_count() as u64);
+    }
+    count_stock(shard);
+    Some(this_second)
+}
+
+/// Publishes how many buffers are out and how many connections to targets are idle.
+fn count_stock(shard: &Shard) {
+    let state = &shard.state;
+    let plan = state.plan();
+    for (slot, group) in (0..).map(GroupSlot).zip(plan.groups()) {
+        plan.recorder.group(slot).connections_idle(group.idle_count() as u64);
     }
     state.recorder.buffers_counted(BufferKind::Head, state.head_buffers.count());
     state.recorder.buffers_counted(BufferKind::Body, state.body_buffers.count());
-    Some(this_second)
 }
 
 fn http_date(time: SystemTime) -> [u8; 29] {

@@ -8,6 +8,8 @@ mod boot;
 mod housekeeping;
 mod listeners;
 mod mail;
+#[cfg(test)]
+mod panic_tests;
 
 pub use boot::{ShardOptions, ShardParts, Shared, start};
 
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 use crate::base::Nanos;
 use crate::coord::ShardGear;
+use crate::edge::Workers;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
 use crate::plan::Plan;
 use crate::rt::now;
@@ -28,6 +31,7 @@ struct Shard {
     options: ShardOptions,
     shared: Arc<Shared>,
     state: Rc<ShardState>,
+    workers: Rc<Workers>,
     listeners: RefCell<OpenListeners>,
     prepared: RefCell<Option<Prepared>>,
     connections_count: Cell<u32>,
@@ -68,7 +72,6 @@ impl Shard {
     fn connection_opened(&self) {
         self.connections_count.set(self.connections_count.get() + 1);
         self.publish_count();
-        self.state.recorder.connection_opened();
     }
 
     fn connection_closed(&self) {

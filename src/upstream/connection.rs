@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::Nanos;
-use crate::rt::{Deadline, Deadlines, Stream};
+use crate::rt::{Buffers, Deadline, Deadlines, Stream};
 
 /// What one read brought: the buffer, and how many bytes it grew by (0 is end of file).
 pub(crate) type ReadResult = (io::Result<usize>, Vec<u8>);
@@ -28,16 +28,19 @@ pub(crate) struct Connection {
     pub(crate) requests_count: u64,
     /// When it was last put into the pool.
     pub(crate) idle_since: Nanos,
+    /// Where the buffer of an armed read comes from.
+    buffers: Buffers,
     reader: ArmedRead,
 }
 
 impl Connection {
-    /// Wraps a connected stream and arms its first read with `buffer`.
-    pub(crate) fn new(stream: Stream, deadlines: &Deadlines, buffer: Vec<u8>) -> Self {
+    /// Wraps a connected stream and arms its first read with one of `buffers`.
+    pub(crate) fn new(stream: Stream, deadlines: &Deadlines, buffers: &Buffers) -> Self {
         let deadline = deadlines.watch(stream.raw_fd());
         let mut reader = ArmedRead::new(stream.clone());
-        reader.arm(buffer);
-        Self { stream, deadline, requests_count: 0, idle_since: Nanos(0), reader }
+        reader.arm(buffers.take());
+        let buffers = buffers.clone();
+        Self { stream, deadline, requests_count: 0, idle_since: Nanos(0), buffers, reader }
     }
 
     /// Arms the next read. There must be none in flight.
@@ -61,6 +64,9 @@ impl Drop for Connection {
     /// The read in flight holds the descriptor: ending it lets the descriptor go.
     fn drop(&mut self) {
         self.stream.shutdown_both();
+        if self.reader.armed {
+            self.buffers.lost();
+        }
     }
 }
 

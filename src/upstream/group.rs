@@ -133,7 +133,7 @@ impl Lease {
         let due = now.plus(Nanos::from_millis(timeout_ms));
         let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
         match open(&endpoint, deadlines, due).await {
-            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers.take())),
+            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers)),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
             Err(_) => Err(Fault::ConnectFailed),
         }

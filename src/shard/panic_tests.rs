@@ -1,0 +1,153 @@
+//! A panic inside a request, against a real shard: the client gets a 500, everyone else goes on.
+
+use std::io::{Read as _, Write as _};
+use std::num::NonZeroUsize;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::{ShardOptions, ShardParts, Shared, start};
+use crate::base::Nanos;
+use crate::coord::{
+    ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
+    mailbox,
+};
+use crate::model::{Forwarding, Limits, Listener, ListenerAddress, ProxyProtocol};
+use crate::observe::{Metrics, ProcessInfo, RenderOptions};
+use crate::plan::{HostTable, Plan};
+use crate::rt::{DriverChoice, ListenerSocket, RingOptions, now};
+
+struct OneShard {
+    metrics: Metrics,
+    mail: Sender<ShardMessage>,
+    thread: JoinHandle<std::io::Result<()>>,
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl OneShard {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("shard.sock");
+        let listener = Listener {
+            name: "public".to_owned(),
+            address: ListenerAddress::Unix(path.clone()),
+            dual_stack: false,
+            reuse_port: false,
+            backlog: 16,
+            proxy_protocol: ProxyProtocol::Off,
+            trusted_proxies: Vec::new(),
+        };
+        let plan = Arc::new(Plan {
+            epoch: 1,
+            listeners: vec![listener],
+            hosts: HostTable::default(),
+            stages: Vec::new(),
+            throttles: Vec::new(),
+            groups: Vec::new(),
+            limits: Limits::default(),
+            forwarding: Forwarding::default(),
+            access_log: None,
+            route_slots_count: 0,
+        });
+        let mut metrics = Metrics::new(1);
+        metrics.prepare(&plan);
+        let (mail, inbox) = mailbox(NonZeroUsize::MIN).expect("a mailbox");
+        let shared = Shared {
+            pools: TokenPools::new(),
+            targets: Arc::new(TargetBoard::new()),
+            connections: ConnectionBoard::new(1),
+            mailboxes: vec![mail.clone()],
+        };
+        let options = ShardOptions {
+            index: 0,
+            core: None,
+            driver: DriverChoice::Epoll,
+            ring: RingOptions { entries: 64 },
+            buffers_spare_count: 16,
+            connections_max: None,
+            listeners: None,
+            rebalances: false,
+        };
+        let socket = UnixListener::bind(&path).expect("bound");
+        let gear = ShardGear {
+            sockets: vec![("public".to_owned(), ListenerSocket::Unix(socket))],
+            access_log: None,
+        };
+        let counters = metrics.shard(0).expect("one shard");
+        let parts = ShardParts { mail: inbox, metrics: counters, plan, gear };
+        let thread = start(options, Arc::new(shared), parts).expect("started");
+        Self { metrics, mail, thread, path, _folder: folder }
+    }
+
+    fn connect(&self) -> UnixStream {
+        UnixStream::connect(&self.path).expect("connected")
+    }
+
+    /// Everything that comes back for `requests` on a connection of their own.
+    fn answers(&self, requests: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(requests.as_bytes()).expect("sent");
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).expect("to the end");
+        answers
+    }
+
+    /// The value of a series once the shard has ended.
+    fn end(self, series: &[&str]) -> Vec<String> {
+        let deadline = now().plus(Nanos::from_millis(60_000));
+        let drain = ShardMessage::Drain { deadline, listeners: DrainedListeners::Close };
+        self.mail.try_send_control(drain).expect("it lives");
+        self.thread.join().expect("no panic").expect("no error");
+        let mut text = String::new();
+        let options = RenderOptions { with_routes: false };
+        self.metrics.render_prometheus(&ProcessInfo::default(), options, &mut text);
+        let value = |series: &&str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(series));
+            line.unwrap_or_else(|| panic!("no {series} in {text}")).trim().to_owned()
+        };
+        series.iter().map(value).collect()
+    }
+}
+
+const NOT_FOUND: &str = "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
+const PANICS: &str = "GET /panics HTTP/1.1\r\nhost: a\r\n\r\n";
+const LAST: &str = "GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+fn statuses(answers: &str) -> Vec<&str> {
+    let heads = answers.split("HTTP/1.1 ").skip(1);
+    heads.filter_map(|head| head.split(' ').next()).collect()
+}
+
+#[test]
+fn a_panic_answers_500_and_leaves_the_shard_serving() {
+    let shard = OneShard::start();
+    let ordinary = statuses(&shard.answers(LAST)).join(" ");
+    let mut bystander = shard.connect();
+    bystander.write_all(&NOT_FOUND.as_bytes()[..20]).expect("half a head");
+    for _ in 0..3 {
+        let answers = shard.answers(PANICS);
+        assert_eq!(statuses(&answers), ["500"], "{answers}");
+        assert!(answers.contains("connection: close"), "{answers}");
+    }
+    bystander.write_all(&LAST.as_bytes()[20..]).expect("the other half");
+    let mut answer = String::new();
+    bystander.read_to_string(&mut answer).expect("to the end");
+    assert_eq!(statuses(&answer).join(" "), ordinary, "{answer}");
+    let series = [
+        "shardgate_panics_total",
+        "shardgate_connections{shard=\"0\"}",
+        "shardgate_buffers{shard=\"0\",kind=\"head\",state=\"taken\"}",
+    ];
+    assert_eq!(shard.end(&series), ["3", "0", "0"]);
+}
+
+#[test]
+fn answers_that_waited_before_a_panic_are_sent_in_order() {
+    let shard = OneShard::start();
+    let ordinary = statuses(&shard.answers(LAST)).join(" ");
+    let answers = shard.answers(&[NOT_FOUND, NOT_FOUND, PANICS, NOT_FOUND].concat());
+    assert_eq!(statuses(&answers), [ordinary.as_str(), ordinary.as_str(), "500"], "{answers}");
+    assert_eq!(shard.end(&["shardgate_panics_total"]), ["1"]);
+}
