@@ -124,6 +124,8 @@ impl Listener {
     /// Stops listening: an accept in flight returns an error.
     pub fn close(&self) {
         shutdown_both(self.raw_fd());
+        // A unix listener that does not block answers EAGAIN after its shutdown, for ever.
+        self.leave();
     }
 
     /// Stops accepting, and leaves the socket to another process that accepts from it too: what
@@ -166,4 +168,39 @@ fn accept_waiting_unix(listener: &std::os::unix::net::UnixListener) -> Vec<Accep
         }
     }
     waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::rt::{DriverChoice, RingOptions, run, spawn, yield_now};
+
+    /// An accept that is never answered would keep a drain waiting to its deadline.
+    #[test]
+    fn closing_ends_an_accept_in_flight_on_every_kind_of_socket_and_driver() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for driver in [DriverChoice::Auto, DriverChoice::Epoll] {
+            let unix = folder.path().join(format!("{driver:?}.sock"));
+            let unix = std::os::unix::net::UnixListener::bind(unix).expect("bound");
+            let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+            for socket in [ListenerSocket::Unix(unix), ListenerSocket::Tcp(tcp)] {
+                let ended = run(driver, RingOptions { entries: 64 }, |_| async {
+                    let listener = Rc::new(Listener::new(socket).expect("taken over"));
+                    let accepting = Rc::clone(&listener);
+                    let failed = Rc::new(std::cell::Cell::new(false));
+                    let told = Rc::clone(&failed);
+                    spawn(async move { told.set(accepting.accept().await.is_err()) });
+                    yield_now().await;
+                    listener.close();
+                    while Rc::strong_count(&failed) > 1 {
+                        yield_now().await;
+                    }
+                    failed.get()
+                });
+                assert!(ended.expect("it runs"), "{driver:?}");
+            }
+        }
+    }
 }
