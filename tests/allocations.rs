@@ -22,7 +22,7 @@ fn requests_on_kept_connections_allocate_no_more_than_they_did() {
     exempt_this_thread();
     let folder = tempfile::tempdir().expect("a folder");
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-type: a/b\r\n\r\nbody";
-    start_target(folder.path(), 0, ANSWER);
+    start_target(folder.path(), ANSWER);
     let shard = OneShard::start(folder.path(), &configuration(folder.path()));
     for (what, request, end, per_request_max) in CASES {
         let mut stream = shard.connect();
@@ -46,7 +46,7 @@ fn requests_on_kept_connections_allocate_no_more_than_they_did() {
 
 type Case = (&'static str, &'static [u8], &'static [u8], u64);
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     ("mock", b"GET /mock HTTP/1.1\r\nhost: a\r\n\r\n", b"mocked", 0),
     ("mock, dots in the path", b"GET /mock?a=b.c HTTP/1.1\r\nhost: a.b\r\n\r\n", b"mocked", 0),
     ("redirect", b"GET /old/a.b HTTP/1.1\r\nhost: a\r\n\r\n", b"\r\n\r\n", 0),
@@ -58,6 +58,13 @@ const CASES: [Case; 7] = [
         b"mocked",
         0,
     ),
+    (
+        "proxied with a body",
+        b"POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nabcd",
+        b"body",
+        0,
+    ),
+    ("throttled", b"GET /limited HTTP/1.1\r\nhost: a\r\n\r\n", b"}", 0),
     (
         "mock that discards a body",
         b"POST /mock HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc",

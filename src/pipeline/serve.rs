@@ -44,12 +44,13 @@ pub async fn serve(
     let plan = state.plan(); // one epoch per request, even across awaits
     #[cfg(test)]
     assert!(!request.path().starts_with(b"/panics"), "asked for by a test");
-    let mut log = Log::default();
     let is_normal = is_normal_path(request.path());
     // Most paths are normal already and need no buffer.
     let mut normal_path = if is_normal { Vec::new() } else { state.head_buffers.take() };
     let path = if is_normal { Ok(request.path()) } else { normalise(request, &mut normal_path) };
-    let result = phases(state, &plan, client, request, path, body, out, &mut log).await;
+    let mut log = Log { path, stage_index: None, route_index: None };
+    let result = phases(state, &plan, client, request, body, out, &mut log).await;
+    let Log { stage_index, route_index, .. } = log;
     if !is_normal {
         state.head_buffers.put(normal_path);
     }
@@ -58,7 +59,8 @@ pub async fn serve(
         Err(fault) => refuse(state, client, request, body, out, fault),
     };
     let request_bytes = body.received_bytes();
-    record(state, &plan, client, request, request_bytes, &log, &answered);
+    let place = stage_index.map(|stage_index| (stage_index, route_index));
+    record(state, &plan, client, request, request_bytes, place, &answered);
     Served { goes_on: answered.goes_on, ended: answered.ended }
 }
 
@@ -75,8 +77,9 @@ struct Answered {
 }
 
 /// Where a request went, filled in as far as it came.
-#[derive(Default)]
-struct Log {
+struct Log<'m> {
+    /// In its normal form, or why it has none.
+    path: Result<&'m [u8], Fault>,
     stage_index: Option<u32>,
     route_index: Option<usize>,
 }
@@ -86,15 +89,14 @@ async fn phases(
     plan: &Rc<ShardPlan>,
     client: &Client<'_>,
     request: &Request<'_>,
-    path: Result<&[u8], Fault>,
     body: &mut RequestBody<'_>,
     out: &mut Vec<u8>,
-    log: &mut Log,
+    log: &mut Log<'_>,
 ) -> Result<Answered, Fault> {
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
     }
-    let matched = route(plan, request, path?, log)?;
+    let matched = route(plan, request, log.path?, log)?;
     body.bytes_max = matched.route.body_bytes_max;
     body.check_length()?;
     throttle(plan, matched.route, request.started)?;
@@ -156,7 +158,7 @@ fn route<'m>(
     plan: &'m ShardPlan,
     request: &Request<'m>,
     path: &'m [u8],
-    log: &mut Log,
+    log: &mut Log<'_>,
 ) -> Result<Matched<'m>, Fault> {
     if matches!(request.head.method, Method::Trace | Method::Connect) {
         return Err(Fault::NotImplemented);
@@ -299,15 +301,17 @@ fn record(
     client: &Client<'_>,
     request: &Request<'_>,
     request_bytes: u64,
-    log: &Log,
+    place: Option<(u32, Option<usize>)>,
     answered: &Answered,
 ) {
-    let stage = log.stage_index.and_then(|index| plan.plan.stages.get(index as usize));
-    let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
+    let stage_index = place.map(|(stage_index, _)| stage_index);
+    let stage = stage_index.and_then(|index| plan.plan.stages.get(index as usize));
+    let route_index = place.and_then(|(_, route_index)| route_index);
+    let route = stage.zip(route_index).and_then(|(stage, index)| stage.routes.get(index));
     let latency = answered.ended.since(request.started);
     plan.recorder.request_ended(&RequestEnd {
         route: route.map(|route| route.slot),
-        stage: log.stage_index,
+        stage: stage_index,
         status: answered.status,
         fault: answered.fault,
         latency,

@@ -16,6 +16,10 @@ use crate::rt::{Buffers, Deadlines};
 use crate::upstream::Group;
 
 /// One core's world. Never leaves its thread.
+#[expect(
+    clippy::vec_box,
+    reason = "tables are handed out as boxes: moving one is moving a pointer"
+)]
 pub struct ShardState {
     /// Which shard this is, from 0.
     pub index: u16,
@@ -31,6 +35,8 @@ pub struct ShardState {
     pub access_log: RefCell<Option<ShardLogSink>>,
     /// Whether the process is draining: every answer closes its connection.
     pub draining: Cell<bool>,
+    /// Tasks that send the rest of a body: they may end a little after their connection.
+    pub uploads_count: Cell<u32>,
     current: RefCell<Rc<ShardPlan>>,
     ids: RefCell<RequestIdSource>,
     request_heads: RefCell<Vec<Box<RequestHead>>>,
@@ -71,6 +77,7 @@ impl ShardState {
             recorder,
             access_log: RefCell::default(),
             draining: Cell::new(false),
+            uploads_count: Cell::new(0),
             current: RefCell::new(Rc::new(plan)),
             ids: RefCell::new(RequestIdSource::new(seed)),
             request_heads: RefCell::default(),

@@ -119,17 +119,19 @@ impl UploadTask {
             waiter: Cell::new(None),
             has_ended: Cell::new(false),
         });
-        let (recorder, target) = (self.state.recorder.clone(), self.target.clone());
+        let (state, target) = (Rc::clone(&self.state), self.target.clone());
         let run = Contained::new(self.run(Rc::clone(&upload)));
         let of_task = Rc::clone(&upload);
+        state.uploads_count.set(state.uploads_count.get() + 1);
         spawn(async move {
             if run.await.is_err() {
                 // Whoever waits for this upload must hear of its end.
-                recorder.panicked();
+                state.recorder.panicked();
                 target.shutdown_both();
                 of_task.state.set(UploadState::Failed(Fault::Panicked));
                 of_task.end();
             }
+            state.uploads_count.set(state.uploads_count.get().saturating_sub(1));
         });
         upload
     }

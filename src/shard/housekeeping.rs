@@ -70,6 +70,8 @@ fn is_drained(shard: &Shard, at: Nanos) -> bool {
     let Some(deadline) = shard.drain_deadline.get() else {
         return false;
     };
-    let is_quiet = shard.connections_count.get() == 0 && shard.accepting_count.get() == 0;
+    let is_quiet = shard.connections_count.get() == 0
+        && shard.accepting_count.get() == 0
+        && shard.state.uploads_count.get() == 0;
     is_quiet || at >= deadline
 }

@@ -28,6 +28,11 @@ key = "ANY /old/{{id}}"
 redirect = {{ location = "https://new.example{{path}}{{query}}" }}
 
 [[api.route]]
+key = "ANY /limited"
+mock = {{ body = "mocked" }}
+throttle = {{ rate_per_second = 0, burst_count = 0 }}
+
+[[api.route]]
 key = "$default"
 upstream = "backend"
 "#,
@@ -35,28 +40,28 @@ upstream = "backend"
     )
 }
 
-/// Starts a target that gives `answer` to each head that ends in an empty line, after
-/// `body_bytes` more bytes, on connections that persist.
-pub fn start_target(folder: &Path, body_bytes: usize, answer: &'static [u8]) {
+/// Starts a target that gives `answer` to each empty line, on connections that persist: bodies of
+/// requests must have none.
+pub fn start_target(folder: &Path, answer: &'static [u8]) {
     let listener = UnixListener::bind(folder.join("target.sock")).expect("bound");
     thread::spawn(move || {
         exempt_this_thread();
         for stream in listener.incoming().map_while(Result::ok) {
             thread::spawn(move || {
                 exempt_this_thread();
-                serve(stream, body_bytes, answer);
+                serve(stream, answer);
             });
         }
     });
 }
 
-fn serve(mut stream: UnixStream, body_bytes: usize, answer: &[u8]) {
+fn serve(mut stream: UnixStream, answer: &[u8]) {
     let mut input = Vec::with_capacity(64 * 1024);
     let mut buffer = [0; 16 * 1024];
     loop {
         let end = input.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-        if let Some(end) = end.filter(|end| input.len() >= end + 4 + body_bytes) {
-            input.drain(..end + 4 + body_bytes);
+        if let Some(end) = end {
+            input.drain(..end + 4);
             if stream.write_all(answer).is_err() {
                 return;
             }

@@ -48,6 +48,10 @@ impl Trailers {
             if self.received_bytes > TRAILER_BYTES_MAX {
                 return Err(Fault::BadChunk);
             }
+            let is_fresh_line = self.lines.len() == self.line_start;
+            if is_fresh_line && rest.starts_with(b"\r\n") {
+                return Ok(TrailerStep { consumed_bytes, done: true }); // most bodies: nothing kept
+            }
             self.lines.extend_from_slice(rest.get(..part_bytes).unwrap_or_default());
             if line_feed.is_some() && self.end_line()? {
                 return Ok(TrailerStep { consumed_bytes, done: true });
