@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::proxied::read_proxy_header;
 use super::worker::{Job, Stock};
 use crate::base::limits::{BUFFER_BYTES, HEAD_BYTES_CEILING, REQUESTS_PER_TURN_MAX};
-use crate::base::{Fault, Method, Nanos, RequestId, ThrottleScope};
+use crate::base::{Fault, Nanos, RequestId, ThrottleScope};
 use crate::model::{Limits, ProxyProtocol};
 use crate::pipeline::{
     BodyFate, Client, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, ListenerContext, Persistence, Request,
@@ -460,7 +460,8 @@ impl Http1 {
     fn refuse(&self, work: &mut Work<'_>, fault: Fault) -> Next {
         self.state.recorder.connection_fault(fault);
         let id: RequestId = self.state.next_request_id();
-        let has_body = work.head.method != Method::Head;
+        // The table may still hold the request before: only the bytes tell what this one is.
+        let has_body = !work.buffers.input[work.start..].starts_with(b"HEAD ");
         let date = self.state.http_date();
         write_fault(&mut work.buffers.output, fault, id, Persistence::Close, has_body, &date);
         Next::Linger

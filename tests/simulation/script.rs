@@ -63,7 +63,7 @@ pub(crate) enum Fate {
     EchoAfterInterim,
     /// Answers, says nothing, and closes.
     EchoThenClose,
-    /// Answers, and sends bytes that nobody asked for.
+    /// Answers (shortly), and sends bytes that nobody asked for.
     EchoThenSurplus,
     /// Closes at the first try, answers at the next.
     DieOnce,
@@ -155,7 +155,10 @@ impl Request {
             version: if is_http_10 { "HTTP/1.0" } else { "HTTP/1.1" },
             says_close: is_last && random.once_in(3),
             body,
-            answer_bytes: random.body_bytes(),
+            answer_bytes: match kind {
+                Kind::Proxied(Fate::EchoThenSurplus) => random.below(4_000),
+                _ => random.body_bytes(),
+            },
         }
     }
 

@@ -123,9 +123,10 @@ fn answer(
             return Ok(false);
         }
         Fate::EchoThenSurplus => {
-            send(stream, &echo, random)?;
-            random.pause();
-            stream.write_all(b"HTTP/1.1 200 OK\r\nx-token: nobody\r\ncontent-length: 0\r\n\r\n")?;
+            // In one write, so that one read brings it all: what comes later cannot be told from
+            // an answer to the next request.
+            let surplus = b"HTTP/1.1 200 OK\r\nx-token: nobody\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(&[&echo[..], surplus].concat())?;
         }
         Fate::DieOnce if targets.died_before(token) => send(stream, &echo, random)?,
         Fate::DieOnce | Fate::Die => return Ok(false),
