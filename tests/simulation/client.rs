@@ -69,6 +69,7 @@ fn read(stream: &UnixStream, connection: &Connection) -> Result<Answered, String
     let mut input = BufReader::new(stream);
     let mut answered = Answered::default();
     let last = connection.requests.len().saturating_sub(1);
+    let mut judged = String::from("nothing");
     for (index, request) in connection.requests.iter().enumerate() {
         let is_cut = index == last && matches!(connection.ending, Ending::CutsLast(_));
         let vanishes = matches!(connection.ending, Ending::Vanishes(_));
@@ -85,6 +86,7 @@ fn read(stream: &UnixStream, connection: &Connection) -> Result<Answered, String
         if !is_cut {
             judge(request, &answer)?;
         }
+        judged = format!("{:?} to {request:?}", answer.head);
         if answer.status() == 200 {
             answered.whole += 1;
         } else {
@@ -100,7 +102,7 @@ fn read(stream: &UnixStream, connection: &Connection) -> Result<Answered, String
     match Message::read_head(&mut input) {
         Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(answered),
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(answered),
-        other => Err(format!("after the last answer came {other:?}")),
+        other => Err(format!("{other:?} came after {judged}")),
     }
 }
 

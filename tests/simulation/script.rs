@@ -169,8 +169,8 @@ impl Request {
             Kind::Mock => ("/mock".to_owned(), String::new()),
             Kind::Redirect => (format!("/old/{token}"), String::new()),
             Kind::Malformed => {
-                return format!("GET /{token} HTTP/1.1\r\nhost: a\r\nno field\r\n\r\n")
-                    .into_bytes();
+                let lines = format!("{method} /{token} HTTP/1.1\r\nhost: a\r\nno field\r\n\r\n");
+                return lines.into_bytes();
             }
             Kind::Proxied(fate) => (format!("/target/{token}"), format!("x-fate: {fate:?}\r\n")),
         };
