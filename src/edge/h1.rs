@@ -434,6 +434,13 @@ impl Http1 {
     }
 
     async fn take_proxy_header(&self, work: &mut Work<'_>) -> Result<(), Next> {
+        // A unix socket's permissions say who may connect to it.
+        if let Peer::Tcp(address) = self.peer.get()
+            && !self.listener.trusts(address.ip().to_canonical())
+        {
+            self.state.recorder.connection_fault(Fault::BadProxyHeader);
+            return Err(Next::Close);
+        }
         let limits = self.state.plan().plan.limits.head_timeout_ms;
         self.deadline.set_read(work.at.plus(Nanos::from_millis(limits)));
         let input = std::mem::take(&mut work.buffers.input);
