@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::arguments::{Arguments, ManOptions};
 use super::{Exit, fail, print};
+use crate::settings;
 
 /// Version, target and profile, one `name: value` per line.
 pub(super) fn version() -> String {
@@ -23,7 +24,7 @@ pub(super) fn version() -> String {
 
 /// The JSON Schema of the boot file.
 pub(super) fn schema() -> String {
-    format!("{:#}\n", serde_json::Value::Null)
+    format!("{:#}\n", settings::json_schema())
 }
 
 /// Completions for `shell`.

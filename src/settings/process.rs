@@ -303,3 +303,21 @@ pub(super) fn build_admin(raw: RawAdmin, reading: &mut Reading<'_>) -> Admin {
 
 const SHARDS_BOUND: Bound = Bound::new(1..=SHARDS_COUNT_MAX as u64);
 const CORE_BOUND: Bound = Bound::new(0..=SHARDS_COUNT_MAX as u64 - 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_go_to_cores_that_the_process_may_use() {
+        let available = [2, 3, 7];
+        assert_eq!(Shards::Auto.cores(&available), Ok(vec![2, 3, 7]));
+        assert_eq!(Shards::Count(2).cores(&available), Ok(vec![2, 3]));
+        assert_eq!(Shards::Count(3).cores(&available), Ok(vec![2, 3, 7]));
+        assert_eq!(Shards::Cores(vec![7, 2]).cores(&available), Ok(vec![7, 2]));
+        let error = Shards::Count(4).cores(&available).expect_err("there are three");
+        assert!(error.contains("4 shards") && error.contains("[2, 3, 7]"), "{error}");
+        let error = Shards::Cores(vec![2, 4]).cores(&available).expect_err("no core 4");
+        assert!(error.starts_with("core 4"), "{error}");
+    }
+}
