@@ -179,6 +179,13 @@ impl GroupState {
         retries_done < retry.attempts_max && self.budget.take(now, retry.budget_percent)
     }
 
+    /// Whether a request that reached no target may be tried on another one, having been retried
+    /// `retries_done` times. Costs the targets nothing, so it takes nothing from the budget.
+    #[must_use]
+    pub const fn may_retry_unsent(&self, retries_done: u32) -> bool {
+        retries_done < self.policy.retry.attempts_max
+    }
+
     /// Where the target is. Holds for every try that has not ended, members of the group or not.
     #[must_use]
     pub fn endpoint(&self, target: TargetId) -> &ResolvedTarget {
