@@ -85,6 +85,27 @@ enum TryStage {
     Answering,
 }
 
+/// The tries of one request so far.
+#[derive(Default)]
+struct Tries {
+    /// Where they went. Allocates only once one has failed.
+    targets: Vec<TargetId>,
+    /// Those that reached a target.
+    sent_count: u32,
+    /// Those that did not.
+    unsent_count: u32,
+}
+
+impl Tries {
+    fn count(&mut self, target: TargetId, stage: TryStage) {
+        self.targets.push(target);
+        match stage {
+            TryStage::NotSent => self.unsent_count += 1,
+            TryStage::Sent | TryStage::Answering => self.sent_count += 1,
+        }
+    }
+}
+
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
@@ -135,45 +156,46 @@ impl Exchange<'_, '_> {
     async fn answer(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
         let group = Rc::clone(self.plan.group(self.proxy.group));
         let hash = self.hash(&group);
-        let mut tried: Vec<TargetId> = Vec::new();
+        let mut tries = Tries::default();
         let mut at = self.request.started;
-        let mut retries_count = 0;
         loop {
-            let mut lease = group.lease(at, hash, &tried).inspect_err(|fault| {
+            let mut lease = group.lease(at, hash, &tries.targets).inspect_err(|fault| {
                 if *fault == Fault::CircuitOpen {
                     self.recorder().circuit_opened();
                 }
             })?;
             self.recorder().request_sent();
+            let is_retry = tries.sent_count + tries.unsent_count > 0;
             let failure = match self.try_target(&lease, at).await {
                 Ok(answer) => {
-                    let status = answer.head.status;
-                    self.attempt_ended(Ok(status), answer.came.since(at), retries_count);
+                    let (status, came) = (answer.head.status, answer.came);
+                    self.attempt_ended(Ok(status), came.since(at), is_retry);
+                    tries.sent_count += 1;
                     // A 502, 503 or 504 that the group's settings say to try elsewhere.
                     if !self.is_unwanted(&group, &answer)
-                        || !self.may_retry(&group, TryStage::Answering, answer.came, retries_count)
+                        || !self.may_retry(&group, TryStage::Answering, came, &tries)
                     {
                         return Ok((lease, answer, at));
                     }
-                    lease.report(Outcome::Answered(status), answer.came);
-                    tried.push(lease.target());
-                    (at, retries_count) = (answer.came, retries_count + 1);
+                    lease.report(Outcome::Answered(status), came);
+                    tries.targets.push(lease.target());
+                    at = came;
                     self.state.put_response_head(answer.head);
+                    self.state.head_buffers.put(answer.buffer);
                     continue;
                 }
                 Err(failure) => failure,
             };
             let failed = now();
-            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), retries_count);
+            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), is_retry);
             at = failed;
             lease.report(failure.outcome, at);
+            tries.count(lease.target(), failure.stage);
             if !self.may_send_again(failure.stage)
-                || !self.may_retry(&group, failure.stage, at, retries_count)
+                || !self.may_retry(&group, failure.stage, at, &tries)
             {
                 return Err(failure.fault);
             }
-            tried.push(lease.target());
-            retries_count += 1;
         }
     }
 
@@ -181,19 +203,25 @@ impl Exchange<'_, '_> {
         self.plan.recorder.group(self.proxy.group)
     }
 
-    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, retries: u32) {
+    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {
         let recorder = self.recorder();
         recorder.request_settled();
-        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry: retries > 0 });
+        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
     }
 
-    /// A try that reached no target has put no load on any, so only the others count against the
-    /// budget: else a dead target would cost errors as soon as its share is above the budget's.
-    fn may_retry(&self, group: &Group, stage: TryStage, at: Nanos, retries_count: u32) -> bool {
-        let may = match stage {
-            TryStage::NotSent => group.may_retry_unsent(retries_count),
-            TryStage::Sent | TryStage::Answering => group.may_retry(at, retries_count),
-        };
+    /// Whether a try that came as far as `stage` may be followed by another one. One that reached no
+    /// target has put no load on any, so only the others count against the budget: else a dead
+    /// target would cost errors as soon as its share is above the budget's.
+    fn may_retry(&self, group: &Group, stage: TryStage, at: Nanos, tries: &Tries) -> bool {
+        if stage == TryStage::NotSent {
+            return group.may_retry_unsent(tries.unsent_count - 1, &tries.targets);
+        }
+        let retries_count = tries.sent_count - 1;
+        let attempts_max = group.with_settings(|settings| settings.retry.attempts_max);
+        if retries_count >= attempts_max {
+            return false;
+        }
+        let may = group.may_retry(at, retries_count);
         if !may {
             self.recorder().retry_denied();
         }

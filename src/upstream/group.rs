@@ -19,6 +19,8 @@ pub struct Group {
     settings: RefCell<Rc<TargetGroup>>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
+    /// Counts under the group's name, which all epochs that have it share.
+    recorder: RefCell<Option<GroupRecorder>>,
 }
 
 /// One try of one request: a target was chosen and counts the request as outstanding until the
@@ -39,6 +41,7 @@ impl Group {
             settings: RefCell::new(Rc::new(group.clone())),
             state: RefCell::new(state),
             idle: RefCell::default(),
+            recorder: RefCell::default(),
         }
     }
 
@@ -54,6 +57,11 @@ impl Group {
         let mut state = self.state.borrow_mut();
         let _ = state.update(&settings, addresses(targets), now);
         self.idle.borrow_mut().retain_targets(|target| state.is_member(target));
+    }
+
+    /// From now on counts with `recorder`.
+    pub fn record_with(&self, recorder: GroupRecorder) {
+        self.recorder.replace(Some(recorder));
     }
 
     fn settings(&self) -> Rc<TargetGroup> {
@@ -83,8 +91,8 @@ impl Group {
     }
 
     /// Whether a try that reached no target may be followed by another one.
-    pub(crate) fn may_retry_unsent(&self, retries_count: u32) -> bool {
-        self.state.borrow().may_retry_unsent(retries_count)
+    pub(crate) fn may_retry_unsent(&self, retries_count: u32, tried: &[TargetId]) -> bool {
+        self.state.borrow().may_retry_unsent(retries_count, tried)
     }
 
     /// Closes idle connections that the target closed or that were unused for too long; returns how
@@ -179,7 +187,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.group.state.borrow_mut();
-        state.ended(self.target, self.outcome.get(), self.ended);
+        let is_ejected = state.ended(self.target, self.outcome.get(), self.ended);
+        if is_ejected && let Some(recorder) = &*self.group.recorder.borrow() {
+            recorder.ejected();
+        }
     }
 }
 
