@@ -34,6 +34,7 @@ pub async fn serve_connection(
         requests_count: Cell::new(0),
         second: Cell::new((0, 0)),
         answer_started: Cell::new(false),
+        must_reset: Cell::new(false),
         upload: RefCell::default(),
         state,
         stream,
@@ -41,6 +42,9 @@ pub async fn serve_connection(
         listener,
     };
     connection.run().await;
+    if connection.must_reset.get() {
+        return connection.stream.reset_on_close();
+    }
     // An operation in flight, if any, returns and lets the descriptor go.
     connection.stream.shutdown_both();
 }
@@ -69,6 +73,7 @@ struct Http1 {
     /// The second since start that is being counted, and the requests in it.
     second: Cell<(u64, u32)>,
     answer_started: Cell<bool>,
+    must_reset: Cell<bool>,
     /// Still sends a body to a target, and reads from the client.
     upload: RefCell<Option<Rc<Upload>>>,
 }
@@ -235,6 +240,7 @@ impl Http1 {
             write_timeout: Nanos::from_millis(limits.write_timeout_ms),
             may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
             answer_started: &self.answer_started,
+            must_reset: &self.must_reset,
         };
         let served = serve(&self.state, &client, &request, &mut body, &mut work.output).await;
         work.at = served.ended;
@@ -488,6 +494,11 @@ impl Http1 {
     }
 
     async fn linger(&self) {
+        // With an upload in flight the end of file must do: its read keeps the socket open.
+        if self.must_reset.get() && self.upload.borrow().is_none() {
+            return;
+        }
+        self.must_reset.set(false);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
         // Two tasks must not read from one socket.
         let upload = self.upload.take().filter(|upload| !upload.has_ended());

@@ -550,11 +550,25 @@ impl Exchange<'_, '_> {
         self.client.write(out, 0, now()).await.0
     }
 
-    /// Passes the answer on: the head, what came with it, and the rest as it comes.
+    /// Passes the answer on, and makes sure that the client notices if it was cut.
     async fn pass_on(&mut self, lease: &mut Lease, answer: Answer) -> Result<Passed, Fault> {
+        let framing = framing_for_client(answer.head.framing, self.request.head.version);
+        let result = self.pass_on_in(framing, lease, answer).await;
+        if result.is_err() && framing == BodyFraming::UntilClose {
+            self.client.must_reset.set(true);
+        }
+        result
+    }
+
+    /// Passes the answer on in this framing: the head, what came with it, and the rest as it comes.
+    async fn pass_on_in(
+        &mut self,
+        framing: BodyFraming,
+        lease: &mut Lease,
+        answer: Answer,
+    ) -> Result<Passed, Fault> {
         let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
-        let framing = framing_for_client(head.framing, version);
         let goes_on = self.request.head.keep_alive
             && self.client.may_persist
             && !self.state.draining.get()
