@@ -24,18 +24,23 @@ impl<T> SplitCell<T> {
         Self(Rc::new(UnsafeCell::new(value)))
     }
 
-    /// The cell as monoio's split halves hold it.
-    #[must_use]
-    pub fn shared(&self) -> Rc<UnsafeCell<T>> {
-        Rc::clone(&self.0)
+    /// What `begin` makes of the value: an operation in flight, for the methods that take `&mut T`
+    /// to begin one. Whatever it returns must not touch the value any more.
+    ///
+    /// monoio's `OwnedWriteHalf` would do the same but for its `Drop`, which ends the sending
+    /// direction: made for one write, it let a connection write once.
+    pub fn begin<'a, R>(&'a self, begin: impl FnOnce(&'a mut T) -> R) -> R {
+        // SAFETY: `Rc` keeps this on one thread, and the methods called here neither call back nor
+        // hand the reference on, so no two references to the value are in use at a time.
+        begin(unsafe { &mut *self.0.get() })
     }
 
     /// The value, for calls that take `&T`.
     #[must_use]
     pub fn get(&self) -> &T {
-        // SAFETY: `Rc` keeps this on one thread. The only `&mut T` are made inside monoio's split
-        // halves for the length of a call that copies the descriptor; they change nothing that a
-        // reader through this reference sees.
+        // SAFETY: `Rc` keeps this on one thread. The only `&mut T` are made in `begin` for the
+        // length of a call that copies the descriptor; they change nothing that a reader through
+        // this reference sees.
         unsafe { &*self.0.get() }
     }
 }
