@@ -1,13 +1,17 @@
 //! The command line: what each command does, and with which exit code it ends.
 //!
 //! Owns the words that people type and read; what commands do is in the layers below. The only
-//! layer that knows both planes, so it ties the shards to the process around them ([`run`]).
+//! layer that knows both planes, so it ties the shards to the process around them ([`gateway`]).
 
 mod arguments;
+mod demo;
 mod doctor;
 mod echo;
 mod exit;
+mod gateway;
 mod pages;
+mod routes;
+mod run;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -15,6 +19,8 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::Parser as _;
 pub use exit::Exit;
+
+use crate::settings::Diagnostics;
 
 /// Runs the command that the arguments name.
 #[must_use]
@@ -25,12 +31,16 @@ pub fn main() -> ExitCode {
 
 fn perform(command: Command) -> Exit {
     match command {
+        Command::Demo(options) => demo::perform(&options),
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => run::check(&options),
+        Command::Routes(options) => routes::perform(&options),
         Command::Echo(options) => echo::run(options.listen, &options.cores),
         Command::Doctor(options) => doctor::perform(&options),
         Command::Version => print(&pages::version()),
         Command::Completions(options) => print(&pages::completions(options.shell)),
         Command::Man(options) => pages::man(&options),
-        _ => Exit::Failed,
+        Command::Schema => print(&pages::schema()),
     }
 }
 
@@ -47,6 +57,12 @@ fn print(text: &str) -> Exit {
 fn fail(reason: &str) -> Exit {
     complain(reason);
     Exit::Failed
+}
+
+/// Says on standard error what is wrong with a boot file.
+fn refuse(mistakes: &Diagnostics) -> Exit {
+    let _ = io::stderr().lock().write_all(mistakes.render().as_bytes());
+    Exit::Refused
 }
 
 /// Writes a line to standard error; nothing can be done where that fails.

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::arguments::{Arguments, ManOptions};
 use super::{Exit, fail, print};
+use crate::settings;
 
 /// Version, target and profile, one `name: value` per line.
 pub(super) fn version() -> String {
@@ -19,6 +20,11 @@ pub(super) fn version() -> String {
         std::env::consts::ARCH,
         std::env::consts::OS,
     )
+}
+
+/// The JSON Schema of the boot file.
+pub(super) fn schema() -> String {
+    format!("{:#}\n", settings::json_schema())
 }
 
 /// Completions for `shell`.

@@ -30,6 +30,7 @@ mod systemd;
 mod target_watch;
 #[cfg(test)]
 mod target_watch_tests;
+mod targets;
 mod watch;
 
 pub use configuration::{Configuration, ShardPlace};

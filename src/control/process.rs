@@ -23,9 +23,10 @@ use super::signals::{Asked, Signals};
 use super::status::{Phase, Status};
 use super::successor::Program;
 use super::systemd::{Systemd, monotonic_us};
+use super::targets::Targets;
 use super::watch::Watch;
 use crate::base::Nanos;
-use crate::coord::{DrainedListeners, ShardGear, ShardMessage, TargetBoard};
+use crate::coord::{DrainedListeners, ShardGear, ShardMessage};
 use crate::observe::Metrics;
 use crate::{rt, sys};
 
@@ -168,10 +169,12 @@ impl Process {
             ShardGear { sockets, access_log }
         });
         let gear = gear.collect();
-        let targets = Arc::new(TargetBoard::new());
-        let shards =
-            Shards::start(&configuration.shards, &plan, gear, &metrics, &targets, &mut start_shard)
-                .map_err(|error| RunError::Start(error.to_string()))?;
+        let mut targets = Targets::new();
+        targets.watch(&configuration.model.target_groups).await;
+        let (places, board) = (&configuration.shards, Arc::clone(targets.board()));
+        let shards = Shards::start(places, &plan, gear, &metrics, &board, &mut start_shard)
+            .map_err(|error| RunError::Start(error.to_string()))?;
+        targets.tell(shards.publisher());
         listeners.commit(change);
         drop(logs.commit(log));
 
@@ -195,6 +198,7 @@ impl Process {
             logs: Arc::clone(&logs),
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
+            targets,
         }));
         let events = mpsc::channel(EVENTS_CAPACITY);
         let view = AdminView {
@@ -203,7 +207,7 @@ impl Process {
             reloader: Arc::clone(&reloader),
             in_force: Arc::clone(&in_force),
             logs: Arc::clone(&logs),
-            targets,
+            targets: board,
             shards: shards.counters(),
             events: events.0.clone(),
         };
@@ -429,6 +433,9 @@ impl Process {
         // A reload that is still waiting for shards keeps its files: the process ends all the same.
         if let Ok(reloader) = self.reloader.try_lock() {
             reloader.listeners.remove_files();
+        }
+        if let Some(admin) = &self.admin {
+            admin.remove_file();
         }
         if let Some(path) = &self.pid_file {
             let is_ours = fs::read_to_string(path)

@@ -15,6 +15,7 @@ use super::listeners::{ListenError, Listeners};
 use super::logs::Logs;
 use super::sockets::shown;
 use super::status::Status;
+use super::targets::Targets;
 use crate::coord::{PublishError, Publisher, ShardGear};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
@@ -47,6 +48,7 @@ pub(crate) struct Reloader {
     pub(crate) logs: Arc<Logs>,
     pub(crate) status: Arc<Status>,
     pub(crate) in_force: Arc<Mutex<InForce>>,
+    pub(crate) targets: Targets,
 }
 
 /// A reload that is in force.
@@ -110,11 +112,17 @@ impl Reloader {
             let access_log = self.logs.sink(&log);
             ShardGear { sockets, access_log }
         });
-        match self.publisher.publish_with(plan, gear.collect()).await {
+        let gear = gear.collect();
+        self.targets.watch(&configuration.model.target_groups).await;
+        match self.publisher.publish_with(plan, gear).await {
             Ok(()) => {}
             // It is in force: a shard that has not said so adopts it when it reads its mail.
             Err(error @ PublishError::NotAdopted { .. }) => tracing::error!("{error}"),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let before = self.configuration();
+                self.targets.watch(&before.model.target_groups).await;
+                return Err(error.into());
+            }
         }
         self.listeners.commit(change);
         if let Some(old) = self.logs.commit(log) {
@@ -122,6 +130,12 @@ impl Reloader {
             tokio::task::spawn_blocking(move || old.close());
         }
         Ok(Reloaded { epoch, needs_restart: self.enter(configuration) })
+    }
+
+    /// The configuration in force.
+    fn configuration(&self) -> Arc<Configuration> {
+        let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&in_force.configuration)
     }
 
     /// Reads and compiles on another thread: a hundred thousand routes take a while, and the side

@@ -20,7 +20,7 @@ use crate::rt;
 
 /// Starts a shard's thread. Returns once the shard accepts connections, or with the reason why it
 /// cannot; the thread's own answer says why it ended, if it was not told to.
-pub type StartShard = Box<dyn FnMut(ShardSeat) -> io::Result<JoinHandle<Result<(), String>>>>;
+pub type StartShard = Box<dyn FnMut(ShardSeat) -> io::Result<JoinHandle<io::Result<()>>>>;
 
 /// Everything that a shard is started with.
 #[derive(Debug)]
@@ -103,10 +103,10 @@ impl Shards {
         Ok(shards)
     }
 
-    fn watch(&mut self, index: u16, thread: JoinHandle<Result<(), String>>) {
+    fn watch(&mut self, index: u16, thread: JoinHandle<io::Result<()>>) {
         self.ends.spawn_blocking(move || {
-            let end = thread.join().unwrap_or_else(|_| Err("it panicked".to_owned()));
-            (index, end)
+            let end = thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
+            (index, end.map_err(|error| error.to_string()))
         });
     }
 

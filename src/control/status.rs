@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Not every shard has adopted the first plan.
     Starting = 0,
     /// Requests are served.

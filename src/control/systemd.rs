@@ -63,10 +63,10 @@ impl Systemd {
     }
 
     fn send(&self, state: &str) {
-        if let Some((socket, address)) = &self.notify {
-            if let Err(error) = socket.send_to_addr(state.as_bytes(), address) {
-                tracing::debug!(%error, "systemd cannot be told");
-            }
+        if let Some((socket, address)) = &self.notify
+            && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
+        {
+            tracing::debug!(%error, "systemd cannot be told");
         }
     }
 }

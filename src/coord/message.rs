@@ -24,7 +24,7 @@ pub enum ShardMessage {
         /// The plan of the new epoch.
         plan: Arc<Plan>,
         /// What the side thread has opened for this shard.
-        gear: ShardGear,
+        gear: Box<ShardGear>,
         /// Answered when all is ready, or with a refusal.
         ack: Ack,
     },

@@ -169,7 +169,7 @@ impl Attempt<'_> {
             sender
                 .try_send_control(ShardMessage::Prepare {
                     plan: Arc::clone(plan),
-                    gear: gear.next().unwrap_or_default(),
+                    gear: gear.next().map(Box::new).unwrap_or_default(),
                     ack,
                 })
                 .map_err(|_| PublishError::Unreachable { shard, epoch })?;
@@ -304,7 +304,7 @@ mod tests {
         fn read_mail(&mut self) {
             while let Some(message) = self.mail.pop() {
                 match message {
-                    ShardMessage::Prepare { plan, ack } => match self.manner {
+                    ShardMessage::Prepare { plan, ack, .. } => match self.manner {
                         Manner::Prepares => {
                             self.prepared = Some(plan.epoch);
                             ack.done();

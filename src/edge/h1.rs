@@ -216,6 +216,7 @@ impl Http1 {
             awaits_continue: work.head.expect_continue,
             bytes_max: limits.body_bytes_max,
             fate: BodyFate::Untouched,
+            chunked_bytes: 0,
         };
         let requests_max = limits.requests_per_connection_max;
         let client = Client {

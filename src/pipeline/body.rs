@@ -24,6 +24,8 @@ pub struct RequestBody<'r> {
     pub(crate) bytes_max: u64,
     /// What has become of it.
     pub(crate) fate: BodyFate,
+    /// Payload of a chunked body that was sent on.
+    pub(crate) chunked_bytes: u64,
 }
 
 /// What has become of a request's body.
@@ -52,6 +54,9 @@ impl RequestBody<'_> {
     /// Whether an answer that does not read the body may keep the connection: the rest is short
     /// enough to be thrown away, and surely comes.
     pub(crate) fn is_cheap_to_discard(&self) -> bool {
+        if !matches!(self.fate, BodyFate::Untouched) {
+            return false; // part of it went elsewhere
+        }
         match self.framing {
             BodyFraming::None => true,
             BodyFraming::Length(length) => {
@@ -69,6 +74,14 @@ impl RequestBody<'_> {
         let mut decoder = ChunkedDecoder::new();
         let decoded = decoder.decode(&mut scratch).ok()?;
         decoded.done.then_some(decoded.consumed_bytes)
+    }
+
+    /// How long the body was: as declared, or as counted.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        match self.framing {
+            BodyFraming::Length(length) => length,
+            _ => self.chunked_bytes,
+        }
     }
 
     /// Refuses a body that is declared longer than the route allows.

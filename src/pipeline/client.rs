@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::request::Request;
 use crate::base::{Fault, Nanos};
 use crate::model::Listener;
+use crate::proto::FieldName;
 use crate::rt::{Deadline, Peer, Stream, now};
 
 /// What all connections of one listener have in common.
@@ -72,6 +74,33 @@ impl Client<'_> {
             Peer::Tcp(address) => address.ip().to_canonical(),
             Peer::Unix => IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
+    }
+
+    /// The address that the request came from at first: the peer's, or, where trusted proxies
+    /// passed it on, the last one in `X-Forwarded-For` that is not a trusted proxy's.
+    #[must_use]
+    pub fn source_ip(&self, request: &Request<'_>) -> Option<IpAddr> {
+        let Peer::Tcp(_) = self.peer else {
+            return None;
+        };
+        let mut source = self.ip();
+        if !self.listener.trusts(source) {
+            return Some(source);
+        }
+        let lines = request.head.fields.iter().rev();
+        for field in lines.filter(|field| field.known == FieldName::XForwardedFor) {
+            for element in field.value.of(request.bytes).rsplit(|byte| *byte == b',') {
+                let text = std::str::from_utf8(element.trim_ascii()).ok();
+                let Some(ip) = text.and_then(|text| text.parse::<IpAddr>().ok()) else {
+                    return Some(source);
+                };
+                source = ip.to_canonical();
+                if !self.listener.trusts(source) {
+                    return Some(source);
+                }
+            }
+        }
+        Some(source)
     }
 
     /// Writes `buffer[start..]` whole. [`Fault::ClientGone`] if the client went away, or took

@@ -21,6 +21,7 @@ use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
 use crate::base::{Fault, Nanos};
 use crate::model::{Balance, HashKey};
+use crate::observe::{GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::{
     BodyFraming, ChunkedDecoder, FieldName, HeadLimits, HeadScanner, ResponseHead, Version,
@@ -132,15 +133,23 @@ impl Exchange<'_, '_> {
         let mut at = self.request.started;
         let mut retries_count = 0;
         loop {
-            let mut lease = group.lease(at, hash, &tried)?;
+            let mut lease = group.lease(at, hash, &tried).inspect_err(|fault| {
+                if *fault == Fault::CircuitOpen {
+                    self.recorder().circuit_opened();
+                }
+            })?;
+            self.recorder().request_sent();
             let failure = match self.try_target(&lease, at).await {
-                Ok(answer) if !self.is_unwanted(&group, &answer) => return Ok((lease, answer, at)),
                 Ok(answer) => {
+                    let status = answer.head.status;
+                    self.attempt_ended(Ok(status), answer.came.since(at), retries_count);
                     // A 502, 503 or 504 that the group's settings say to try elsewhere.
-                    if !group.may_retry(answer.came, retries_count) {
+                    if !self.is_unwanted(&group, &answer)
+                        || !self.may_retry(&group, answer.came, retries_count)
+                    {
                         return Ok((lease, answer, at));
                     }
-                    lease.report(Outcome::Answered(answer.head.status), answer.came);
+                    lease.report(Outcome::Answered(status), answer.came);
                     tried.push(lease.target());
                     (at, retries_count) = (answer.came, retries_count + 1);
                     self.state.put_response_head(answer.head);
@@ -148,14 +157,34 @@ impl Exchange<'_, '_> {
                 }
                 Err(failure) => failure,
             };
-            at = now();
+            let failed = now();
+            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), retries_count);
+            at = failed;
             lease.report(failure.outcome, at);
-            if !self.may_send_again(failure.stage) || !group.may_retry(at, retries_count) {
+            if !self.may_send_again(failure.stage) || !self.may_retry(&group, at, retries_count) {
                 return Err(failure.fault);
             }
             tried.push(lease.target());
             retries_count += 1;
         }
+    }
+
+    fn recorder(&self) -> &GroupRecorder {
+        self.plan.recorder.group(self.proxy.group)
+    }
+
+    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, retries: u32) {
+        let recorder = self.recorder();
+        recorder.request_settled();
+        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry: retries > 0 });
+    }
+
+    fn may_retry(&self, group: &Group, at: Nanos, retries_count: u32) -> bool {
+        let may = group.may_retry(at, retries_count);
+        if !may {
+            self.recorder().retry_denied();
+        }
+        may
     }
 
     /// What a consistent hash is taken over, hashed; 0 where the group does not ask.
@@ -196,7 +225,7 @@ impl Exchange<'_, '_> {
     /// One try: on an idle connection, and if that turns out to have been closed, on a new one.
     async fn try_target(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
         if let Some(connection) = lease.idle_connection() {
-            self.plan.recorder.group(self.proxy.group).connection_reused();
+            self.recorder().connection_reused();
             match self.send(lease, connection, at).await {
                 Err(failure)
                     if failure.outcome == Outcome::Reset
@@ -215,7 +244,7 @@ impl Exchange<'_, '_> {
             },
             stage: TryStage::NotSent,
         })?;
-        self.plan.recorder.group(self.proxy.group).connection_opened();
+        self.recorder().connection_opened();
         self.send(lease, connection, at).await
     }
 
@@ -304,6 +333,7 @@ impl Exchange<'_, '_> {
             return Err(Fault::BodyTooLarge);
         }
         append_chunk(wire, &scratch[..decoded.payload_bytes]);
+        self.body.chunked_bytes = decoded.payload_bytes as u64;
         self.state.body_buffers.put(scratch);
         if decoded.done {
             append_last_chunk(wire, decoder.trailers());
@@ -496,6 +526,7 @@ impl Exchange<'_, '_> {
         let Some(upload) = upload else {
             return true;
         };
+        self.body.chunked_bytes += upload.payload_bytes();
         if upload.state() == UploadState::Running {
             // The answer is complete, the upload is not: throw the rest away for a while, so that
             // closing does not take the answer from the client, then close.
@@ -563,6 +594,7 @@ impl BodyRelay<'_, '_, '_> {
     async fn length(&mut self, first: &[u8], length: u64) -> Result<bool, Fault> {
         let first_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(first.len());
         self.exchange.out.extend_from_slice(&first[..first_bytes]);
+        self.answer_bytes += first_bytes as u64;
         self.flush().await?;
         let mut left = length - first_bytes as u64;
         let clean = first_bytes == first.len();
@@ -573,6 +605,7 @@ impl BodyRelay<'_, '_, '_> {
             let surplus = buffer.len() > count;
             buffer.truncate(count);
             left -= count as u64;
+            self.answer_bytes += count as u64;
             self.write(buffer, 0).await?;
             if surplus {
                 return Ok(false);
@@ -588,6 +621,7 @@ impl BodyRelay<'_, '_, '_> {
         let mut decoded = decoder.decode(first).map_err(|_| Fault::BadUpstreamAnswer)?;
         let mut surplus = first.len() > decoded.consumed_bytes;
         append_payload(self.exchange.out, &first[..decoded.payload_bytes], as_chunks);
+        self.answer_bytes += decoded.payload_bytes as u64;
         if decoded.done && as_chunks {
             append_last_chunk(self.exchange.out, decoder.trailers());
         }
@@ -600,6 +634,7 @@ impl BodyRelay<'_, '_, '_> {
             decoded = decoder.decode(raw).map_err(|_| Fault::BadUpstreamAnswer)?;
             surplus = raw.len() > decoded.consumed_bytes;
             buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
+            self.answer_bytes += decoded.payload_bytes as u64;
             let mut start = CHUNK_HEAD_ROOM;
             if as_chunks && decoded.payload_bytes > 0 {
                 start = frame_chunk(&mut buffer, decoded.payload_bytes);
@@ -616,12 +651,14 @@ impl BodyRelay<'_, '_, '_> {
     async fn until_close(&mut self, first: &[u8], framing: BodyFraming) -> Result<bool, Fault> {
         let as_chunks = framing == BodyFraming::Chunked;
         append_payload(self.exchange.out, first, as_chunks);
+        self.answer_bytes += first.len() as u64;
         self.flush().await?;
         loop {
             let mut buffer = self.exchange.state.body_buffers.take();
             buffer.resize(CHUNK_HEAD_ROOM, 0);
             let Some(mut buffer) = self.read_or_end(buffer, CHUNK_HEAD_ROOM).await? else { break };
             let payload_bytes = buffer.len() - CHUNK_HEAD_ROOM;
+            self.answer_bytes += payload_bytes as u64;
             let mut start = CHUNK_HEAD_ROOM;
             if as_chunks {
                 start = frame_chunk(&mut buffer, payload_bytes);
@@ -638,7 +675,6 @@ impl BodyRelay<'_, '_, '_> {
     /// Sends what is in `out`, and leaves it empty.
     async fn flush(&mut self) -> Result<(), Fault> {
         let out = std::mem::take(self.exchange.out);
-        self.answer_bytes += out.len() as u64;
         let (result, out) = self.exchange.client.write(out, 0, self.at).await;
         *self.exchange.out = out;
         self.exchange.out.clear();
@@ -647,7 +683,6 @@ impl BodyRelay<'_, '_, '_> {
     }
 
     async fn write(&mut self, buffer: Vec<u8>, start: usize) -> Result<(), Fault> {
-        self.answer_bytes += (buffer.len() - start) as u64;
         let (result, buffer) = self.exchange.client.write(buffer, start, self.at).await;
         self.exchange.state.body_buffers.put(buffer);
         self.at = now();
@@ -679,6 +714,18 @@ impl BodyRelay<'_, '_, '_> {
             }
             Err(_) => Err(Fault::UpstreamReset),
         }
+    }
+}
+
+/// What a failed try counts as.
+fn failure_kind(outcome: Outcome) -> UpstreamFailure {
+    match outcome {
+        Outcome::ConnectFailed => UpstreamFailure::Connect,
+        Outcome::ConnectTimeout => UpstreamFailure::ConnectTimeout,
+        Outcome::Reset => UpstreamFailure::Reset,
+        Outcome::Timeout => UpstreamFailure::Timeout,
+        Outcome::BadAnswer => UpstreamFailure::BadAnswer,
+        Outcome::Abandoned | Outcome::Answered(_) => UpstreamFailure::Abandoned,
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) fn write_number_line(out: &mut Vec<u8>, name: &[u8], value: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the whole answer for a fault. `has_body` is false in answer to HEAD.
+/// Appends the whole answer for a fault; returns the length of its body. `has_body` is false in
+/// answer to HEAD.
 pub(crate) fn write_fault(
     out: &mut Vec<u8>,
     fault: Fault,
@@ -66,7 +67,7 @@ pub(crate) fn write_fault(
     persistence: Persistence,
     has_body: bool,
     http_date: &[u8; 29],
-) {
+) -> usize {
     let status = fault.status();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
@@ -76,19 +77,25 @@ pub(crate) fn write_fault(
     out.extend_from_slice(http_date);
     out.extend_from_slice(b"\r\n");
     let message = fault_message(fault);
-    write_number_line(out, b"content-length", message.len() as u64 + 14);
+    let body_bytes = message.len() + BODY_FRAME_BYTES;
+    write_number_line(out, b"content-length", body_bytes as u64);
     if let Fault::Throttled { retry_after_ms, .. } = fault {
         write_number_line(out, b"retry-after", u64::from(retry_after_ms.div_ceil(1_000).max(1)));
     }
     write_request_id(out, id);
     out.extend_from_slice(persistence.line());
     out.extend_from_slice(b"\r\n");
-    if has_body {
-        out.extend_from_slice(b"{\"message\":\"");
-        out.extend_from_slice(message.as_bytes());
-        out.extend_from_slice(b"\"}");
+    if !has_body {
+        return 0;
     }
+    out.extend_from_slice(b"{\"message\":\"");
+    out.extend_from_slice(message.as_bytes());
+    out.extend_from_slice(b"\"}");
+    body_bytes
 }
+
+/// Bytes of a fault's body around its message.
+const BODY_FRAME_BYTES: usize = r#"{"message":""}"#.len();
 
 /// Appends a fixed answer.
 pub(crate) fn write_mock(
@@ -126,13 +133,25 @@ pub(crate) fn write_redirect(
     out.push(b' ');
     out.extend_from_slice(reason_phrase(redirect.status).as_bytes());
     out.extend_from_slice(b"\r\nlocation: ");
+    let start = out.len();
     write_template(out, &redirect.location, request, spans, routed_path);
+    collapse_leading_slashes(out, start);
     out.extend_from_slice(b"\r\ncontent-length: 0\r\ndate: ");
     out.extend_from_slice(http_date);
     out.extend_from_slice(b"\r\n");
     write_request_id(out, request.id);
     out.extend_from_slice(persistence.line());
     out.extend_from_slice(b"\r\n");
+}
+
+/// A location that begins with two slashes would name another host (RFC 3986 section 4.2): a client
+/// that asks for `//evil.example` must not be sent there.
+fn collapse_leading_slashes(out: &mut Vec<u8>, start: usize) {
+    let is_slash = |byte: &&u8| **byte == b'/' || **byte == b'\\';
+    let slashes_count = out[start..].iter().take_while(is_slash).count();
+    if slashes_count > 1 {
+        out.drain(start + 1..start + slashes_count);
+    }
 }
 
 /// Appends a compiled template. What it takes from the request was checked by the parser: a path,
@@ -166,7 +185,7 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
 
 /// What the client is told. AWS's own words where AWS has them (BEHAVIOUR: HTTP API errors), else
 /// what is wrong with the message.
-fn fault_message(fault: Fault) -> &'static str {
+pub(crate) fn fault_message(fault: Fault) -> &'static str {
     match fault {
         Fault::BadRequestLine => "Bad Request: malformed request line",
         Fault::BadHeader => "Bad Request: malformed header field",
@@ -261,6 +280,17 @@ mod tests {
     #[test]
     fn answers_to_head_have_no_body() {
         assert!(fault_text(Fault::NotFound, false).ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_location_never_begins_with_two_slashes() {
+        for (location, expected) in
+            [("//evil.example/a", "/evil.example/a"), ("/\\evil", "/evil"), ("/a//b", "/a//b")]
+        {
+            let mut out = format!("location: {location}").into_bytes();
+            collapse_leading_slashes(&mut out, 10);
+            assert_eq!(out, format!("location: {expected}").into_bytes());
+        }
     }
 
     #[test]

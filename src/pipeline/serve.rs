@@ -7,12 +7,17 @@ use super::body::RequestBody;
 use super::client::Client;
 use super::exchange::{Exchange, Relayed};
 use super::request::Request;
-use super::respond::{Persistence, write_fault, write_mock, write_redirect, write_request_id};
+use super::respond::{
+    Persistence, fault_message, write_fault, write_mock, write_redirect, write_request_id,
+};
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
 use crate::coord::Decision;
 use crate::observe::RequestEnd;
+use crate::observe::access_log::AccessRecord;
 use crate::plan::{HostMatch, IntegrationPlan, PathSpans, RoutePlan};
+use crate::proto::FieldName;
+use crate::proto::uri::{PathForm, normalise_path};
 use crate::rt::now;
 
 /// The order of the phases, for the test that pins it and for the documentation.
@@ -43,7 +48,8 @@ pub async fn serve(
         Ok(answered) => answered,
         Err(fault) => refuse(state, client, request, body, out, fault),
     };
-    record(&plan, client, request, &log, &answered);
+    let request_bytes = body.received_bytes();
+    record(state, &plan, client, request, request_bytes, &log, &answered);
     Served { goes_on: answered.goes_on, ended: answered.ended }
 }
 
@@ -78,7 +84,9 @@ async fn phases(
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
     }
-    let matched = route(plan, request, log)?;
+    let mut normal_path = Vec::new(); // allocates only for a path that is not normal
+    let path = normalise(request, &mut normal_path)?;
+    let matched = route(plan, request, path, log)?;
     body.bytes_max = matched.route.body_bytes_max;
     body.check_length()?;
     throttle(plan, matched.route, request.started)?;
@@ -86,17 +94,16 @@ async fn phases(
         IntegrationPlan::Mock(mock) => {
             let (goes_on, persistence) = persistence(state, client, request, body);
             let has_body = request.head.method != Method::Head;
-            let before = out.len();
             let date = state.http_date();
             write_mock(out, mock, request.id, persistence, has_body, &date);
-            Ok(made_here(request, mock.status, goes_on, out.len() - before))
+            let body_bytes = if has_body { mock.body.len() } else { 0 };
+            Ok(made_here(request, mock.status, goes_on, body_bytes))
         }
         IntegrationPlan::Redirect(redirect) => {
             let (goes_on, persistence) = persistence(state, client, request, body);
-            let before = out.len();
             let (spans, path, date) = (&matched.spans, matched.path, state.http_date());
             write_redirect(out, redirect, request, spans, path, persistence, &date);
-            Ok(made_here(request, redirect.status, goes_on, out.len() - before))
+            Ok(made_here(request, redirect.status, goes_on, 0))
         }
         IntegrationPlan::Proxy(proxy) => {
             let mut exchange = Exchange {
@@ -115,6 +122,20 @@ async fn phases(
     }
 }
 
+/// The path that routes are looked up by and that targets see: in its normal form, so that no
+/// spelling of a path reaches a target by another route than the path itself.
+fn normalise<'m>(request: &Request<'m>, normal_path: &'m mut Vec<u8>) -> Result<&'m [u8], Fault> {
+    let path = request.path();
+    if path.is_empty() {
+        return Ok(b"/"); // an absolute-form target may have none
+    }
+    match normalise_path(path, normal_path) {
+        PathForm::AsReceived => Ok(path),
+        PathForm::Rewritten => Ok(normal_path),
+        PathForm::Refused => Err(Fault::BadTarget),
+    }
+}
+
 /// The route that takes a request, with the parameters of its path.
 struct Matched<'m> {
     route: &'m RoutePlan,
@@ -126,12 +147,12 @@ struct Matched<'m> {
 fn route<'m>(
     plan: &'m ShardPlan,
     request: &Request<'m>,
+    path: &'m [u8],
     log: &mut Log,
 ) -> Result<Matched<'m>, Fault> {
-    if request.head.method == Method::Trace {
+    if matches!(request.head.method, Method::Trace | Method::Connect) {
         return Err(Fault::NotImplemented);
     }
-    let path = request.path();
     let (stage_index, prefix_bytes) = match plan.plan.hosts.find(request.authority(), path) {
         HostMatch::Found { stage_index, prefix_bytes } => (stage_index, prefix_bytes),
         HostMatch::NoHost => return Err(Fault::MisdirectedRequest),
@@ -201,7 +222,6 @@ fn answer_options(
     out: &mut Vec<u8>,
 ) -> Answered {
     let (goes_on, persistence) = persistence(state, client, request, body);
-    let before = out.len();
     out.extend_from_slice(b"HTTP/1.1 204 No Content\r\nallow: ");
     out.extend_from_slice(b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\ndate: ");
     out.extend_from_slice(&state.http_date());
@@ -209,7 +229,7 @@ fn answer_options(
     write_request_id(out, request.id);
     out.extend_from_slice(persistence.line());
     out.extend_from_slice(b"\r\n");
-    made_here(request, 204, goes_on, out.len() - before)
+    made_here(request, 204, goes_on, 0)
 }
 
 /// Answers with a fault, unless an answer has begun or nobody is there to read it.
@@ -224,18 +244,17 @@ fn refuse(
     let (may_go_on, _) = persistence(state, client, request, body);
     let is_late = client.answer_started.get() || fault == Fault::ClientGone;
     let goes_on = may_go_on && !is_late && !fault.closes_connection();
-    let before = out.len();
+    let mut body_bytes = 0;
     if !is_late {
         let persistence = Persistence::of(request.head.version, goes_on);
         let has_body = request.head.method != Method::Head;
-        write_fault(out, fault, request.id, persistence, has_body, &state.http_date());
+        body_bytes = write_fault(out, fault, request.id, persistence, has_body, &state.http_date());
     }
     let ended = if fault_waited(fault) { now() } else { request.started };
-    let answer_bytes = out.len() - before;
     Answered {
         fault: Some(fault),
         ended,
-        ..made_here(request, fault.status(), goes_on, answer_bytes)
+        ..made_here(request, fault.status(), goes_on, body_bytes)
     }
 }
 
@@ -251,27 +270,60 @@ fn fault_waited(fault: Fault) -> bool {
         )
 }
 
+/// Counts the request, and writes its line of the access log.
 fn record(
+    state: &ShardState,
     plan: &ShardPlan,
     client: &Client<'_>,
     request: &Request<'_>,
+    request_bytes: u64,
     log: &Log,
     answered: &Answered,
 ) {
     let stage = log.stage_index.and_then(|index| plan.plan.stages.get(index as usize));
     let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
+    let latency = answered.ended.since(request.started);
     plan.recorder.request_ended(&RequestEnd {
         route: route.map(|route| route.slot),
         stage: log.stage_index,
         status: answered.status,
         fault: answered.fault,
-        latency: answered.ended.since(request.started),
+        latency,
         upstream: answered.upstream,
-        request_bytes: request.bytes.len() as u64,
+        request_bytes,
         answer_bytes: answered.answer_bytes,
         is_tunnel: answered.is_tunnel,
     });
-    let _ = client;
+    let (Some(format), Some(sink)) = (&plan.log_format, &mut *state.access_log.borrow_mut()) else {
+        return;
+    };
+    let (head, bytes) = (request.head, request.bytes);
+    let query = request.query();
+    let record = AccessRecord {
+        request_id: request.id,
+        connection_id: None,
+        source_ip: client.source_ip(request),
+        method: head.method_token.of(bytes),
+        path: request.path(),
+        query: query.strip_prefix(b"?"),
+        protocol: head.version.as_str(),
+        host: request.authority(),
+        user_agent: head.field(FieldName::UserAgent).map(|field| field.value.of(bytes)),
+        api_id: stage.map(|stage| &*stage.api_id),
+        stage: stage.map(|stage| &*stage.stage_name),
+        route_key: route.map(|route| &*route.key),
+        status: answered.status,
+        request_bytes,
+        response_bytes: answered.answer_bytes,
+        request_time_unix_ms: state.unix_millis_at(request.started),
+        latency,
+        integration_latency: answered.upstream,
+        integration_status: answered.upstream_status,
+        target: None,
+        fault: answered.fault,
+        error_message: answered.fault.map(fault_message),
+    };
+    sink.line(|line| format.render(&record, line));
 }
 
 impl From<Relayed> for Answered {

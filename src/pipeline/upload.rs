@@ -44,6 +44,7 @@ pub(super) struct Upload {
     state: Cell<UploadState>,
     discards: Cell<bool>,
     surplus: RefCell<Vec<u8>>,
+    payload_bytes: Cell<u64>,
     waiter: Cell<Option<Waker>>,
     has_ended: Cell<bool>,
 }
@@ -52,6 +53,11 @@ impl Upload {
     /// How far it is.
     pub(super) fn state(&self) -> UploadState {
         self.state.get()
+    }
+
+    /// Payload of a chunked body that was sent on.
+    pub(super) fn payload_bytes(&self) -> u64 {
+        self.payload_bytes.get()
     }
 
     /// What was read behind the end of the body: the next request's first bytes.
@@ -109,6 +115,7 @@ impl UploadTask {
             state: Cell::new(UploadState::Running),
             discards: Cell::new(false),
             surplus: RefCell::default(),
+            payload_bytes: Cell::new(0),
             waiter: Cell::new(None),
             has_ended: Cell::new(false),
         });
@@ -188,6 +195,7 @@ impl UploadTask {
             BodyLeft::Chunked { decoder, left_max } => {
                 let decoded = decoder.decode(&mut buffer[CHUNK_HEAD_ROOM..])?;
                 let payload_bytes = decoded.payload_bytes;
+                upload.payload_bytes.set(upload.payload_bytes.get() + payload_bytes as u64);
                 *left_max =
                     left_max.checked_sub(payload_bytes as u64).ok_or(Fault::BodyTooLarge)?;
                 let raw_end = CHUNK_HEAD_ROOM + decoded.consumed_bytes;

@@ -72,7 +72,9 @@ impl Plan {
         })
     }
 
-    fn integration_text(&self, integration: &IntegrationPlan) -> String {
+    /// What answers, in a few words.
+    #[must_use]
+    pub fn integration_text(&self, integration: &IntegrationPlan) -> String {
         match integration {
             IntegrationPlan::Proxy(proxy) => {
                 let group = self.groups.get(proxy.group.0 as usize);

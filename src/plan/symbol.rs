@@ -4,7 +4,7 @@
 //! a pattern's text is UTF-8, which never uses the bytes F5 to FF, and those carry what text
 //! cannot say. `/` is always the separator; a slash inside a segment (`%2F` in a request) is
 //! [`SLASH_IN_SEGMENT`] and never separates. A newcomer would decode the path first and route
-//! `/a%2Fb` like `/a/b`: then a check made on one of them is passed by by the other.
+//! `/a%2Fb` like `/a/b`: then a check that was made for one of them is missed by the other.
 
 use std::cmp::Ordering;
 

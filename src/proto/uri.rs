@@ -84,21 +84,10 @@ pub fn is_valid_host(text: &[u8]) -> bool {
     if let [b'[', address @ .., b']'] = text {
         return std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
     }
-    let mut fine = (1..=HOST_BYTES_MAX).contains(&text.len());
-    let mut label_bytes = 0;
-    for byte in text {
-        match byte {
-            b'.' => {
-                fine &= label_bytes > 0;
-                label_bytes = 0;
-            }
-            byte => {
-                fine &= byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-                label_bytes += 1;
-            }
-        }
-    }
-    fine
+    // Without a branch per byte: every request comes through here.
+    let letters = text.iter().fold(true, |fine, byte| fine & HOST_BYTES[usize::from(*byte)]);
+    let empty_label = text.windows(2).fold(false, |found, pair| found | (pair == b".."));
+    letters && !empty_label && !text.starts_with(b".") && (1..=HOST_BYTES_MAX).contains(&text.len())
 }
 
 /// Whether `text` is `host` or `host:port`, as Host and the absolute form of a target have it.
@@ -241,6 +230,16 @@ static TARGET_BYTES: [bool; 256] = {
                 byte,
                 b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
             );
+        byte += 1;
+    }
+    allowed
+};
+
+static HOST_BYTES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        allowed[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         byte += 1;
     }
     allowed

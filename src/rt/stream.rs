@@ -82,8 +82,8 @@ impl Stream {
         debug_assert!(filled < end, "a read without room would look like end of file");
         let slice = buffer.slice_mut(filled..end);
         let (result, slice) = match &self.0 {
-            Socket::Tcp(cell) => cell.begin(|stream| stream.read(slice)).await,
-            Socket::Unix(cell) => cell.begin(|stream| stream.read(slice)).await,
+            Socket::Tcp(cell) => cell.begin().read(slice).await,
+            Socket::Unix(cell) => cell.begin().read(slice).await,
         };
         (result, slice.into_inner())
     }
@@ -93,8 +93,8 @@ impl Stream {
         let end = buffer.len();
         let slice = buffer.slice(start..end);
         let (result, slice) = match &self.0 {
-            Socket::Tcp(cell) => cell.begin(|stream| stream.write(slice)).await,
-            Socket::Unix(cell) => cell.begin(|stream| stream.write(slice)).await,
+            Socket::Tcp(cell) => cell.begin().write(slice).await,
+            Socket::Unix(cell) => cell.begin().write(slice).await,
         };
         let result = match result {
             Ok(0) if start < end => Err(io::ErrorKind::WriteZero.into()),

@@ -85,3 +85,58 @@ fn parse_unix(path: &str) -> Result<PathBuf, Unformed> {
 
 /// `sun_path` of unix(7), less its final NUL.
 const UNIX_PATH_BYTES_MAX: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Option<TargetAddress> {
+        TargetAddress::parse(text).ok()
+    }
+
+    #[test]
+    fn targets_are_addresses_names_or_sockets() {
+        let socket = |text: &str| TargetAddress::Socket(text.parse().expect("an address"));
+        let name = |host: &str, port| TargetAddress::Name { host: host.into(), port };
+        assert_eq!(target("127.0.0.1:9000"), Some(socket("127.0.0.1:9000")));
+        assert_eq!(target("[::1]:1"), Some(socket("[::1]:1")));
+        assert_eq!(target("API.internal:8080"), Some(name("api.internal", 8_080)));
+        assert_eq!(target("localhost:65535"), Some(name("localhost", 65_535)));
+        assert_eq!(target("unix:/a b"), Some(TargetAddress::Unix("/a b".into())));
+        for text in [
+            "",
+            ":80",
+            "a:",
+            "a:0",
+            "a:+1",
+            "a:65536",
+            "a b:1",
+            "::1",
+            "1.2.3.4",
+            "1.2.3:80",
+            "256.1.1.1:80",
+            "http://a:1",
+            "127.0.0.1:0",
+            "unix:",
+            "unix:a",
+            "unix:/a\0",
+        ] {
+            assert_eq!(target(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn listeners_may_leave_the_port_to_the_kernel() {
+        let listener = |text: &str| ListenerAddress::parse(text).is_ok();
+        assert!(listener("127.0.0.1:0") && listener("[::]:8080") && listener("unix:/run/x.sock"));
+        assert!(!listener("localhost:80") && !listener("8080") && !listener(":8080"));
+    }
+
+    #[test]
+    fn the_path_of_a_socket_fits_its_address() {
+        for (bytes, fits) in [(106, true), (107, true), (108, false)] {
+            let text = format!("unix:/{}", "x".repeat(bytes - 1));
+            assert_eq!(target(&text).is_some(), fits, "{bytes}");
+        }
+    }
+}

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::diagnostics::{Mistake, Span};
-use super::keys::{RawApi, RawMock, RawRedirect, RawRoute};
+use super::keys::{RawApi, RawMock, RawRedirect, RawRoute, RawUpstream};
 use super::listeners::build_throttle;
 use super::reading::{Field, Reading, listed};
 use super::templates::{LocationTemplate, Placeholder};
-use super::unique::{Unique, unknown};
+use super::unique::{Unique, record_unknown};
 use crate::model::{
     Api, Integration, MockIntegration, ProxyIntegration, RedirectIntegration, Route, RouteKey,
     Stage,
@@ -24,11 +24,16 @@ pub(super) struct ApiSpans {
 pub(super) struct Upstreams {
     names: Vec<String>,
     known: HashSet<String>,
+    /// Some upstream has a mistake in its name, so a name that is not known may be that one's.
+    is_incomplete: bool,
 }
 
 impl Upstreams {
-    pub(super) fn new(names: Vec<String>) -> Self {
-        Self { known: names.iter().cloned().collect(), names }
+    pub(super) fn new(raw: &[Field<RawUpstream>]) -> Self {
+        let names = raw.iter().filter_map(|one| one.value.name.as_ref());
+        let names: Vec<_> = names.map(|name| name.value.0.clone()).collect();
+        let is_incomplete = names.len() < raw.len();
+        Self { known: names.iter().cloned().collect(), names, is_incomplete }
     }
 }
 
@@ -41,7 +46,7 @@ pub(super) fn build_apis(
 ) -> (Vec<Api>, Vec<ApiSpans>) {
     let mut names = ApiNames::new();
     let mut built = Vec::new();
-    for Field { value: raw, span, .. } in raw {
+    for Field { value: raw, .. } in raw {
         let id = names.add(&raw, reading);
         let routes = raw.route.map(|routes| routes.value.0).unwrap_or_default();
         let routes = routes.into_iter().filter_map(|route| build_route(route, upstreams, reading));
@@ -56,7 +61,7 @@ pub(super) fn build_apis(
             base_path: raw.base_path.value.0,
             stage,
         };
-        built.push((api, ApiSpans { api: span, routes: route_spans }));
+        built.push((api, ApiSpans { api: name.span, routes: route_spans }));
     }
     built.into_iter().unzip()
 }
@@ -138,8 +143,8 @@ fn build_proxy(
 ) -> Option<ProxyIntegration> {
     let upstream = raw.upstream.as_ref()?;
     let group = &upstream.value.0;
-    if !upstreams.known.contains(group.as_str()) {
-        reading.record(unknown("upstream", group, upstream.span, &upstreams.names));
+    if !upstreams.known.contains(group.as_str()) && !upstreams.is_incomplete {
+        record_unknown("upstream", group, upstream.span, &upstreams.names, reading);
     }
     if let (Some(path), Some(key)) = (&raw.path, &raw.key) {
         check_placeholders(&path.value.placeholders, &[], path.span, key, reading);
@@ -221,9 +226,10 @@ fn check_placeholders(
     reading: &mut Reading<'_>,
 ) {
     let names: Vec<&str> = key.value.parameters().chain(others.iter().copied()).collect();
+    let greedy = key.value.greedy_parameter();
     for placeholder in placeholders {
-        let name = &placeholder.name;
-        if names.contains(&name.as_str()) {
+        let name = placeholder.name.as_str();
+        if names.contains(&name) || greedy.is_some_and(|one| name.strip_suffix('+') == Some(one)) {
             continue;
         }
         let message = format!("the route key has no parameter `{name}`");

@@ -24,10 +24,44 @@ impl From<std::ops::Range<usize>> for Span {
 }
 
 /// A file's name and text.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Source {
-    pub(super) name: Arc<str>,
-    pub(super) text: Arc<str>,
+    name: Arc<str>,
+    text: Arc<str>,
+    /// Byte offset of each line's first byte.
+    lines: Arc<[usize]>,
+}
+
+impl Source {
+    pub(super) fn new(name: &str, text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(offset, _)| offset + 1)).collect();
+        // A caret can be drawn under the end of the text only if a line ends there.
+        let text = if text.ends_with('\n') { text.into() } else { format!("{text}\n").into() };
+        Self { name: name.into(), text, lines }
+    }
+
+    /// Line and column in characters of a byte offset, both from 0.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|&start| start <= offset).saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or_default();
+        let before = self.text.get(start..offset).unwrap_or_default();
+        (line, before.chars().count())
+    }
+
+    /// The lines from that of `start` to that of `end`.
+    fn whole_lines(&self, start: usize, end: usize) -> Span {
+        let (first, last) = (self.position(start).0, self.position(end).0);
+        let begin = self.lines.get(first).copied().unwrap_or_default();
+        let next = self.lines.get(last + 1).copied().unwrap_or(self.text.len());
+        Span { start: begin, end: next.max(begin) }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// One mistake as the reader found it.
@@ -42,8 +76,18 @@ pub(super) struct Mistake {
     pub(super) related: Vec<(Span, String)>,
     /// What would be right.
     pub(super) help: Option<String>,
-    /// It is about something that is not there, which a syntax error elsewhere may explain.
-    pub(super) is_absence: bool,
+    pub(super) cause: Cause,
+}
+
+/// What a mistake may be the effect of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Cause {
+    /// Nothing but itself.
+    Itself,
+    /// A key is not there, which a syntax error elsewhere may explain.
+    AbsentKey,
+    /// A name is not there, which a table whose header has a syntax error may explain.
+    AbsentName,
 }
 
 impl Mistake {
@@ -54,7 +98,7 @@ impl Mistake {
             label: "here".into(),
             related: Vec::new(),
             help: None,
-            is_absence: false,
+            cause: Cause::Itself,
         }
     }
 
@@ -77,8 +121,8 @@ impl Mistake {
         self
     }
 
-    pub(super) fn absence(mut self) -> Self {
-        self.is_absence = true;
+    pub(super) fn cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
         self
     }
 }
@@ -91,8 +135,6 @@ impl Mistake {
 pub struct Diagnostics {
     source: Source,
     mistakes: Vec<Mistake>,
-    /// Byte offset of each line's first byte.
-    lines: Vec<usize>,
 }
 
 /// One mistake for machines.
@@ -110,9 +152,8 @@ impl Diagnostics {
     pub(super) fn new(source: Source, mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by_key(|mistake| mistake.span.map(|span| (span.start, span.end)));
         mistakes.dedup_by(|a, b| a.span == b.span && a.message == b.message);
-        let ends = source.text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-        let lines = std::iter::once(0).chain(ends.map(|(offset, _)| offset + 1)).collect();
-        Self { source, mistakes, lines }
+        debug_assert!(!mistakes.is_empty(), "a file without mistakes has no diagnostics");
+        Self { source, mistakes }
     }
 
     /// How many mistakes there are; at least one.
@@ -125,7 +166,8 @@ impl Diagnostics {
     /// The mistakes for machines, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = Diagnostic> + '_ {
         self.mistakes.iter().map(|mistake| {
-            let (line, column) = mistake.span.map_or((0, 0), |span| self.position(span.start));
+            let place = mistake.span.map(|span| self.source.position(span.start));
+            let (line, column) = place.map_or((0, 0), |(line, column)| (line + 1, column + 1));
             let help = mistake.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
             Diagnostic { line, column, message: format!("{}{help}", mistake.message) }
         })
@@ -136,13 +178,13 @@ impl Diagnostics {
     #[must_use]
     pub fn render(&self) -> String {
         let plain = !std::io::stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some();
-        self.draw(if plain { GraphicalTheme::none() } else { GraphicalTheme::unicode() })
+        self.draw(if plain { plain_theme() } else { GraphicalTheme::unicode() })
     }
 
     fn draw(&self, theme: GraphicalTheme) -> String {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(100)
-            .with_context_lines(0)
+            .with_context_lines(1) // see `Source::read_span`
             .with_primary_span_start();
         let mut text = String::new();
         for mistake in self.mistakes.iter().take(DRAWN_COUNT_MAX) {
@@ -162,19 +204,11 @@ impl Diagnostics {
         }
         text
     }
-
-    /// Line and column of a byte offset, both from 1.
-    fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self.lines.partition_point(|&start| start <= offset);
-        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied();
-        let before = self.source.text.get(start.unwrap_or(0)..offset).unwrap_or_default();
-        (line, before.chars().count() + 1)
-    }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.draw(GraphicalTheme::none()))
+        out.write_str(&self.draw(plain_theme()))
     }
 }
 
@@ -185,6 +219,13 @@ impl fmt::Debug for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// ASCII without colour, and a caret even below a single character.
+fn plain_theme() -> GraphicalTheme {
+    let mut theme = GraphicalTheme::none();
+    theme.characters.underbar = '^';
+    theme
+}
 
 /// One mistake as miette wants to see it.
 struct Report<'a> {
@@ -200,10 +241,28 @@ impl fmt::Debug for Report<'_> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.mistake.span.is_none() {
-            write!(out, "{}: ", self.source.name)?;
+        let (name, message) = (&self.source.name, &self.mistake.message);
+        match self.mistake.span {
+            None => write!(out, "{name}: {message}"),
+            Some(span) if self.drawn_span().is_none() => {
+                let (line, column) = self.source.position(span.start);
+                write!(out, "{name}:{}:{}: {message}", line + 1, column + 1)
+            }
+            Some(_) => out.write_str(message),
         }
-        out.write_str(&self.mistake.message)
+    }
+}
+
+impl Report<'_> {
+    /// The mistake's place, unless a line is too long to draw.
+    fn drawn_span(&self) -> Option<Span> {
+        let span = self.mistake.span?;
+        let is_drawable = |span: &Span| {
+            let line = self.source.whole_lines(span.start, span.start);
+            line.end - line.start <= DRAWN_LINE_BYTES_MAX
+        };
+        let mut spans = self.mistake.related.iter().map(|(span, _)| span).chain([&span]);
+        spans.all(is_drawable).then_some(span)
     }
 }
 
@@ -220,7 +279,8 @@ impl miette::Diagnostic for Report<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let label = |span: Span, text: &str, is_primary: bool| {
-            let place = (span.start, span.end - span.start);
+            let end = span.end.min(self.source.whole_lines(span.start, span.start).end);
+            let place = (span.start, end.saturating_sub(span.start));
             let make = if is_primary {
                 LabeledSpan::new_primary_with_span
             } else {
@@ -228,13 +288,16 @@ impl miette::Diagnostic for Report<'_> {
             };
             make(Some(text.to_owned()), place)
         };
-        let span = self.mistake.span?;
+        let span = self.drawn_span()?;
         let first = std::iter::once(label(span, &self.mistake.label, true));
         let rest = self.mistake.related.iter().map(move |(span, what)| label(*span, what, false));
         Some(Box::new(first.chain(rest)))
     }
 }
 
+/// Gives whole lines and no others, except that a request without context is for the place of the
+/// span itself. Finds them by the index: miette's own search would read the file from
+/// its start for each mistake.
 impl miette::SourceCode for Source {
     fn read_span<'a>(
         &'a self,
@@ -242,14 +305,20 @@ impl miette::SourceCode for Source {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
-        let inner = self.text.as_bytes().read_span(span, lines_before, lines_after)?;
+        let end = span.offset().saturating_add(span.len());
+        if end > self.text.len() {
+            return Err(miette::MietteError::OutOfBounds);
+        }
+        let is_place = lines_before == 0 && lines_after == 0;
+        let shown = self.whole_lines(span.offset(), end.saturating_sub(1).max(span.offset()));
+        let data = self.text.as_bytes().get(shown.start..shown.end).unwrap_or_default();
         Ok(Box::new(miette::MietteSpanContents::new_named(
             self.name.to_string(),
-            inner.data(),
-            *inner.span(),
-            inner.line(),
-            inner.column(),
-            inner.line_count(),
+            data,
+            (shown.start, data.len()).into(),
+            self.position(shown.start).0,
+            if is_place { self.position(span.offset()).1 } else { 0 },
+            self.position(shown.end).0,
         )))
     }
 }
@@ -257,3 +326,5 @@ impl miette::SourceCode for Source {
 /// A file that is no configuration at all can have a mistake on each line; a drawing of them all
 /// would hide the first.
 const DRAWN_COUNT_MAX: usize = 100;
+/// A caret below a longer line would be out of sight; and miette counts columns in 16 bits.
+const DRAWN_LINE_BYTES_MAX: usize = 4_096;

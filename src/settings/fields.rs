@@ -37,8 +37,7 @@ impl TextForm for Pseudonym {
 pub(super) struct HeaderValue(pub(super) String);
 
 impl TextForm for HeaderValue {
-    const EXPECTED: &'static str =
-        "a header value without control characters and without space at its ends";
+    const EXPECTED: &'static str = "a header value without control characters";
 
     fn parse(text: &str) -> Result<Self, Unformed> {
         check_field_value(text).map(|()| Self(text.into()))

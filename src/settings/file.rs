@@ -11,11 +11,13 @@ use super::keys::RawFile;
 use super::listeners::{
     build_access_log, build_forwarding, build_limits, build_listeners, build_throttle,
 };
-use super::process::{Admin, Process, build_admin, build_process};
+use super::process::{Admin, ListenerNames, Process, build_admin, build_process};
 use super::reading::{Node, Reading};
+use super::syntax::merge;
 use super::table::Value;
 use super::upstreams::build_upstreams;
 use crate::model::Model;
+use crate::plan::PlanError;
 
 /// A file without mistakes.
 #[derive(Clone, Debug)]
@@ -27,7 +29,15 @@ pub struct Settings {
     /// What a plan is compiled from.
     pub model: Model,
     source: Source,
+    places: Places,
+}
+
+/// Where what the model has stands in the file.
+#[derive(Clone, Debug, Default)]
+struct Places {
     shards: Span,
+    listeners: Vec<Span>,
+    groups: Vec<Span>,
     apis: Vec<ApiSpans>,
 }
 
@@ -38,7 +48,11 @@ pub enum Place {
     File,
     /// `process.shards`.
     Shards,
-    /// An API.
+    /// A listener: its address.
+    Listener(usize),
+    /// A target group: its name.
+    Group(usize),
+    /// An API: its name.
     Api(usize),
     /// A route of an API: its key.
     Route {
@@ -56,8 +70,7 @@ pub fn load(path: &Path) -> Result<Settings, Diagnostics> {
     let read = std::fs::File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     let unread = |message: String| {
-        let source = Source { name: name.as_str().into(), text: "".into() };
-        Err(Diagnostics::new(source, vec![Mistake::of_file(message)]))
+        Err(Diagnostics::new(Source::new(&name, ""), vec![Mistake::of_file(message)]))
     };
     match read {
         Err(error) => unread(format!("cannot be read: {error}")),
@@ -74,12 +87,11 @@ pub fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Settings, Diagnostics> {
         Ok(text) => parse(name, text),
         Err(error) => {
             let start = error.valid_up_to();
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            let source = Source { name: name.into(), text: text.into() };
+            let text = String::from_utf8_lossy(bytes);
             // What is not UTF-8 is shown as U+FFFD, which takes three bytes.
             let span = Span { start, end: start + char::REPLACEMENT_CHARACTER.len_utf8() };
             let message = "the file is not UTF-8";
-            Err(Diagnostics::new(source, vec![Mistake::new(span, message)]))
+            Err(Diagnostics::new(Source::new(name, &text), vec![Mistake::new(span, message)]))
         }
     }
 }
@@ -90,44 +102,35 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Diagnostics> {
     let value = DeValue::Table(root.into_inner());
     let mut reading = Reading { text, mistakes: Vec::new() };
     let span = Span::default();
-    let node = Node { name: "the file", value: &value, span, bound: None, is_default: false };
-    let settings = RawFile::read(node, &mut reading).map(|raw| {
-        let source = Source { name: name.into(), text: text.into() };
-        build(raw, source, &mut reading)
-    });
-    let mut mistakes = reading.mistakes;
-    if !errors.is_empty() {
-        mistakes.retain(|mistake| !mistake.is_absence);
-    }
-    mistakes.extend(errors.iter().map(|error| {
-        let span = error.span().map_or(Span::default(), Span::from);
-        Mistake::new(span, error.message())
-    }));
+    let node = Node {
+        name: "the file",
+        value: &value,
+        span,
+        bound: None,
+        is_default: false,
+        is_item: false,
+    };
+    let settings = RawFile::read(node, &mut reading)
+        .map(|raw| build(raw, Source::new(name, text), &mut reading));
+    let mistakes = merge(&errors, reading.mistakes, text);
     match settings {
         Some(settings) if mistakes.is_empty() => Ok(settings),
-        _ => {
-            let source = Source { name: name.into(), text: text.into() };
-            Err(Diagnostics::new(source, mistakes))
-        }
+        _ => Err(Diagnostics::new(Source::new(name, text), mistakes)),
     }
 }
 
 fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let shards = raw.process.value.shards.span;
     let listeners = raw.listener.map(|list| list.value.0).unwrap_or_default();
-    // The names of what has mistakes count too, or each use of it would be a mistake of its own.
-    let listener_names = listeners.iter().filter_map(|one| Some(one.value.name.as_ref()?));
-    let listener_names: Vec<_> = listener_names.map(|name| name.value.0.clone()).collect();
-    let listeners = build_listeners(listeners, raw.admin.as_ref(), reading);
+    let listener_names = ListenerNames::new(&listeners);
+    let (listeners, listener_spans) = build_listeners(listeners, raw.admin.as_ref(), reading);
     let process = build_process(raw.process.value, &listener_names, reading);
     let admin = raw.admin.map(|admin| build_admin(admin.value, reading));
     let limits = build_limits(&raw.limits, &raw.timeouts, reading);
-    let upstreams = raw.upstream.value;
-    let names = upstreams.iter().filter_map(|one| Some(one.value.name.as_ref()?));
-    let names = Upstreams::new(names.map(|name| name.value.0.clone()).collect());
-    let target_groups = build_upstreams(upstreams, reading);
+    let upstreams = Upstreams::new(&raw.upstream.value);
+    let (target_groups, groups) = build_upstreams(raw.upstream.value, reading);
     let apis = raw.api.map(|list| list.value.0).unwrap_or_default();
-    let (apis, spans) = build_apis(apis, &names, reading);
+    let (apis, api_spans) = build_apis(apis, &upstreams, reading);
     let model = Model {
         account_throttle: build_throttle(raw.account.value.throttle),
         listeners,
@@ -137,7 +140,8 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
         forwarding: build_forwarding(raw.forwarding.value),
         access_log: raw.access_log.map(|log| build_access_log(log.value)),
     };
-    Settings { process, admin, model, source, shards, apis: spans }
+    let places = Places { shards, listeners: listener_spans, groups, apis: api_spans };
+    Settings { process, admin, model, source, places }
 }
 
 impl Settings {
@@ -151,16 +155,46 @@ impl Settings {
             Some(span) => Mistake::new(span, message),
             None => Mistake::of_file(message),
         };
-        let mistakes: Vec<_> = mistakes.into_iter().map(draw).collect();
+        self.diagnostics(mistakes.into_iter().map(draw).collect())
+    }
+
+    /// Draws what the plan compiler found, both places of a conflict. `None` if there is nothing.
+    #[must_use]
+    pub fn diagnose_plan(&self, errors: &[PlanError]) -> Option<Diagnostics> {
+        let place = |error: &PlanError, is_other: bool| {
+            let index = |own: usize| if is_other { error.other_index } else { Some(own) };
+            let place = match (error.api_index, error.route_index, error.group_index) {
+                (Some(api), Some(route), _) => Place::Route { api, route: index(route)? },
+                (Some(api), None, _) => Place::Api(index(api)?),
+                (None, _, Some(group)) => Place::Group(index(group)?),
+                (None, _, None) => return None,
+            };
+            self.span(place)
+        };
+        let draw = |error: &PlanError| {
+            let Some(span) = place(error, false) else { return Mistake::of_file(&error.message) };
+            let mistake = Mistake::new(span, &error.message);
+            match place(error, true) {
+                Some(other) => mistake.related(other, "the other"),
+                None => mistake,
+            }
+        };
+        self.diagnostics(errors.iter().map(draw).collect())
+    }
+
+    fn diagnostics(&self, mistakes: Vec<Mistake>) -> Option<Diagnostics> {
         (!mistakes.is_empty()).then(|| Diagnostics::new(self.source.clone(), mistakes))
     }
 
     fn span(&self, place: Place) -> Option<Span> {
+        let places = &self.places;
         match place {
             Place::File => None,
-            Place::Shards => Some(self.shards).filter(|span| *span != Span::default()),
-            Place::Api(api) => Some(self.apis.get(api)?.api),
-            Place::Route { api, route } => self.apis.get(api)?.routes.get(route).copied(),
+            Place::Shards => Some(places.shards).filter(|span| *span != Span::default()),
+            Place::Listener(listener) => places.listeners.get(listener).copied(),
+            Place::Group(group) => places.groups.get(group).copied(),
+            Place::Api(api) => Some(places.apis.get(api)?.api),
+            Place::Route { api, route } => places.apis.get(api)?.routes.get(route).copied(),
         }
     }
 }

@@ -12,17 +12,17 @@ use crate::model::{
     AccessLog, Forwarding, Limits, Listener, ListenerAddress, ProxyProtocol, Throttle,
 };
 
-/// Builds the listeners. A listener without name or address is left out; that was recorded.
+/// Builds the listeners, with the places of their addresses. A listener without name or address is left out; that was recorded.
 pub(super) fn build_listeners(
     raw: Vec<Field<RawListener>>,
     admin: Option<&Field<RawAdmin>>,
     reading: &mut Reading<'_>,
-) -> Vec<Listener> {
+) -> (Vec<Listener>, Vec<Span>) {
     let (mut names, mut addresses) = (Unique::new("listener"), Addresses::default());
     if let Some(admin) = admin {
         addresses.add(&admin.value.address, false, reading);
     }
-    let mut listeners = Vec::new();
+    let (mut listeners, mut spans) = (Vec::new(), Vec::new());
     for Field { value: raw, .. } in raw {
         if let Some(name) = &raw.name {
             names.add(name.value.0.clone(), name.span, reading);
@@ -33,6 +33,7 @@ pub(super) fn build_listeners(
         }
         let (Some(name), Some(address)) = (raw.name, raw.address) else { continue };
         let is_unix = matches!(address.value, ListenerAddress::Unix(_));
+        spans.push(address.span);
         listeners.push(Listener {
             name: name.value.0,
             address: address.value,
@@ -43,7 +44,7 @@ pub(super) fn build_listeners(
             trusted_proxies: raw.trusted_proxies.value.into_iter().map(|one| one.value).collect(),
         });
     }
-    listeners
+    (listeners, spans)
 }
 
 fn check_listener(raw: &RawListener, address: &Field<ListenerAddress>, reading: &mut Reading<'_>) {

@@ -9,6 +9,7 @@
 mod addresses;
 mod apis;
 mod diagnostics;
+mod example;
 mod fields;
 mod file;
 mod hosts;
@@ -18,6 +19,8 @@ mod names;
 mod nearest;
 mod process;
 mod reading;
+mod schema;
+mod syntax;
 mod table;
 mod templates;
 mod unique;
@@ -25,5 +28,7 @@ mod upstreams;
 mod values;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use example::commented_example;
 pub use file::{Place, Settings, load, parse, parse_bytes};
 pub use process::{Admin, CoreOverride, LogFormat, LogLevel, Process, Shards};
+pub use schema::json_schema;

@@ -87,9 +87,15 @@ impl TextForm for BasePath {
         if text == "/" {
             return Err(Unformed::because("no base path is written \"\""));
         }
+        if let Some(offset) = text.bytes().position(|byte| !byte.is_ascii()) {
+            return Err(Unformed::At(offset, "this character is percent-encoded in a path".into()));
+        }
         // A base path is a route's path without parameters, and has the same grammar.
         let prefix = "ANY ";
         match RouteKey::parse(&format!("{prefix}{text}")) {
+            Ok(_) if text.ends_with('/') || text.contains("//") => {
+                Err(Unformed::because("a base path has no empty segments"))
+            }
             Ok(key) if key.parameters().next().is_none() => Ok(Self(text.into())),
             Ok(_) => Err(Unformed::because("a base path has no parameters")),
             Err(error) => Err(Unformed::At(error.offset - prefix.len(), error.reason)),
@@ -175,7 +181,7 @@ mod tests {
         for text in ["", "/v1", "/shop/orders"] {
             assert_eq!(BasePath::parse(text).expect(text).0, text);
         }
-        for text in ["/", "v1", "/v1/", "/{a}", "/a//b", "/a?b", "/.."] {
+        for text in ["/", "v1", "/v1/", "/{a}", "/a//b", "/a?b", "/..", "/é"] {
             assert!(BasePath::parse(text).is_err(), "{text}");
         }
     }

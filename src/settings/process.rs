@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::diagnostics::Mistake;
-use super::keys::{RawAdmin, RawCore, RawProcess};
+use super::keys::{RawAdmin, RawCore, RawListener, RawProcess};
 use super::reading::{Field, Node, Reading};
 use super::table::{Bound, Shape, Value};
-use super::unique::Unique;
+use super::unique::{Unique, record_unknown};
 use super::values::{OneOrMore, choice};
 use crate::base::limits::SHARDS_COUNT_MAX;
 use crate::model::ListenerAddress;
@@ -210,10 +210,25 @@ pub struct Admin {
     pub address: ListenerAddress,
 }
 
-/// Builds the process; `listeners` are the names that exist.
+/// The names that exceptions for cores may name.
+pub(super) struct ListenerNames {
+    names: Vec<String>,
+    /// Some listener has a mistake in its name, so a name that is not known may be that one's.
+    is_incomplete: bool,
+}
+
+impl ListenerNames {
+    pub(super) fn new(raw: &[Field<RawListener>]) -> Self {
+        let names = raw.iter().filter_map(|one| one.value.name.as_ref());
+        let names: Vec<_> = names.map(|name| name.value.0.clone()).collect();
+        Self { is_incomplete: names.len() < raw.len(), names }
+    }
+}
+
+/// Builds the process.
 pub(super) fn build_process(
     raw: RawProcess,
-    listeners: &[String],
+    listeners: &ListenerNames,
     reading: &mut Reading<'_>,
 ) -> Process {
     let mut seen = Unique::new("core");
@@ -250,14 +265,14 @@ pub(super) fn build_process(
 fn build_core(
     core: u16,
     raw: RawCore,
-    listeners: &[String],
+    listeners: &ListenerNames,
     reading: &mut Reading<'_>,
 ) -> CoreOverride {
     let names = raw.listeners.map(|names| {
         for name in &names.value {
-            if !listeners.contains(&name.value.0) {
-                let what = "listener";
-                reading.record(super::unique::unknown(what, &name.value.0, name.span, listeners));
+            if !listeners.names.contains(&name.value.0) && !listeners.is_incomplete {
+                let (name, span) = (&name.value.0, name.span);
+                record_unknown("listener", name, span, &listeners.names, reading);
             }
         }
         names.value.into_iter().map(|name| name.value.0).collect()
@@ -288,3 +303,21 @@ pub(super) fn build_admin(raw: RawAdmin, reading: &mut Reading<'_>) -> Admin {
 
 const SHARDS_BOUND: Bound = Bound::new(1..=SHARDS_COUNT_MAX as u64);
 const CORE_BOUND: Bound = Bound::new(0..=SHARDS_COUNT_MAX as u64 - 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_go_to_cores_that_the_process_may_use() {
+        let available = [2, 3, 7];
+        assert_eq!(Shards::Auto.cores(&available), Ok(vec![2, 3, 7]));
+        assert_eq!(Shards::Count(2).cores(&available), Ok(vec![2, 3]));
+        assert_eq!(Shards::Count(3).cores(&available), Ok(vec![2, 3, 7]));
+        assert_eq!(Shards::Cores(vec![7, 2]).cores(&available), Ok(vec![7, 2]));
+        let error = Shards::Count(4).cores(&available).expect_err("there are three");
+        assert!(error.contains("4 shards") && error.contains("[2, 3, 7]"), "{error}");
+        let error = Shards::Cores(vec![2, 4]).cores(&available).expect_err("no core 4");
+        assert!(error.starts_with("core 4"), "{error}");
+    }
+}

@@ -7,7 +7,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Mistake, Span};
+use super::diagnostics::{Cause, Mistake, Span};
 use super::nearest::nearest;
 use super::table::{Bound, Key, Presence, Shape, Spec, Value};
 
@@ -21,6 +21,17 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     pub(super) fn record(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
+    }
+
+    /// Which of `names` someone may have meant. Of mistakes that nobody will see drawn it is not
+    /// said: comparing each of them with each name would take minutes on a large file.
+    pub(super) fn meant<'n>(
+        &self,
+        text: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        let is_drawn = self.mistakes.len() < MEANT_COUNT_MAX;
+        is_drawn.then(|| nearest(text, names.into_iter().take(NAMES_COMPARED_MAX))).flatten()
     }
 
     /// The place of the character at `offset` of the text whose value stands at `span`; the whole
@@ -49,9 +60,17 @@ pub(super) struct Node<'a> {
     pub(super) bound: Option<Bound>,
     /// It stands for an absent key: it and all in it are at the table's place.
     pub(super) is_default: bool,
+    /// It is an item of a list.
+    pub(super) is_item: bool,
 }
 
 impl<'a> Node<'a> {
+    /// As messages call it.
+    pub(super) fn subject(&self) -> String {
+        let of = if self.is_item { "an item of " } else { "" };
+        format!("{of}`{}`", self.name.escape_debug())
+    }
+
     /// Records that the value has the wrong type.
     pub(super) fn wrong_type(&self, shape: &Shape, reading: &mut Reading<'_>) {
         let found = match self.value {
@@ -63,17 +82,18 @@ impl<'a> Node<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        let message = format!("`{}` is {found}; expected {}", self.name, shape.expected());
+        let message = format!("{} is {found}; expected {}", self.subject(), shape.expected());
         reading.record(Mistake::new(self.span, message).label(format!("this is {found}")));
     }
 
     /// Records that the value is not what was expected.
     pub(super) fn wrong_value(&self, shape: &Shape, reading: &mut Reading<'_>) {
-        let message = format!("`{}` is {}; expected {}", self.name, self.shown(), shape.expected());
+        let message =
+            format!("{} is {}; expected {}", self.subject(), self.shown(), shape.expected());
         let mut mistake = Mistake::new(self.span, message).label("out of range");
         if let Shape::Choice(names) = shape {
             let names = names.iter().filter_map(serde_json::Value::as_str);
-            let meant = self.value.as_str().and_then(|text| nearest(text, names));
+            let meant = self.value.as_str().and_then(|text| reading.meant(text, names));
             mistake = mistake.label("none of these");
             mistake.help = meant.map(|name| format!("did you mean \"{name}\"?"));
         }
@@ -93,7 +113,7 @@ impl<'a> Node<'a> {
     /// The items of a list, each with its place.
     pub(super) fn items(self) -> Option<impl Iterator<Item = Node<'a>>> {
         let items = self.value.as_array()?.iter();
-        Some(items.map(move |item| self.inner(self.name, item)))
+        Some(items.map(move |item| Node { is_item: true, ..self.inner(self.name, item) }))
     }
 
     /// The entries of a table in the order of the file, each with the place of its name.
@@ -109,7 +129,7 @@ impl<'a> Node<'a> {
     /// A value inside of this one.
     fn inner(self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Self {
         let span = if self.is_default { self.span } else { value.span().into() };
-        Self { name, value: value.get_ref(), span, ..self }
+        Self { name, value: value.get_ref(), span, is_item: false, ..self }
     }
 }
 
@@ -144,7 +164,8 @@ impl<'a, 'r, 't> TableReader<'a, 'r, 't> {
         let reader = Self { node, table, spec, reading };
         for (key, _) in table {
             if !spec.keys.iter().any(|known| known.name == key.get_ref().as_ref()) {
-                reader.reading.record(unknown_key(key.get_ref(), key.span().into(), spec));
+                let mistake = unknown_key(key.get_ref(), key.span().into(), spec, reader.reading);
+                reader.reading.record(mistake);
             }
         }
         for key in spec.keys {
@@ -173,7 +194,7 @@ impl<'a, 'r, 't> TableReader<'a, 'r, 't> {
         if !one_of.is_empty() && places.is_empty() {
             let message = format!("{title} has none of {}", listed(one_of));
             let mistake = Mistake::new(self.node.span, message).label("exactly one is needed");
-            return Some(mistake.absence());
+            return Some(mistake.cause(Cause::AbsentKey));
         }
         let mut names = one_of;
         if places.len() < 2 {
@@ -213,7 +234,7 @@ fn read_default<T: Value>(spec: &'static Spec, name: &str, span: Span) -> T {
         let Presence::Default(text) = key.presence else { return None };
         let value = DeValue::parse(text).ok()?;
         let (value, bound) = (value.get_ref(), key.bound);
-        let node = Node { name: key.name, value, span, bound, is_default: true };
+        let node = Node { name: key.name, value, span, bound, is_default: true, is_item: false };
         T::read(node, &mut Reading { text, mistakes: Vec::new() })
     });
     value.expect("a test reads every default of every table")
@@ -221,25 +242,26 @@ fn read_default<T: Value>(spec: &'static Spec, name: &str, span: Span) -> T {
 
 fn missing_key(key: &Key, span: Span, spec: &Spec) -> Mistake {
     let shape = key.shape();
-    let name = match &shape {
-        Shape::List { item, .. } => match &**item {
-            Shape::Table(spec) => spec.title.to_owned(),
-            _ => format!("`{}`", key.name),
-        },
-        _ => format!("`{}`", key.name),
+    let (name, help) = match shape.table() {
+        Some(table) => (table.title.to_owned(), format!("add {}", table.title)),
+        None => {
+            let name = format!("`{}`", key.name);
+            let help = format!("{name} is {}", shape.expected());
+            (name, help)
+        }
     };
     let message = format!("{} has no {name}", spec.title);
     let mistake = match span == Span::default() {
         true => Mistake::of_file(message),
         false => Mistake::new(span, message).label(format!("{name} is missing")),
     };
-    mistake.help(format!("{name} is {}", shape.expected())).absence()
+    mistake.help(help).cause(Cause::AbsentKey)
 }
 
-fn unknown_key(name: &str, span: Span, spec: &Spec) -> Mistake {
+fn unknown_key(name: &str, span: Span, spec: &Spec, reading: &Reading<'_>) -> Mistake {
     let message = format!("{} has no key `{}`", spec.title, name.escape_debug());
     let mistake = Mistake::new(span, message).label("unknown key");
-    match nearest(name, spec.keys.iter().map(|key| key.name)) {
+    match reading.meant(name, spec.keys.iter().map(|key| key.name)) {
         Some(known) => mistake.help(format!("did you mean `{known}`?")),
         None => {
             let names: Vec<_> = spec.keys.iter().map(|key| key.name).collect();
@@ -262,3 +284,6 @@ pub(super) fn shown_text(text: &str) -> String {
 }
 
 const SHOWN_CHARS_MAX: usize = 80;
+/// Twice as many as are drawn, for some are dropped before.
+const MEANT_COUNT_MAX: usize = 200;
+const NAMES_COMPARED_MAX: usize = 1_000;

@@ -62,6 +62,10 @@ impl Bound {
     pub(super) const fn new(range: std::ops::RangeInclusive<u64>) -> Self {
         Self { min: *range.start(), max: *range.end() }
     }
+
+    fn shown(self) -> String {
+        format!("{} to {}", grouped(self.min), grouped(self.max))
+    }
 }
 
 /// The type of a value, for messages, the schema and the example.
@@ -88,12 +92,21 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    /// The table that a value is, or that each item of it is.
+    pub(super) fn table(&self) -> Option<&'static Spec> {
+        match self {
+            Self::Table(spec) => Some(spec),
+            Self::List { item, .. } => item.table(),
+            _ => None,
+        }
+    }
+
     /// A noun phrase for what was expected.
     pub(super) fn expected(&self) -> String {
         match self {
             Self::Boolean => "`true` or `false`".into(),
-            Self::Integer(bound) => format!("an integer from {} to {}", bound.min, bound.max),
-            Self::Number(bound) => format!("a number from {} to {}", bound.min, bound.max),
+            Self::Integer(bound) => format!("an integer from {}", bound.shown()),
+            Self::Number(bound) => format!("a number from {}", bound.shown()),
             Self::Text { expected, .. } => (*expected).into(),
             Self::Choice(names) => alternatives(names.iter().map(|name| match name {
                 Json::String(text) => format!("\"{text}\""),
@@ -113,6 +126,19 @@ impl Shape {
             Self::OneOf(shapes) => alternatives(shapes.iter().map(Self::expected)),
         }
     }
+}
+
+/// A number as the file may write it: `10_240`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn alternatives(texts: impl Iterator<Item = String>) -> String {

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 
-use super::diagnostics::{Mistake, Span};
-use super::nearest::nearest;
+use super::diagnostics::{Cause, Mistake, Span};
 use super::reading::Reading;
 
 /// Finds what is there twice, and points at both places.
@@ -33,23 +32,25 @@ impl<K: Hash + Eq + Display> Unique<K> {
     }
 }
 
-/// The mistake of a name that nothing has.
-pub(super) fn unknown(what: &str, name: &str, span: Span, names: &[String]) -> Mistake {
-    let message = format!("there is no {what} `{name}`");
-    let mistake = Mistake::new(span, message).label(format!("no such {what}")).absence();
-    match nearest(name, names.iter().take(NAMES_COMPARED_MAX).map(String::as_str)) {
-        Some(known) => mistake.help(format!("did you mean `{known}`?")),
-        None if names.is_empty() => mistake.help(format!("the file has no [[{what}]]")),
+/// Records that nothing has this name.
+pub(super) fn record_unknown(
+    what: &str,
+    name: &str,
+    span: Span,
+    names: &[String],
+    reading: &mut Reading<'_>,
+) {
+    let help = match reading.meant(name, names.iter().map(String::as_str)) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None if names.is_empty() => format!("the file has no [[{what}]]"),
         None => {
-            let more = if names.len() > NAMES_SHOWN_MAX { ", ..." } else { "" };
-            mistake.help(format!(
-                "there are {}{more}",
-                names.iter().take(NAMES_SHOWN_MAX).cloned().collect::<Vec<_>>().join(", ")
-            ))
+            let shown = names.get(..names.len().min(NAMES_SHOWN_MAX)).unwrap_or_default();
+            let more = if shown.len() < names.len() { ", ..." } else { "" };
+            format!("there are {}{more}", shown.join(", "))
         }
-    }
+    };
+    let mistake = Mistake::new(span, format!("there is no {what} `{name}`")).help(help);
+    reading.record(mistake.label(format!("no such {what}")).cause(Cause::AbsentName));
 }
 
 const NAMES_SHOWN_MAX: usize = 20;
-/// Comparing every unknown name with every known one would take minutes on a large file.
-const NAMES_COMPARED_MAX: usize = 1_000;

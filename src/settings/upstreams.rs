@@ -4,7 +4,7 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use super::diagnostics::Mistake;
+use super::diagnostics::{Mistake, Span};
 use super::keys::{RawHealth, RawOutlier, RawRetry, RawTarget, RawUpstream};
 use super::reading::{Field, Node, Reading};
 use super::table::{Bound, Shape, Value};
@@ -94,20 +94,25 @@ impl std::hash::Hash for Shown {
     }
 }
 
-/// Builds the target groups. A group without a name is left out; that was recorded.
+/// Builds the target groups, with the places of their names. A group without a name is left out; that was recorded.
 pub(super) fn build_upstreams(
     raw: Vec<Field<RawUpstream>>,
     reading: &mut Reading<'_>,
-) -> Vec<TargetGroup> {
+) -> (Vec<TargetGroup>, Vec<Span>) {
     let mut names = Unique::new("upstream");
     let mut groups = Vec::new();
+    let mut spans = Vec::new();
     for Field { value: raw, .. } in raw {
         if let Some(name) = &raw.name {
             names.add(name.value.0.clone(), name.span, reading);
         }
-        groups.extend(build_upstream(raw, reading));
+        let span = raw.name.as_ref().map(|name| name.span);
+        if let (Some(group), Some(span)) = (build_upstream(raw, reading), span) {
+            groups.push(group);
+            spans.push(span);
+        }
     }
-    groups
+    (groups, spans)
 }
 
 fn build_upstream(raw: RawUpstream, reading: &mut Reading<'_>) -> Option<TargetGroup> {

@@ -155,13 +155,13 @@ impl<T: TextForm> Value for T {
             Ok(value) => return Some(value),
             Err(Unformed::Form) => {
                 let shown = shown_text(text);
-                let message = format!("`{}` is {shown}; expected {}", node.name, T::EXPECTED);
+                let message = format!("{} is {shown}; expected {}", node.subject(), T::EXPECTED);
                 Mistake::new(node.span, message).label("not of this form")
             }
             Err(Unformed::At(offset, reason)) => {
                 let is_whole = offset == 0 || node.is_default;
                 let span = if is_whole { node.span } else { reading.part(node.span, offset) };
-                let message = format!("`{}` {}: {reason}", node.name, shown_text(text));
+                let message = format!("{} is {}: {reason}", node.subject(), shown_text(text));
                 Mistake::new(span, message).help(format!("expected {}", T::EXPECTED))
             }
         };

@@ -71,15 +71,16 @@ pub struct ShardParts {
     pub gear: ShardGear,
 }
 
-/// Starts the thread of a shard. The thread
-/// ends after a drain or a stop; an error is what kept it from starting.
+/// Starts the thread of a shard, and waits until it accepts connections or has failed to. The
+/// thread ends after a drain or a stop.
 pub fn start(
     options: ShardOptions,
     shared: Arc<Shared>,
     parts: ShardParts,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     let name = format!("shard-{}", options.index);
-    std::thread::Builder::new().name(name).spawn(move || {
+    let (accepts, told) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
         if let Some(core) = options.core {
             core_affinity::set_for_current(core_affinity::CoreId { id: core });
         }
@@ -113,11 +114,22 @@ pub fn start(
                 stops: Cell::new(false),
             });
             accept::open_listeners(&shard, parts.gear.sockets)?;
+            // Nobody listens any more if the process has given up.
+            let _ = accepts.send(());
             spawn(mail::read(Rc::clone(&shard), parts.mail));
             housekeeping::run(&shard).await;
             Ok(())
         })?
-    })
+    })?;
+    match told.recv() {
+        Ok(()) => Ok(thread),
+        // It ended without a word: its answer says why.
+        Err(_) => match thread.join() {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(())) => Err(io::Error::other("it ended at once")),
+            Err(_) => Err(io::Error::other("it panicked")),
+        },
+    }
 }
 
 /// 64 bits that differ from process to process and shard to shard.

@@ -29,7 +29,7 @@ pub(super) async fn read(shard: Rc<Shard>, mail: Receiver<ShardMessage>) {
 
 fn handle(shard: &Rc<Shard>, message: ShardMessage) {
     match message {
-        ShardMessage::Prepare { plan, gear, ack } => match prepare(shard, plan, gear) {
+        ShardMessage::Prepare { plan, gear, ack } => match prepare(shard, plan, *gear) {
             Ok(()) => ack.done(),
             Err(reason) => ack.refuse(reason),
         },

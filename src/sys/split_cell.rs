@@ -3,12 +3,12 @@
 use std::cell::UnsafeCell;
 use std::rc::Rc;
 
-/// A value whose methods each take the value for the length of a call only, and never call back
-/// into code that could reach the same value.
+/// A stream of monoio that two tasks of its thread share, one reading and one writing.
 ///
-/// monoio's streams ask for `&mut self` to begin a read or a write, but only copy the descriptor
-/// out and return an operation that no longer touches the stream; monoio's own split halves rest
-/// on the same fact (`unsafe impl Split for TcpStream`).
+/// monoio asks for `&mut self` to begin a read or a write, but only copies the descriptor out and
+/// answers with an operation that no longer touches the stream; it says so itself with
+/// `unsafe impl Split` for its streams. (Its own split halves are of no use: dropping its write
+/// half ends the sending direction.)
 #[derive(Debug)]
 pub struct SplitCell<T>(Rc<UnsafeCell<T>>);
 
@@ -18,29 +18,27 @@ impl<T> Clone for SplitCell<T> {
     }
 }
 
-impl<T> SplitCell<T> {
+impl<T: monoio::io::Split> SplitCell<T> {
     /// Takes `value` in.
     pub fn new(value: T) -> Self {
         Self(Rc::new(UnsafeCell::new(value)))
     }
 
-    /// What `begin` makes of the value: an operation in flight, for the methods that take `&mut T`
-    /// to begin one. Whatever it returns must not touch the value any more.
-    ///
-    /// monoio's `OwnedWriteHalf` would do the same but for its `Drop`, which ends the sending
-    /// direction: made for one write, it let a connection write once.
-    pub fn begin<'a, R>(&'a self, begin: impl FnOnce(&'a mut T) -> R) -> R {
-        // SAFETY: `Rc` keeps this on one thread, and the methods called here neither call back nor
-        // hand the reference on, so no two references to the value are in use at a time.
-        begin(unsafe { &mut *self.0.get() })
-    }
-
-    /// The value, for calls that take `&T`.
+    /// The stream, for calls that take `&self`.
     #[must_use]
     pub fn get(&self) -> &T {
-        // SAFETY: `Rc` keeps this on one thread. The only `&mut T` are made in `begin` for the
-        // length of a call that copies the descriptor; they change nothing that a reader through
-        // this reference sees.
+        // SAFETY: `Rc` keeps this on one thread. The only `&mut T` are those of `begin`, which
+        // change nothing in the stream.
         unsafe { &*self.0.get() }
+    }
+
+    /// The stream, to begin one operation on it. Use it for that one call only.
+    #[must_use]
+    #[allow(clippy::mut_from_ref)]
+    pub fn begin(&self) -> &mut T {
+        // SAFETY: `Rc` keeps this on one thread, and `T: Split` is monoio's word that its read and
+        // write operations may overlap: a call that begins one copies the descriptor and returns,
+        // so no two calls are ever inside the stream at once.
+        unsafe { &mut *self.0.get() }
     }
 }

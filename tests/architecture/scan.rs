@@ -92,9 +92,21 @@ impl Source {
         self.tree(after, &self.module[..left], imports)
     }
 
-    /// Lines that hold `sought`: one token, or several joined by `::`.
+    /// Lines that hold `sought`: one token, or several joined by `::`; or with `::` at its end,
+    /// the first token of a path.
     pub(crate) fn lines_with(&self, sought: &str) -> Vec<usize> {
-        self.find(sought, |_, _| true)
+        match sought.strip_suffix("::") {
+            Some(root) => self.find(root, Self::is_path_root),
+            None => self.find(sought, |_, _| true),
+        }
+    }
+
+    /// Whether a path starts at `at`, with or without `::` in front of it.
+    fn is_path_root(&self, at: usize) -> bool {
+        let before = |count: usize| at.checked_sub(count).map_or("", |index| self.text_at(index));
+        let is_word = |text: &str| text.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let continues = before(1) == "::" && (is_word(before(2)) || before(2) == ">");
+        self.text_at(at + 1) == "::" && !continues
     }
 
     pub(crate) fn lines_with_outside_tests(&self, sought: &str) -> Vec<usize> {

@@ -51,7 +51,6 @@ pub(crate) struct Admin {
     address: String,
     /// A second descriptor, for a successor.
     socket: ListenerSocket,
-    /// Removed at the end, unless a successor has it.
     server: JoinHandle<io::Result<()>>,
 }
 
@@ -99,6 +98,16 @@ impl Admin {
             ListenerSocket::Tcp(socket) => socket.into(),
             ListenerSocket::Unix(socket) => socket.into(),
         })
+    }
+}
+
+impl Admin {
+    /// Removes the file of a unix socket, at the end of a process that has no successor.
+    pub(crate) fn remove_file(&self) {
+        if let Ok(ListenerAddress::Unix(path)) = sockets::local_address(&self.socket) {
+            // Nothing depends on it.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

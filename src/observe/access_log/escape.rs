@@ -23,6 +23,9 @@ impl Escape {
     /// Appends `text`, which may be any bytes.
     #[inline]
     pub(super) fn write(self, text: &[u8], out: &mut Vec<u8>) {
+        if self == Self::Quoted && is_quoted_plain(text) {
+            return out.extend_from_slice(text);
+        }
         let table = self.plain();
         match text.iter().position(|byte| !table[usize::from(*byte)]) {
             None => out.extend_from_slice(text),
@@ -82,6 +85,17 @@ impl Escape {
             _ => write_hex(byte, out),
         }
     }
+}
+
+/// Whether nothing needs an escape. Without a branch per byte, so that it compiles to vector
+/// instructions: nearly every value of nearly every line passes here.
+#[inline]
+fn is_quoted_plain(text: &[u8]) -> bool {
+    let special = text.iter().fold(false, |special, byte| {
+        let is_printable = byte.wrapping_sub(b' ') <= b'~' - b' ';
+        special | !is_printable | (*byte == b'"') | (*byte == b'\\')
+    });
+    !special
 }
 
 fn write_quoted(one: char, out: &mut Vec<u8>) {
@@ -177,6 +191,15 @@ mod tests {
         assert_eq!(escaped(Escape::Bare, b"a b,c]"), r"a\x20b\x2cc\x5d");
         assert_eq!(escaped(Escape::BareOwn, b"GET /{id},"), r"GET /{id}\x2c");
         assert_eq!(escaped(Escape::Xml, b"<a&b>"), "&lt;a&amp;b&gt;");
+    }
+
+    #[test]
+    fn the_fast_check_agrees_with_the_table() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_quoted_plain(&[byte]), QUOTED_PLAIN[usize::from(byte)], "{byte}");
+            let long = [[b'a'; 40].as_slice(), &[byte]].concat();
+            assert_eq!(is_quoted_plain(&long), QUOTED_PLAIN[usize::from(byte)], "{byte}");
+        }
     }
 
     proptest! {

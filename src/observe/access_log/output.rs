@@ -119,7 +119,13 @@ fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the writer's own thread, not a shard")]
+fn wait_for_room() {
+    thread::sleep(WOULD_BLOCK_WAIT);
+}
+
 /// As `Write::write_all`, but says how much was written before the error.
+#[expect(clippy::disallowed_methods, reason = "on the writer's own thread, which may block")]
 fn write_all(destination: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let (mut written, mut tries) = (0, 0);
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -131,7 +137,7 @@ fn write_all(destination: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()
                 if error.kind() == ErrorKind::WouldBlock && tries < WOULD_BLOCK_TRIES_MAX =>
             {
                 tries += 1;
-                thread::sleep(WOULD_BLOCK_WAIT);
+                wait_for_room();
             }
             Err(error) => return (written, Err(error)),
         }

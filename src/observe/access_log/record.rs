@@ -1,7 +1,7 @@
 //! What a line can say about one request, and how each variable says it.
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::clf_time::ClfClock;
 use super::escape::Escape;
@@ -155,17 +155,35 @@ fn write_number(number: Option<u64>, escape: Escape, out: &mut Vec<u8>) {
 
 fn write_ip(address: Option<IpAddr>, escape: Escape, out: &mut Vec<u8>) {
     match address {
-        // Digit by digit: the formatter of the standard library costs some 40 ns more.
-        Some(IpAddr::V4(address)) => {
-            for (index, octet) in address.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
-            }
-        }
+        Some(IpAddr::V4(address)) => out.extend_from_slice(ipv4_text(address, &mut [0; 16])),
         // Writing to a vector cannot fail.
         Some(IpAddr::V6(address)) => drop(write!(out, "{address}")),
         None => out.extend_from_slice(escape.absent()),
+    }
+}
+
+/// The standard library's formatter costs some 40 ns more.
+fn ipv4_text(address: Ipv4Addr, text: &mut [u8; 16]) -> &[u8] {
+    let mut end = 0;
+    for octet in address.octets() {
+        for byte in itoa::Buffer::new().format(octet).bytes().chain([b'.']) {
+            // Four times three digits and a dot fill the text exactly.
+            text[end & 15] = byte;
+            end += 1;
+        }
+    }
+    &text[..end - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_does() {
+        for text in ["0.0.0.0", "255.255.255.255", "1.20.255.3", "127.0.0.1", "10.100.9.99"] {
+            let address: Ipv4Addr = text.parse().expect("an address");
+            assert_eq!(ipv4_text(address, &mut [0; 16]), text.as_bytes());
+        }
     }
 }

@@ -123,16 +123,20 @@ fn flatten(hosts: BTreeMap<Host, Segments>) -> HostTable {
     let mut exact = HashMap::default();
     let mut suffixes = HashMap::default();
     let mut any = None;
+    let mut suffix_bytes_max = 0;
     for (host, segments) in hosts {
         let root = flat.add_tree(segments);
         match host {
             Host::Exact(name) => _ = exact.insert(name, root),
-            Host::Suffix(suffix) => _ = suffixes.insert(suffix, root),
+            Host::Suffix(suffix) => {
+                suffix_bytes_max = suffix_bytes_max.max(suffix.len());
+                suffixes.insert(suffix, root);
+            }
             Host::Any => any = Some(root),
         }
     }
     HostTable {
-        suffix_bytes_max: suffixes.keys().map(|one: &Box<[u8]>| one.len()).max().unwrap_or(0),
+        suffix_bytes_max,
         exact,
         suffixes,
         any,

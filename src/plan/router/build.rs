@@ -175,14 +175,12 @@ const EMPTY: Node = Node {
 };
 
 impl TreeBuilder {
-    /// Level by level, so that the nodes which every lookup passes are neighbours.
+    /// Depth first, so that what lies below a node lies near it: the few nodes at the top are in
+    /// every cache anyway, and a small subtree is a few lines in a row.
     fn build(mut self, patterns: &Patterns) -> Tree {
         self.enqueue(0..patterns.sorted.len(), 0);
-        let mut next = 0;
-        while let Some(task) = self.tasks.get(next) {
-            let task = Task { run: task.run.clone(), ..*task };
+        while let Some(task) = self.tasks.pop() {
             self.fill(patterns, &task);
-            next += 1;
         }
         self.unite_methods();
         Tree { nodes: self.nodes.into(), text: self.text.into(), ends: self.ends.into() }

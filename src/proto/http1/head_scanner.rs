@@ -343,7 +343,8 @@ mod tests {
             let scanner = || if response { HeadScanner::for_response() } else { HeadScanner::new() };
             let head = [if response { "HTTP/1." } else { "GET /" }, &head].concat();
             let whole = scanner().find_end(head.as_bytes(), &LIMITS);
-            prop_assert_eq!(find_dribbled(scanner(), head.as_bytes()), whole);
+            // Which fault it is may differ: a bound can be passed before a wrong byte comes.
+            prop_assert_eq!(find_dribbled(scanner(), head.as_bytes()).ok(), whole.ok());
         }
     }
 }

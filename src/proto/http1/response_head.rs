@@ -6,7 +6,7 @@ use httparse::{ParserConfig, Status};
 
 use super::field::{Field, find_known, find_named};
 use super::field_name::FieldName;
-use super::field_section::{UpgradeOffer, read_section};
+use super::field_section::{SectionFacts, UpgradeOffer, read_section};
 use super::framing::{BodyFraming, Version};
 use super::span::Span;
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX};
@@ -18,9 +18,8 @@ use crate::base::{Fault, Method};
 ///
 /// After [`ResponseHead::parse`] has returned `Ok`:
 /// - `status` is within 100 and 599.
-/// - `keep_alive` is false whenever `framing` is [`BodyFraming::UntilClose`], and for an answer
-///   without a body whose fields speak of one: its target may send that body, and the next answer
-///   would start in it.
+/// - `keep_alive` is false whenever `framing` is [`BodyFraming::UntilClose`], and for a 204 whose
+///   fields speak of content: its target may send it, and the next answer would start in it.
 /// - A forwarded head states the framing anew. Content-Length is copied where there is no body to
 ///   frame but its length is a fact about the resource (HEAD, 304); where it may not be sent at
 ///   all (1xx, 204: RFC 9110 section 8.6) its field is marked hop-by-hop.
@@ -74,7 +73,7 @@ impl ResponseHead {
     ///
     /// [`Fault::BadUpstreamAnswer`] for all that RFC 9112 and this crate's stricter reading refuse:
     /// what is refused in a request, statuses outside 100 to 599 (RFC 9110 section 15), transfer
-    /// codings other than one `chunked`, 101 without Upgrade.
+    /// codings other than one `chunked`, 101 without Upgrade, 1xx whose fields claim content.
     pub fn parse(&mut self, head: &[u8], request_method: Method) -> Result<(), Fault> {
         self.read(head, request_method).ok_or(Fault::BadUpstreamAnswer)
     }
@@ -118,23 +117,7 @@ impl ResponseHead {
         }
         self.read_status_line(head, &parsed)?;
         let facts = read_section(head, parsed.headers, &mut self.fields).ok()?;
-        let claimed = facts.claims.settle(self.version).ok()?;
-        let persistent = !facts.close && (self.version == Version::Http11 || facts.keep_alive);
-        if self.has_no_content(request_method) {
-            let may_state_length =
-                request_method == Method::Head && self.status >= 200 || self.status == 304;
-            self.framing = BodyFraming::None;
-            if self.status < 200 || self.status == 204 {
-                self.withhold_content_length();
-            }
-            self.keep_alive = persistent && (may_state_length || !facts.claims.claims_content());
-        } else {
-            self.framing = match claimed {
-                BodyFraming::None => BodyFraming::UntilClose,
-                framing => framing,
-            };
-            self.keep_alive = persistent && self.framing != BodyFraming::UntilClose;
-        }
+        self.settle_body(&facts, request_method)?;
         self.upgrade = self.status == 101;
         if self.upgrade
             && (facts.upgrade == UpgradeOffer::Absent || self.version == Version::Http10)
@@ -153,6 +136,31 @@ impl ResponseHead {
             return None; // httparse takes a bare LF
         }
         self.reason = Span::new(REASON_START.min(line_end), line_end);
+        Some(())
+    }
+
+    /// How the body ends, and whether the connection outlives it; `None` if that cannot be known.
+    fn settle_body(&mut self, facts: &SectionFacts, request_method: Method) -> Option<()> {
+        let claimed = facts.claims.settle(self.version).ok()?;
+        let claims_content = facts.claims.claims_content();
+        let persistent = !facts.close && (self.version == Version::Http11 || facts.keep_alive);
+        if !self.has_no_content(request_method) {
+            self.framing = match claimed {
+                BodyFraming::None => BodyFraming::UntilClose,
+                framing => framing,
+            };
+            self.keep_alive = persistent && self.framing != BodyFraming::UntilClose;
+            return Some(());
+        }
+        if self.status < 200 && claims_content {
+            return None; // the next head would be looked for in content that may come
+        }
+        let may_state_length = request_method == Method::Head || self.status == 304;
+        if self.status < 200 || self.status == 204 {
+            self.withhold_content_length();
+        }
+        self.framing = BodyFraming::None;
+        self.keep_alive = persistent && (may_state_length || !claims_content);
         Some(())
     }
 

@@ -10,7 +10,7 @@ use crate::settings::templates::{LocationTemplate, PathTemplate};
 use crate::settings::values::OneOrMore;
 
 table! {
-    /// An API: the hosts and the path that reach it, and its routes.
+    /// An API is the hosts and the path that reach it, and its routes.
     struct RawApi as "[[api]]" {
         /// What people call it. Unique.
         name: Title [required] eg "orders";
@@ -25,13 +25,13 @@ table! {
         stage: StageName ["$default"];
         /// A limit on the requests of all its routes together; without it there is none.
         throttle: RawThrottle [optional];
-        /// Its routes. There is at least one.
+        /// Its routes: at least one.
         route: OneOrMore<RawRoute> [required];
     }
 }
 
 table! {
-    /// A route: what it matches, and what answers.
+    /// A route is what it matches, and what answers.
     struct RawRoute as "[[api.route]]" {
         /// A method or ANY and a path; `{name}` is one segment, `{name+}` at the end is the rest.
         /// `$default` takes what no other route takes.

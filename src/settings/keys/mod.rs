@@ -28,9 +28,9 @@ table! {
     struct RawFile as "the file" {
         /// How the process runs.
         process: RawProcess [{}];
-        /// The admin listener; without this table there is none.
+        /// The admin listener: metrics, health, configuration, drain.
         admin: RawAdmin [optional];
-        /// Where clients connect. There is at least one.
+        /// Where clients connect: at least one listener.
         listener: OneOrMore<RawListener> [required];
         /// What a client may send at most.
         limits: RawLimits [{}];
@@ -40,11 +40,11 @@ table! {
         forwarding: RawForwarding [{}];
         /// What holds over all APIs together.
         account: RawAccount [{}];
-        /// Target groups, which routes forward to by name.
+        /// Target groups, which routes forward to.
         upstream: Vec<Field<RawUpstream>> [[]];
-        /// APIs, each with its routes. There is at least one.
+        /// What answers: at least one API.
         api: OneOrMore<RawApi> [required];
-        /// The access log; without this table none is kept.
+        /// The access log: one line for each request.
         access_log: RawAccessLog [optional];
     }
 }

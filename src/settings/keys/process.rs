@@ -40,7 +40,7 @@ table! {
 }
 
 table! {
-    /// What differs on one core; an absent key means what holds for all cores.
+    /// An absent key means what holds for all cores.
     struct RawCore as "[[process.core]]" {
         /// The number of the core.
         core: u16 [required] eg 0 in 0..=SHARDS_COUNT_MAX as u64 - 1;
@@ -58,7 +58,7 @@ table! {
 }
 
 table! {
-    /// The admin listener: metrics, health, configuration, drain.
+    /// Without this table there is none.
     struct RawAdmin as "[admin]" {
         /// Where it listens.
         address: ListenerAddress ["127.0.0.1:9901"];

@@ -10,7 +10,7 @@ use crate::settings::templates::LogFormat;
 use crate::settings::values::choice;
 
 table! {
-    /// Where clients connect. Each shard listens on it.
+    /// Each shard listens on each of them.
     struct RawListener as "[[listener]]" {
         /// Unique; what metrics and exceptions for cores call it.
         name: Name [required] eg "public";
@@ -118,11 +118,11 @@ table! {
 }
 
 table! {
-    /// The access log.
+    /// Without this table none is kept.
     struct RawAccessLog as "[access_log]" {
         /// A file, or "-" for standard output. SIGUSR1 opens the file again.
         path: FilePath ["-"] eg "/var/log/shardgate/access.log";
-        /// "json", "clf" (Common Log Format), or a line with `$context.*` variables.
+        /// "json", "clf" (Common Log Format), "csv", "xml", or a line with `$context.*` variables.
         format: LogFormat ["json"];
     }
 }

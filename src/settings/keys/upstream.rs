@@ -8,7 +8,7 @@ use crate::settings::upstreams::{BalanceName, TargetEntry};
 use crate::settings::values::OneOrMore;
 
 table! {
-    /// A target group.
+    /// A group is a set of equal servers, and how requests are spread over them.
     struct RawUpstream as "[[upstream]]" {
         /// Unique; what routes and metrics call it.
         name: Name [required] eg "backend";

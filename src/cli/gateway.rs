@@ -1,0 +1,200 @@
+//! From a boot file to a running gateway: the one place that knows settings, shards and the
+//! process around them.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::{Exit, complain, fail};
+use crate::control::{self, Configuration, LoadConfiguration, Outcome, Ready, RunError, Setup};
+use crate::control::{ShardPlace, ShardSeat, StartShard};
+use crate::coord::{ConnectionBoard, TokenPools};
+use crate::model::ListenerAddress;
+use crate::observe::process_log;
+use crate::plan::{self, Plan, PlanError};
+use crate::rt::{DriverChoice, RingOptions};
+use crate::settings::{Diagnostics, LogFormat, Place, Process, Settings, Shards};
+use crate::shard::{self, ShardOptions, ShardParts, Shared};
+
+/// A boot file that was read, and everything that can be known of it without starting anything.
+pub(super) struct Gateway {
+    pub(super) settings: Settings,
+    /// The cores that run a shard.
+    pub(super) cores: Vec<u16>,
+    pub(super) plan: Plan,
+}
+
+impl Gateway {
+    /// Checks all of `settings` that a start would check. Reports every mistake.
+    pub(super) fn check(settings: Settings) -> Result<Self, Diagnostics> {
+        let cores = settings.process.shards.cores(&available_cores());
+        let plan = plan::compile(&settings.model, 1);
+        match (cores, plan) {
+            (Ok(cores), Ok(plan)) => Ok(Self { settings, cores, plan }),
+            (cores, plan) => {
+                let of_cores = cores.err().map(|reason| (Place::Shards, reason));
+                let of_plan = plan.err().unwrap_or_default().into_iter().map(place);
+                match settings.diagnose(of_cores.into_iter().chain(of_plan)) {
+                    Some(diagnostics) => Err(diagnostics),
+                    // Every error has a message, so there is a diagnosis.
+                    None => unreachable!("an error without a mistake"),
+                }
+            }
+        }
+    }
+
+    /// Runs it to its end. `load` reads the configuration again; `on_ready` is told once requests
+    /// are served.
+    pub(super) fn run(
+        self,
+        watched: Option<&Path>,
+        load: LoadConfiguration,
+        on_ready: Box<dyn FnOnce(&Ready)>,
+    ) -> Exit {
+        let process = self.settings.process.clone();
+        let level = process_log::parse_level(process.log_level.name());
+        let is_json = process.log_format == LogFormat::Json;
+        if let Err(error) = level.map(|level| process_log::init(level, is_json)) {
+            return fail(&format!("the process log cannot be set up: {error}"));
+        }
+        let start_shard = start_shard(process, self.cores.len());
+        let configuration = self.configuration(watched);
+        let setup = Setup { configuration, load, start_shard, on_ready };
+        match control::run(setup) {
+            Ok(Outcome::Drained) => Exit::Done,
+            Ok(Outcome::Cut) => Exit::Cut,
+            Ok(Outcome::Interrupted) => Exit::Interrupted,
+            Err(RunError::Configuration(mistakes)) => {
+                complain(&mistakes);
+                Exit::Refused
+            }
+            Err(error) => fail(&error.to_string()),
+        }
+    }
+
+    /// What the process runs on.
+    pub(super) fn configuration(self, watched: Option<&Path>) -> Configuration {
+        let Settings { process, admin, model, .. } = self.settings;
+        let shards = self.cores.iter().map(|core| ShardPlace {
+            core: Some(*core),
+            listeners: process.core(*core).and_then(|exception| exception.listeners.clone()),
+        });
+        let admin = admin.map(|admin| admin.address);
+        Configuration {
+            shards: shards.collect(),
+            driver: process.io_driver,
+            ring: RingOptions { entries: process.ring_entries },
+            drain_timeout: Duration::from_millis(process.drain_timeout_ms),
+            watch: watched.filter(|_| process.watch).map(Path::to_owned),
+            pid_file: process.pid_file.clone(),
+            log_level: process.log_level.name(),
+            process: shown(&process, &self.cores, admin.as_ref()),
+            admin,
+            model,
+        }
+    }
+}
+
+/// Compiles what was read again. The error draws every mistake.
+pub(super) fn reread(
+    settings: Result<Settings, Diagnostics>,
+    watched: Option<&Path>,
+) -> Result<Configuration, String> {
+    let gateway = settings.and_then(Gateway::check).map_err(|mistakes| mistakes.to_string())?;
+    Ok(gateway.configuration(watched))
+}
+
+/// Starts shards with what `process` says of each core.
+fn start_shard(process: Process, shards_count: usize) -> StartShard {
+    let mut shared: Option<Arc<Shared>> = None;
+    Box::new(move |seat: ShardSeat| -> io::Result<JoinHandle<io::Result<()>>> {
+        let shared = shared.get_or_insert_with(|| {
+            Arc::new(Shared {
+                pools: TokenPools::new(),
+                targets: Arc::clone(&seat.targets),
+                connections: ConnectionBoard::new(shards_count),
+                mailboxes: seat.peers.to_vec(),
+            })
+        });
+        let options = shard_options(&process, &seat);
+        let ShardSeat { plan, gear, inbox: mail, metrics, .. } = seat;
+        shard::start(options, Arc::clone(shared), ShardParts { mail, metrics, plan, gear })
+    })
+}
+
+fn shard_options(process: &Process, seat: &ShardSeat) -> ShardOptions {
+    let exception = seat.place.core.and_then(|core| process.core(core));
+    let entries = exception.and_then(|core| core.ring_entries).unwrap_or(process.ring_entries);
+    let spare = exception.and_then(|core| core.buffers_spare_count);
+    ShardOptions {
+        index: seat.index,
+        core: seat.place.core.map(usize::from),
+        driver: process.io_driver,
+        ring: RingOptions { entries },
+        buffers_spare_count: spare.unwrap_or(process.buffers_spare_count) as usize,
+        connections_max: exception.and_then(|core| core.connections_per_shard_max),
+        listeners: seat.place.listeners.clone(),
+        rebalances: process.rebalance_connections,
+    }
+}
+
+fn available_cores() -> Vec<u16> {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    cores.into_iter().filter_map(|core| u16::try_from(core.id).ok()).collect()
+}
+
+fn place(error: PlanError) -> (Place, String) {
+    let place = match (error.api_index, error.route_index) {
+        (Some(api), Some(route)) => Place::Route { api, route },
+        (Some(api), None) => Place::Api(api),
+        (None, _) => Place::File,
+    };
+    (place, error.message)
+}
+
+/// The settings that need a new start, under their names in the file.
+fn shown(process: &Process, cores: &[u16], admin: Option<&ListenerAddress>) -> Json {
+    let exceptions = process.cores.iter().map(|core| {
+        json!({
+            "core": core.core,
+            "ring_entries": core.ring_entries,
+            "buffers_spare_count": core.buffers_spare_count,
+            "connections_per_shard_max": core.connections_per_shard_max,
+            "cache_share_percent": core.cache_share_percent,
+            "listeners": core.listeners,
+        })
+    });
+    json!({
+        "process": {
+            "shards": match &process.shards {
+                Shards::Auto => json!("auto"),
+                Shards::Count(count) => json!(count),
+                Shards::Cores(cores) => json!(cores),
+            },
+            "shard_cores": cores,
+            "io_driver": match process.io_driver {
+                DriverChoice::Auto => "auto",
+                DriverChoice::IoUring => "io_uring",
+                DriverChoice::Epoll => "epoll",
+            },
+            "ring_entries": process.ring_entries,
+            "buffers_spare_count": process.buffers_spare_count,
+            "watch": process.watch,
+            "log_format": match process.log_format {
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            },
+            "pid_file": process.pid_file,
+            "rebalance_connections": process.rebalance_connections,
+            "core": exceptions.collect::<Vec<_>>(),
+        },
+        "admin": admin.map(|address| match address {
+            ListenerAddress::Tcp(address) => address.to_string(),
+            ListenerAddress::Unix(path) => format!("unix:{}", path.display()),
+        }),
+    })
+}

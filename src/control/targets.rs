@@ -1,0 +1,78 @@
+//! Where targets are and how they do, for the plan in force: names are resolved, targets checked,
+//! and the shards told of what changes.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::{HealthChecks, HickoryResolver, TargetWatch};
+use crate::coord::{Publisher, ShardMessage, TargetBoard};
+use crate::model::TargetGroup;
+
+/// The watch over all target groups.
+pub(crate) struct Targets {
+    board: Arc<TargetBoard>,
+    names: TargetWatch<HickoryResolver>,
+    checks: Arc<HealthChecks>,
+    /// Set once there are shards to tell; until then the board says it all.
+    shards: Arc<OnceLock<Arc<Publisher>>>,
+}
+
+impl Targets {
+    /// Watches nothing yet.
+    pub(crate) fn new() -> Self {
+        let board = Arc::new(TargetBoard::new());
+        let shards: Arc<OnceLock<Arc<Publisher>>> = Arc::default();
+        let to_shards = Arc::clone(&shards);
+        let seed = RandomState::new().build_hasher().finish();
+        let checks = HealthChecks::new(Arc::clone(&board), seed, move |change| {
+            if let Some(shards) = to_shards.get() {
+                // Those that miss it see it in the cell.
+                let _ = shards.send_health(&change);
+            }
+        });
+        let checks = Arc::new(checks);
+        let (to_shards, to_checks) = (Arc::clone(&shards), Arc::clone(&checks));
+        let names = TargetWatch::new(
+            HickoryResolver::system(),
+            Arc::clone(&board),
+            move |targets| {
+                to_checks.on_targets(&targets);
+                let Some(shards) = to_shards.get() else { return };
+                let missed = shards.send_bulk(|| ShardMessage::Targets(Arc::clone(&targets)));
+                if !missed.is_empty() {
+                    let group = &*targets.group;
+                    tracing::warn!(group, shards = ?missed, "shards have old addresses until the next reload");
+                }
+            },
+        );
+        Self { board, names, checks, shards }
+    }
+
+    /// Where shards find targets.
+    pub(crate) fn board(&self) -> &Arc<TargetBoard> {
+        &self.board
+    }
+
+    /// From now on `shards` are told.
+    pub(crate) fn tell(&self, shards: &Arc<Publisher>) {
+        // Set once, at the start of the process.
+        let _ = self.shards.set(Arc::clone(shards));
+    }
+
+    /// Watches `groups` and no others. To be called before the plan with these groups is
+    /// published, so that shards that adopt it find its targets.
+    pub(crate) async fn watch(&mut self, groups: &[TargetGroup]) {
+        for unresolved in self.names.watch(groups, PATIENCE).await {
+            tracing::warn!(
+                group = unresolved.group,
+                host = unresolved.host,
+                "a name has no address"
+            );
+        }
+        self.checks.watch(groups);
+    }
+}
+
+/// How long a start or a reload waits for names that were not looked up before.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,8 @@
+//! Fuzz targets of shardgate, a package of its own so that libFuzzer never enters the gateway's
+//! build. See `README.md` beside this folder.
+
+mod laws;
+
+pub use laws::{
+    LAWS, Law, chunked, gateway_toml, proxy_protocol, request_head, response_head, route_key, uri,
+};
