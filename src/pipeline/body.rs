@@ -1,7 +1,9 @@
 //! A request's body before anyone has asked for it.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
+use super::upload::Upload;
 use crate::base::{Fault, Nanos};
 use crate::proto::{BodyFraming, ChunkedDecoder};
 use crate::rt::Buffers;
@@ -39,6 +41,8 @@ pub enum BodyFate {
     Untouched,
     /// It was read to its end, beyond the early bytes; this much more had been read by then.
     TakenWhole(Vec<u8>),
+    /// A task of its own reads it; see [`Upload::discard`] for how to end that.
+    Uploading(Rc<Upload>),
     /// It was not read to its end and never will be: the connection must close.
     Abandoned,
 }

@@ -67,6 +67,8 @@ pub struct Client<'c> {
     pub answer_started: &'c Cell<bool>,
     /// How much of what waits to be sent are answers to earlier requests.
     pub waiting_bytes: &'c Cell<usize>,
+    /// Set when an answer was cut that ends with its connection: only a reset tells the client.
+    pub must_reset: &'c Cell<bool>,
 }
 
 impl Client<'_> {

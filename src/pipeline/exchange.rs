@@ -21,7 +21,7 @@ use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
 use crate::base::{Fault, Nanos};
 use crate::model::{Balance, HashKey};
-use crate::observe::{GroupRecorder, UpstreamEnd, UpstreamFailure};
+use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::{
     BodyFraming, ChunkedDecoder, FieldName, HeadLimits, HeadScanner, ResponseHead, Version,
@@ -61,34 +61,10 @@ struct Answer {
     /// What was read: `[..start]` is used up, the head follows, then the body's beginning.
     buffer: Vec<u8>,
     start: usize,
-    upload: Option<Rc<Upload>>,
+    /// All that was to be sent at once was sent; a connection that took less is worn out.
+    sent_whole: bool,
     /// When its head was complete.
     came: Nanos,
-}
-
-/// The head of an answer while it is being read.
-struct HeadReading {
-    head: Box<ResponseHead>,
-    buffer: Vec<u8>,
-    /// Where in `buffer` the head begins: behind the interim answers.
-    start: usize,
-    scanner: HeadScanner,
-    interim_count: u32,
-}
-
-impl HeadReading {
-    /// The buffer, with room for more of a head that is not complete.
-    fn take_buffer_for_more(&mut self) -> Vec<u8> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        if self.start > 0 {
-            buffer.drain(..self.start);
-            self.start = 0;
-        }
-        if buffer.len() == buffer.capacity() {
-            buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
-        }
-        buffer
-    }
 }
 
 /// Why a try failed.
@@ -99,19 +75,6 @@ struct Failure {
     stage: TryStage,
 }
 
-impl Failure {
-    /// The target is not at fault, and nothing may be sent again.
-    fn abandoned(fault: Fault) -> Self {
-        Self { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
-    }
-
-    /// What the target sent breaks HTTP.
-    fn bad_answer() -> Self {
-        let fault = Fault::BadUpstreamAnswer;
-        Self { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering }
-    }
-}
-
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum TryStage {
     /// The request was not sent.
@@ -120,6 +83,27 @@ enum TryStage {
     Sent,
     /// An answer began.
     Answering,
+}
+
+/// The tries of one request so far.
+#[derive(Default)]
+struct Tries {
+    /// Where they went. Allocates only once one has failed.
+    targets: Vec<TargetId>,
+    /// Those that reached a target.
+    sent_count: u32,
+    /// Those that did not.
+    unsent_count: u32,
+}
+
+impl Tries {
+    fn count(&mut self, target: TargetId, stage: TryStage) {
+        self.targets.push(target);
+        match stage {
+            TryStage::NotSent => self.unsent_count += 1,
+            TryStage::Sent | TryStage::Answering => self.sent_count += 1,
+        }
+    }
 }
 
 impl Exchange<'_, '_> {
@@ -145,7 +129,12 @@ impl Exchange<'_, '_> {
                 })
             }
             Err(fault) => {
-                lease.report(outcome_of(fault, status), came);
+                // What the client's own failure did to the connection says nothing of the target.
+                let (fault, outcome) = match self.upload_fault() {
+                    Some(fault) => (fault, Outcome::Abandoned),
+                    None => (fault, outcome_of(fault, status)),
+                };
+                lease.report(outcome, came);
                 Err(fault)
             }
         }
@@ -170,29 +159,30 @@ impl Exchange<'_, '_> {
     async fn answer(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
         let group = Rc::clone(self.plan.group(self.proxy.group));
         let hash = self.hash(&group);
-        let mut tried: Vec<TargetId> = Vec::new();
+        let mut tries = Tries::default();
         let mut at = self.request.started;
-        let mut retries_count = 0;
         loop {
-            let mut lease = group.lease(at, hash, &tried).inspect_err(|fault| {
+            let mut lease = group.lease(at, hash, &tries.targets).inspect_err(|fault| {
                 if *fault == Fault::CircuitOpen {
                     self.recorder().circuit_opened();
                 }
             })?;
             self.recorder().request_sent();
+            let is_retry = tries.sent_count + tries.unsent_count > 0;
             let failure = match self.try_target(&lease, at).await {
                 Ok(answer) => {
-                    let status = answer.head.status;
-                    self.attempt_ended(Ok(status), answer.came.since(at), retries_count);
+                    let (status, came) = (answer.head.status, answer.came);
+                    self.attempt_ended(Ok(status), came.since(at), is_retry);
+                    tries.sent_count += 1;
                     // A 502, 503 or 504 that the group's settings say to try elsewhere.
                     if !self.is_unwanted(&group, &answer)
-                        || !self.may_retry(&group, answer.came, retries_count)
+                        || !self.may_retry(&group, TryStage::Answering, came, &tries)
                     {
                         return Ok((lease, answer, at));
                     }
-                    lease.report(Outcome::Answered(status), answer.came);
-                    tried.push(lease.target());
-                    (at, retries_count) = (answer.came, retries_count + 1);
+                    lease.report(Outcome::Answered(status), came);
+                    tries.targets.push(lease.target());
+                    at = came;
                     self.state.put_response_head(answer.head);
                     self.state.head_buffers.put(answer.buffer);
                     continue;
@@ -200,14 +190,15 @@ impl Exchange<'_, '_> {
                 Err(failure) => failure,
             };
             let failed = now();
-            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), retries_count);
+            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), is_retry);
             at = failed;
             lease.report(failure.outcome, at);
-            if !self.may_send_again(failure.stage) || !self.may_retry(&group, at, retries_count) {
+            tries.count(lease.target(), failure.stage);
+            if !self.may_send_again(failure.stage)
+                || !self.may_retry(&group, failure.stage, at, &tries)
+            {
                 return Err(failure.fault);
             }
-            tried.push(lease.target());
-            retries_count += 1;
         }
     }
 
@@ -215,13 +206,24 @@ impl Exchange<'_, '_> {
         self.plan.recorder.group(self.proxy.group)
     }
 
-    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, retries: u32) {
+    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {
         let recorder = self.recorder();
         recorder.request_settled();
-        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry: retries > 0 });
+        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
     }
 
-    fn may_retry(&self, group: &Group, at: Nanos, retries_count: u32) -> bool {
+    /// Whether a try that came as far as `stage` may be followed by another one. One that reached no
+    /// target has put no load on any, so only the others count against the budget: else a dead
+    /// target would cost errors as soon as its share is above the budget's.
+    fn may_retry(&self, group: &Group, stage: TryStage, at: Nanos, tries: &Tries) -> bool {
+        if stage == TryStage::NotSent {
+            return group.may_retry_unsent(tries.unsent_count - 1, &tries.targets);
+        }
+        let retries_count = tries.sent_count - 1;
+        let attempts_max = group.with_settings(|settings| settings.retry.attempts_max);
+        if retries_count >= attempts_max {
+            return false;
+        }
         let may = group.may_retry(at, retries_count);
         if !may {
             self.recorder().retry_denied();
@@ -277,16 +279,19 @@ impl Exchange<'_, '_> {
             }
         }
         let state = self.state;
-        let connected = lease.connect(&state.deadlines, at, &state.head_buffers).await;
+        let recorder = self.recorder();
+        let connected = lease.connect(&state.deadlines, at, &state.head_buffers, recorder).await;
         let connection = connected.map_err(|fault| Failure {
             fault,
             outcome: match fault {
-                Fault::ConnectTimeout => Outcome::ConnectTimeout,
+                Fault::ConnectTimeout => {
+                    state.recorder.deadline_fired(DeadlineKind::Connect);
+                    Outcome::ConnectTimeout
+                }
                 _ => Outcome::ConnectFailed,
             },
             stage: TryStage::NotSent,
         })?;
-        self.recorder().connection_opened();
         self.send(lease, connection, at).await
     }
 
@@ -294,10 +299,11 @@ impl Exchange<'_, '_> {
     async fn send(
         &mut self,
         lease: &Lease,
-        connection: Connection,
+        mut connection: Connection,
         at: Nanos,
     ) -> Result<Answer, Failure> {
         let state = self.state;
+        connection.due_max = lease.due_max(at);
         let mut wire = state.head_buffers.take();
         let upgrade = self.wants_upgrade();
         let outbound = Outbound {
@@ -314,23 +320,22 @@ impl Exchange<'_, '_> {
             Ok(left) => left,
             Err(fault) => {
                 state.head_buffers.put(wire);
-                return Err(Failure::abandoned(fault));
+                let stage = TryStage::Answering;
+                return Err(Failure { fault, outcome: Outcome::Abandoned, stage });
             }
         };
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
-        connection.deadline.set(at.plus(timeout));
+        connection.set_due(at.plus(timeout));
         let (written, wire) = connection.stream.write_all(wire, 0).await;
         state.head_buffers.put(wire);
         // A target may answer and close before it has read everything: its answer counts.
-        let upload = match (left, written) {
-            (Some(left), Ok(())) => Some(self.start_upload(left, &connection, timeout).await?),
-            (Some(_), Err(_)) => {
-                self.body.fate = BodyFate::Abandoned;
-                None
-            }
-            (None, _) => None,
-        };
-        self.read_answer(connection, upload).await
+        let sent_whole = written.is_ok();
+        match left {
+            Some(left) if sent_whole => self.start_upload(left, &connection, timeout).await?,
+            Some(_) => self.body.fate = BodyFate::Abandoned,
+            None => {}
+        }
+        self.read_answer(connection, sent_whole).await
     }
 
     fn wants_upgrade(&self) -> bool {
@@ -396,107 +401,151 @@ impl Exchange<'_, '_> {
         left: BodyLeft,
         connection: &Connection,
         timeout: Nanos,
-    ) -> Result<Rc<Upload>, Failure> {
-        self.body.fate = BodyFate::Abandoned; // until the upload says better
+    ) -> Result<(), Failure> {
+        self.body.fate = BodyFate::Abandoned;
         if self.body.awaits_continue {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
             let (result, _) = self.client.write(interim, 0, now()).await;
-            result.map_err(Failure::abandoned)?;
+            result.map_err(|fault| Failure {
+                fault,
+                outcome: Outcome::Abandoned,
+                stage: TryStage::Answering,
+            })?;
         }
         let task = UploadTask {
             state: Rc::clone(self.state),
             client: self.client.stream.clone(),
-            client_deadline: self.client.deadline.mover(),
+            client_deadline: self.state.deadlines.watch(self.client.stream.raw_fd()),
             body_timeout: Nanos::from_millis(self.plan.plan.limits.body_timeout_ms),
             target: connection.stream.clone(),
             target_deadline: connection.deadline.mover(),
             target_timeout: timeout,
+            target_due_max: connection.due_max,
             left,
         };
-        Ok(task.start())
+        self.body.fate = BodyFate::Uploading(task.start());
+        Ok(())
+    }
+
+    fn upload(&self) -> Option<&Upload> {
+        match &self.body.fate {
+            BodyFate::Uploading(upload) => Some(upload),
+            BodyFate::Untouched | BodyFate::TakenWhole(_) | BodyFate::Abandoned => None,
+        }
+    }
+
+    /// Why the client's part failed, if it did.
+    fn upload_fault(&self) -> Option<Fault> {
+        match self.upload()?.state() {
+            UploadState::Failed(fault) => Some(fault),
+            UploadState::Running | UploadState::Done | UploadState::Refused => None,
+        }
+    }
+
+    /// Whether nothing of the body is left to be sent.
+    fn is_body_sent(&self) -> bool {
+        match &self.body.fate {
+            BodyFate::Untouched | BodyFate::TakenWhole(_) => true,
+            BodyFate::Uploading(upload) => upload.state() == UploadState::Done,
+            BodyFate::Abandoned => false,
+        }
     }
 
     /// Reads up to the end of the final answer's head; passes interim answers on.
     async fn read_answer(
         &mut self,
         mut connection: Connection,
-        upload: Option<Rc<Upload>>,
+        sent_whole: bool,
     ) -> Result<Answer, Failure> {
-        let mut reading = HeadReading {
-            head: self.state.take_response_head(),
-            buffer: Vec::new(),
-            start: 0,
-            scanner: HeadScanner::for_response(),
-            interim_count: 0,
-        };
+        let mut head = self.state.take_response_head();
+        let mut reading = HeadReading::new();
         loop {
             let (result, buffer) = connection.read().await;
+            if !matches!(result, Ok(count) if count > 0) {
+                self.state.head_buffers.put(buffer);
+                self.state.put_response_head(head);
+                return Err(self.read_failure(&connection, &reading));
+            }
             reading.buffer = buffer;
-            let found = match result {
-                Ok(count) if count > 0 => self.find_final_head(&mut reading).await,
-                _ => {
-                    let nothing_came = reading.buffer.is_empty() && reading.interim_count == 0;
-                    let stage = if nothing_came { TryStage::Sent } else { TryStage::Answering };
-                    Err(self.read_failure(&connection, upload.as_deref(), stage))
-                }
-            };
-            match found {
+            match self.take_heads(&mut head, &mut reading).await {
                 Ok(true) => {
-                    let HeadReading { head, buffer, start, .. } = reading;
-                    return Ok(Answer { connection, head, buffer, start, upload, came: now() });
+                    if let Some(upload) = self.upload() {
+                        upload.answer_came();
+                    }
+                    let HeadReading { buffer, start, .. } = reading;
+                    return Ok(Answer { connection, head, buffer, start, sent_whole, came: now() });
                 }
-                Ok(false) => connection.arm(reading.take_buffer_for_more()),
+                Ok(false) => connection.arm(reading.make_room()),
                 Err(failure) => {
-                    self.state.put_response_head(reading.head);
                     self.state.head_buffers.put(reading.buffer);
+                    self.state.put_response_head(head);
                     return Err(failure);
                 }
             }
         }
     }
 
-    /// Whether the final answer's head is complete; it begins at `reading.start` then.
-    async fn find_final_head(&mut self, reading: &mut HeadReading) -> Result<bool, Failure> {
-        let HeadReading { head, buffer, start, scanner, interim_count } = reading;
+    /// Parses the heads that are complete, and passes interim ones on. Whether the last one is
+    /// final; it then lies at `reading.start`.
+    async fn take_heads(
+        &mut self,
+        head: &mut ResponseHead,
+        reading: &mut HeadReading,
+    ) -> Result<bool, Failure> {
+        let bad = |_| Failure {
+            fault: Fault::BadUpstreamAnswer,
+            outcome: Outcome::BadAnswer,
+            stage: TryStage::Answering,
+        };
         loop {
-            let found = scanner.find_end(&buffer[*start..], &ANSWER_HEAD_LIMITS);
-            let Some(end) = found.map_err(|_| Failure::bad_answer())? else { return Ok(false) };
-            let head_bytes = &buffer[*start..*start + end];
-            let parsed = head.parse(head_bytes, self.request.head.method);
-            parsed.map_err(|_| Failure::bad_answer())?;
+            let unread = &reading.buffer[reading.start..];
+            let found = reading.scanner.find_end(unread, &ANSWER_HEAD_LIMITS).map_err(bad)?;
+            let Some(head_bytes) = found else { return Ok(false) };
+            let head_bytes = &unread[..head_bytes];
+            head.parse(head_bytes, self.request.head.method).map_err(bad)?;
             let is_switch = head.status == 101;
             if is_switch && !self.wants_upgrade() {
-                return Err(Failure::bad_answer());
+                return Err(bad(Fault::BadUpstreamAnswer));
             }
             if head.status >= 200 || is_switch {
                 return Ok(true);
             }
-            *interim_count += 1;
-            if *interim_count > INTERIM_ANSWERS_MAX {
-                return Err(Failure::bad_answer());
+            reading.interim_count += 1;
+            if reading.interim_count > INTERIM_ANSWERS_MAX {
+                return Err(bad(Fault::BadUpstreamAnswer));
             }
-            self.pass_interim(head, head_bytes).await.map_err(Failure::abandoned)?;
-            *start += end;
-            *scanner = HeadScanner::for_response();
+            self.pass_interim(head, head_bytes).await.map_err(|fault| Failure {
+                fault,
+                outcome: Outcome::Abandoned,
+                stage: TryStage::Answering,
+            })?;
+            reading.start += head_bytes.len();
+            reading.scanner = HeadScanner::for_response();
         }
     }
 
     /// Why no answer came: the upload's own failure explains it, else the deadline, else the
     /// target closed.
-    fn read_failure(
-        &self,
-        connection: &Connection,
-        upload: Option<&Upload>,
-        stage: TryStage,
-    ) -> Failure {
-        if let Some(UploadState::Failed(fault)) = upload.map(Upload::state) {
+    fn read_failure(&self, connection: &Connection, reading: &HeadReading) -> Failure {
+        if let Some(fault) = self.upload_fault() {
             return Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering };
         }
         if connection.deadline.passed() {
+            self.upstream_deadline_fired(connection, DeadlineKind::FirstByte);
             let fault = Fault::UpstreamTimeout;
             return Failure { fault, outcome: Outcome::Timeout, stage: TryStage::Answering };
         }
+        // A head that was cut has gone nowhere; an interim answer has.
+        let has_begun = reading.interim_count > 0;
+        let stage = if has_begun { TryStage::Answering } else { TryStage::Sent };
         Failure { fault: Fault::UpstreamReset, outcome: Outcome::Reset, stage }
+    }
+
+    /// Counts the deadline of `connection` that passed: the bound on the whole, or `kind`.
+    fn upstream_deadline_fired(&self, connection: &Connection, kind: DeadlineKind) {
+        let is_total = now() >= connection.due_max;
+        let kind = if is_total { DeadlineKind::Total } else { kind };
+        self.state.recorder.deadline_fired(kind);
     }
 
     /// Passes an interim answer on to a client that can understand it. A 100 ends here: the gateway
@@ -510,71 +559,34 @@ impl Exchange<'_, '_> {
         self.client.write(out, 0, now()).await.0
     }
 
-    /// Passes the answer on: the head, what came with it, and the rest as it comes.
+    /// Passes the answer on, and makes sure that the client notices if it was cut.
     async fn pass_on(&mut self, lease: &mut Lease, answer: Answer) -> Result<Passed, Fault> {
-        let Answer { connection, head, mut buffer, start, upload, came } = answer;
-        let (head_bytes, rest) = buffer[start..].split_at_mut(head.head_bytes);
-        let upload_done = upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Done);
-        let (framing, goes_on) = self.write_head(&head, head_bytes, upload.as_deref());
-        let result = if head.status == 101 {
-            self.tunnel(connection, rest, came).await.map(Relay::of_tunnel)
-        } else {
-            let idle_timeout_ms = lease.group().with_settings(|group| group.idle_timeout_ms);
-            let mut relay = BodyRelay {
-                exchange: self,
-                connection,
-                idle_timeout: Nanos::from_millis(idle_timeout_ms),
-                answer_bytes: 0,
-                at: came,
-            };
-            let whole = match head.framing {
-                BodyFraming::None => relay.end(rest).await,
-                BodyFraming::Length(length) => relay.length(rest, length).await,
-                BodyFraming::Chunked => relay.chunked(rest, framing).await,
-                BodyFraming::UntilClose => relay.until_close(rest, framing).await,
-            };
-            let may_keep = whole == Ok(true) && head.keep_alive && upload_done;
-            let BodyRelay { connection, answer_bytes, at, .. } = relay;
-            let connection = may_keep.then_some(connection);
-            whole.map(|_| Relay { connection, answer_bytes, ended: at })
-        };
-        self.state.put_response_head(head);
-        let relay = match result {
-            Ok(relay) => relay,
-            Err(fault) => {
-                self.state.head_buffers.put(buffer);
-                return Err(fault);
-            }
-        };
-        let Relay { connection, answer_bytes, ended } = relay;
-        self.keep(lease, connection, buffer, ended);
-        let goes_on = goes_on && self.finish_upload(upload, ended).await;
-        Ok(Passed { goes_on, answer_bytes, ended })
+        let framing = framing_for_client(answer.head.framing, self.request.head.version);
+        let result = self.pass_on_in(framing, lease, answer).await;
+        if result.is_err() && framing == BodyFraming::UntilClose {
+            self.client.must_reset.set(true);
+        }
+        result
     }
 
-    /// Writes the head for the client to `out`; how its body is framed there, and whether the
-    /// client's connection goes on after it.
-    fn write_head(
+    /// Passes the answer on in this framing: the head, what came with it, and the rest as it comes.
+    async fn pass_on_in(
         &mut self,
-        head: &ResponseHead,
-        bytes: &[u8],
-        upload: Option<&Upload>,
-    ) -> (BodyFraming, bool) {
+        framing: BodyFraming,
+        lease: &mut Lease,
+        answer: Answer,
+    ) -> Result<Passed, Fault> {
+        let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
-        let framing = framing_for_client(head.framing, version);
-        let body_done = match upload {
-            Some(upload) => upload.state() == UploadState::Done,
-            None => matches!(self.body.fate, BodyFate::Untouched),
-        };
         let goes_on = self.request.head.keep_alive
             && self.client.may_persist
             && !self.state.draining.get()
-            && body_done
-            && framing != BodyFraming::UntilClose
-            && head.status != 101;
+            && self.is_body_sent()
+            && framing != BodyFraming::UntilClose;
+        let head_end = start + head.head_bytes;
         let inbound = Inbound {
-            head,
-            bytes,
+            head: &head,
+            bytes: &buffer[start..head_end],
             request_method: self.request.head.method,
             framing,
             id: self.request.id,
@@ -583,40 +595,73 @@ impl Exchange<'_, '_> {
         };
         write_response_head(self.out, &inbound);
         self.client.answer_started.set(true);
-        (framing, goes_on)
-    }
-
-    /// Puts the connection, if it is fit, back into the pool, its next read armed with `buffer`.
-    fn keep(&self, lease: &Lease, connection: Option<Connection>, mut buffer: Vec<u8>, at: Nanos) {
-        match connection {
-            Some(mut connection) if !connection.deadline.passed() => {
-                buffer.clear();
-                connection.arm(buffer);
-                lease.keep(connection, at);
-            }
-            _ => self.state.head_buffers.put(buffer),
+        let idle_timeout =
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
+        if head.status == 101 {
+            let tunnelled = self.tunnel(connection, &buffer[head_end..], came).await;
+            self.state.put_response_head(head);
+            self.state.head_buffers.put(buffer);
+            let answer_bytes = tunnelled?;
+            return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
         }
+        // The head is here; how long the client takes to read is not the target's fault.
+        connection.clear_due();
+        let mut relay =
+            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
+        let whole = match head.framing {
+            BodyFraming::None => relay.end(&buffer[head_end..]).await,
+            BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await,
+            BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await,
+            BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await,
+        };
+        let BodyRelay { connection, answer_bytes, at, .. } = relay;
+        let keeps_alive = head.keep_alive;
+        self.state.put_response_head(head);
+        buffer.clear();
+        let whole = match whole {
+            Ok(whole) => whole,
+            Err(fault) => {
+                self.state.head_buffers.put(buffer);
+                return Err(fault);
+            }
+        };
+        let may_keep = whole && keeps_alive && sent_whole && self.is_body_sent();
+        self.keep(lease, connection, buffer, may_keep, at);
+        let goes_on = self.finish_upload() && goes_on;
+        Ok(Passed { goes_on, answer_bytes, ended: at })
     }
 
-    /// Settles what became of the request's body, and whether the connection may go on.
-    async fn finish_upload(&mut self, upload: Option<Rc<Upload>>, at: Nanos) -> bool {
-        let Some(upload) = upload else {
+    /// Puts the connection back into the pool if it is fit, its next read armed with `buffer`.
+    fn keep(
+        &self,
+        lease: &Lease,
+        mut connection: Connection,
+        buffer: Vec<u8>,
+        may_keep: bool,
+        at: Nanos,
+    ) {
+        if !may_keep || connection.deadline.passed() {
+            self.state.head_buffers.put(buffer);
+            return;
+        }
+        connection.arm(buffer);
+        lease.keep(connection, at);
+    }
+
+    /// Settles what became of the request's body: whether it was taken whole. What is still being
+    /// uploaded is left to the connection's driver, which throws it away.
+    fn finish_upload(&mut self) -> bool {
+        let Some(upload) = self.upload() else {
             return true;
         };
-        self.body.chunked_bytes += upload.payload_bytes();
-        if upload.state() == UploadState::Running {
-            // The answer is complete, the upload is not: throw the rest away for a while, so that
-            // closing does not take the answer from the client, then close.
-            self.client.stream.shutdown_write();
-            self.client.deadline.set(at.plus(super::body::DISCARD_TIMEOUT));
-            upload.discard().await;
-            return false;
+        let payload_bytes = upload.payload_bytes();
+        let whole = (upload.state() == UploadState::Done).then(|| upload.take_surplus());
+        self.body.chunked_bytes += payload_bytes;
+        let is_whole = whole.is_some();
+        if let Some(surplus) = whole {
+            self.body.fate = BodyFate::TakenWhole(surplus);
         }
-        if upload.state() == UploadState::Done {
-            self.body.fate = BodyFate::TakenWhole(upload.take_surplus());
-            return true;
-        }
-        false
+        is_whole
     }
 
     /// Joins client and target after a 101 until both have ended.
@@ -635,22 +680,42 @@ impl Exchange<'_, '_> {
         self.body.fate = BodyFate::Abandoned;
         let idle_timeout = Nanos::from_millis(self.plan.plan.limits.tunnel_idle_timeout_ms);
         let early = self.body.early.to_vec();
+        let recorder = &self.state.recorder;
+        recorder.tunnel_opened();
         let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
-        Ok(Box::pin(relayed).await)
+        let relayed_bytes = Box::pin(relayed).await;
+        recorder.tunnel_closed();
+        if self.client.deadline.passed() || connection.deadline.passed() {
+            recorder.deadline_fired(DeadlineKind::Tunnel);
+        }
+        Ok(relayed_bytes)
     }
 }
 
-/// What is left of an exchange when the answer's body was passed on.
-struct Relay {
-    /// The connection, if it may carry another request.
-    connection: Option<Connection>,
-    answer_bytes: u64,
-    ended: Nanos,
+/// A target's heads as they come in.
+struct HeadReading {
+    /// What was read. `[..start]` is used up.
+    buffer: Vec<u8>,
+    start: usize,
+    scanner: HeadScanner,
+    interim_count: u32,
 }
 
-impl Relay {
-    fn of_tunnel(answer_bytes: u64) -> Self {
-        Self { connection: None, answer_bytes, ended: now() }
+impl HeadReading {
+    fn new() -> Self {
+        let scanner = HeadScanner::for_response();
+        Self { buffer: Vec::new(), start: 0, scanner, interim_count: 0 }
+    }
+
+    /// The buffer with what is not used up at its front, and room behind.
+    fn make_room(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.drain(..self.start);
+        self.start = 0;
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
+        }
+        buffer
     }
 }
 
@@ -709,12 +774,7 @@ impl BodyRelay<'_, '_, '_> {
     async fn chunked(&mut self, first: &mut [u8], framing: BodyFraming) -> Result<bool, Fault> {
         let as_chunks = framing == BodyFraming::Chunked;
         let mut decoder = ChunkedDecoder::new();
-        let Ok(mut decoded) = decoder.decode(first) else {
-            // Nothing was sent yet, so the client can still be told.
-            self.exchange.out.clear();
-            self.exchange.client.answer_started.set(false);
-            return Err(Fault::BadUpstreamAnswer);
-        };
+        let mut decoded = decoder.decode(first).map_err(|_| Fault::BadUpstreamAnswer)?;
         let mut surplus = first.len() > decoded.consumed_bytes;
         append_payload(self.exchange.out, &first[..decoded.payload_bytes], as_chunks);
         self.answer_bytes += decoded.payload_bytes as u64;
@@ -801,19 +861,21 @@ impl BodyRelay<'_, '_, '_> {
     ) -> Result<Option<Vec<u8>>, Fault> {
         debug_assert_eq!(buffer.len(), filled);
         self.exchange.client.deadline.clear();
-        self.connection.deadline.set(self.at.plus(self.idle_timeout));
+        self.connection.set_due(self.at.plus(self.idle_timeout));
         self.connection.arm(buffer);
         let (result, buffer) = self.connection.read().await;
+        self.connection.clear_due();
         self.at = now();
         if matches!(result, Ok(count) if count > 0) {
             return Ok(Some(buffer));
         }
         self.exchange.state.body_buffers.put(buffer);
-        match result {
-            _ if self.connection.deadline.passed() => Err(Fault::UpstreamTimeout),
-            Ok(_) => Ok(None),
-            Err(_) => Err(Fault::UpstreamReset),
+        if self.connection.deadline.passed() {
+            let kind = DeadlineKind::UpstreamIdle;
+            self.exchange.upstream_deadline_fired(&self.connection, kind);
+            return Err(Fault::UpstreamTimeout);
         }
+        result.map_or(Err(Fault::UpstreamReset), |_| Ok(None))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Shard;
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
-use crate::observe::BufferKind;
+use crate::observe::{BufferKind, DeadlineKind};
 use crate::plan::GroupSlot;
 use crate::rt::{now, sleep, unix_millis};
 
@@ -20,6 +20,9 @@ pub(super) async fn run(shard: &Shard) {
         }
         if shard.stops.get() || is_drained(shard, began) {
             count_stock(shard); // the last word on what was not given back
+            // Its last lines go to the writer now: tasks that never end, such as the one that
+            // reads the mail, keep the state alive past the end of this thread's work.
+            drop(shard.state.access_log.take());
             return;
         }
         sleep(tick).await;
@@ -44,7 +47,9 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
     let time = UNIX_EPOCH + Duration::from_secs(this_second);
     state.set_http_date(http_date(time));
     for group in state.plan().groups() {
-        group.sweep(at);
+        for _ in 0..group.sweep(at) {
+            state.recorder.deadline_fired(DeadlineKind::UpstreamKeepalive);
+        }
     }
     count_stock(shard);
     Some(this_second)

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::Nanos;
+use crate::observe::GroupRecorder;
 use crate::rt::{Buffers, Deadline, Deadlines, Stream};
 
 /// What one read brought: the buffer, and how many bytes it grew by (0 is end of file).
@@ -30,17 +31,46 @@ pub(crate) struct Connection {
     pub(crate) idle_since: Nanos,
     /// Where the buffer of an armed read comes from.
     buffers: Buffers,
+    /// The end of the time for the whole of the request under way; [`Nanos::NEVER`] is no bound.
+    pub(crate) due_max: Nanos,
+    recorder: GroupRecorder,
     reader: ArmedRead,
 }
 
 impl Connection {
     /// Wraps a connected stream and arms its first read with one of `buffers`.
-    pub(crate) fn new(stream: Stream, deadlines: &Deadlines, buffers: &Buffers) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        deadlines: &Deadlines,
+        buffers: &Buffers,
+        recorder: GroupRecorder,
+    ) -> Self {
         let deadline = deadlines.watch(stream.raw_fd());
         let mut reader = ArmedRead::new(stream.clone());
         reader.arm(buffers.take());
-        let buffers = buffers.clone();
-        Self { stream, deadline, requests_count: 0, idle_since: Nanos(0), buffers, reader }
+        recorder.connection_opened();
+        Self {
+            stream,
+            deadline,
+            requests_count: 0,
+            idle_since: Nanos(0),
+            due_max: Nanos::NEVER,
+            buffers: buffers.clone(),
+            recorder,
+            reader,
+        }
+    }
+
+    /// Sets the deadline to `due`, or to the end of the time for the whole if that comes first.
+    #[inline]
+    pub(crate) fn set_due(&self, due: Nanos) {
+        self.deadline.set(due.min(self.due_max));
+    }
+
+    /// Nothing is waited for: only the end of the time for the whole is left.
+    #[inline]
+    pub(crate) fn clear_due(&self) {
+        self.deadline.set(self.due_max);
     }
 
     /// Arms the next read. There must be none in flight.
@@ -67,6 +97,7 @@ impl Drop for Connection {
         if self.reader.armed {
             self.buffers.lost();
         }
+        self.recorder.connection_closed();
     }
 }
 
