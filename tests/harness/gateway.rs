@@ -9,7 +9,7 @@ use std::{env, fs, thread};
 
 use serde_json::Value as Json;
 
-use super::{Client, HANG_GUARD};
+use super::{Answer, Client, HANG_GUARD};
 
 /// `shardgate run`, ended when dropped (as is a successor that it started).
 ///
@@ -127,6 +127,13 @@ upstream = "backend"
     pub fn admin(&self) -> SocketAddr {
         let line = self.wait_for_log("its readiness", |line| line["message"] == "serving");
         line["admin"].as_str().and_then(|text| text.parse().ok()).expect("an admin address")
+    }
+
+    /// The admin listener's answer to a GET.
+    pub fn ask_admin(&self, target: &str) -> Answer {
+        let mut admin = Client::connect(self.admin());
+        admin.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+        admin.answer()
     }
 
     /// A client of the listener called "public".
