@@ -177,7 +177,7 @@ fn a_listener_comes_and_goes_with_the_file() {
     assert_eq!(reload(&gateway).status, 200);
     let config = gateway.ask_admin("/config");
     let config: serde_json::Value = serde_json::from_str(config.text()).expect("JSON");
-    let listeners = config["listeners"].as_array().expect("listeners");
+    let listeners = config["bound"].as_array().expect("listeners");
     let extra = listeners.iter().find(|one| one["name"] == "extra").expect("the new one");
     let address = extra["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
     let mut client = Client::connect(address);
