@@ -246,11 +246,7 @@ impl Log {
             if let Some(line) = found {
                 return line;
             }
-            assert!(
-                !collected.has_ended,
-                "the log ended without {what}: {:#?}",
-                collected.lines
-            );
+            assert!(!collected.has_ended, "the log ended without {what}: {:#?}", collected.lines);
             let waited = self.changed.wait_timeout(collected, HANG_GUARD);
             let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             assert!(!timeout.timed_out(), "no {what} in the log: {:#?}", guard.lines);

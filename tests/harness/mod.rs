@@ -10,13 +10,16 @@
 
 mod answer;
 mod client;
+mod echo;
 mod gateway;
+mod metrics;
 mod upstream;
 
 use std::time::Duration;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use echo::Echo;
 pub use gateway::Gateway;
 pub use upstream::{Peer, Received, Upstream};
 

@@ -5,8 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::answer::{fields, read_chunks, read_head};
 use super::HANG_GUARD;
+use super::answer::{fields, read_chunks, read_head};
 
 /// A server on a free port. It lives as long as the test's process.
 #[derive(Clone, Debug)]
@@ -20,7 +20,9 @@ type Record = Arc<Mutex<Vec<u8>>>;
 impl Upstream {
     /// Runs `script` for each connection, in a thread of its own, with the connection's number
     /// from 0.
-    pub fn start(script: impl Fn(usize, &mut Peer) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn start(
+        script: impl Fn(usize, &mut Peer) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a socket");
         let connections: Arc<Mutex<Vec<Record>>> = Arc::default();
