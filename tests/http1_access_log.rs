@@ -43,7 +43,8 @@ throttle = {{ rate_per_second = 0.1, burst_count = 1 }}
     assert_eq!(client.request("GET", "/slow").status, 201);
     let answer = client.request("GET", "/slow");
     assert_eq!((answer.status, answer.text()), (429, r#"{"message":"Too Many Requests"}"#));
-    let retry_after: u64 = answer.header("retry-after").and_then(|text| text.parse().ok()).expect("seconds");
+    let retry_after: u64 =
+        answer.header("retry-after").and_then(|text| text.parse().ok()).expect("seconds");
     assert!((1..=10).contains(&retry_after), "{retry_after}");
     assert!(!answer.says_close());
     assert_eq!(client.request("POST", "/slow").status, 404);

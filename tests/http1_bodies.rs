@@ -135,7 +135,8 @@ fn unread_bodies_are_never_taken_for_requests() {
     let upstream = Upstream::answering(HI);
     let gateway = Gateway::before(upstream.address(), "");
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
-    for (path, status) in [("/mock", 200), ("/moved", 308), ("/limited", 429), ("//a/..//%zz", 400)] {
+    for (path, status) in [("/mock", 200), ("/moved", 308), ("/limited", 429), ("//a/..//%zz", 400)]
+    {
         // At hand, coming soon, and too long to wait for.
         for length in [smuggled.len(), 40_000, 60_000, 200_000, 5_000_000] {
             let body = smuggled.repeat(length / smuggled.len() + 1);

@@ -65,7 +65,9 @@ fn the_head_is_passed_on_as_it_came() {
     let request = forwarded(
         "",
         "",
-        &format!("{HEAD}X-One: 1\r\nx-two:\r\nX-One:  2 \t\r\nCookie: a=b; c=d\r\nAuthorization: x\r\n"),
+        &format!(
+            "{HEAD}X-One: 1\r\nx-two:\r\nX-One:  2 \t\r\nCookie: a=b; c=d\r\nAuthorization: x\r\n"
+        ),
     );
     assert_eq!(request.line(), "GET /a?b=c HTTP/1.1");
     assert_eq!(request.header("host").as_deref(), Some("a.example"));
@@ -108,9 +110,9 @@ fn methods_and_targets() {
         client.send(format!("{head}\r\n\r\n"));
         assert_eq!(client.answer().text(), "hi", "{head}");
         let requests = upstream.requests();
-        let request = requests.iter().find(|one| one.line() == line && {
-            one.header("host").as_deref() == Some(host)
-        });
+        let request = requests
+            .iter()
+            .find(|one| one.line() == line && { one.header("host").as_deref() == Some(host) });
         let lines: Vec<_> = requests.iter().map(Received::line).collect();
         assert!(request.is_some(), "{head}: {line} for {host} is not among {lines:?}");
     }
@@ -170,7 +172,10 @@ fn connection_cannot_strip_what_targets_rely_on() {
     assert_eq!(request.header("x-forwarded-for").as_deref(), Some("9.9.9.9, 127.0.0.1"));
     assert_eq!(request.header("x-forwarded-proto").as_deref(), Some("http"));
     assert_eq!(request.header("x-forwarded-host").as_deref(), Some("a.example"));
-    assert_eq!(request.header("forwarded").as_deref(), Some("for=127.0.0.1;host=a.example;proto=http"));
+    assert_eq!(
+        request.header("forwarded").as_deref(),
+        Some("for=127.0.0.1;host=a.example;proto=http")
+    );
     assert_eq!(request.header("via").as_deref(), Some("1.1 gate"));
     assert_eq!(request.header("authorization").as_deref(), Some("x"));
     assert_eq!(request.header("cookie").as_deref(), Some("y"));
@@ -261,7 +266,8 @@ fn the_proxy_protocol_names_the_client() {
     let upstream = Upstream::answering(HI);
     let gateway = start(&upstream, PROXY, "");
     let mut v2_of_v6 = [0; 36];
-    v2_of_v6[..16].copy_from_slice(&"2001:db8::7".parse::<std::net::Ipv6Addr>().expect("v6").octets());
+    v2_of_v6[..16]
+        .copy_from_slice(&"2001:db8::7".parse::<std::net::Ipv6Addr>().expect("v6").octets());
     let v2_of_v4 = [192, 0, 2, 7, 192, 0, 2, 1, 1, 2, 0, 80, 4, 0, 1, 9]; // with an extension
     let cases: [(Vec<u8>, &str); 6] = [
         (b"PROXY TCP4 192.0.2.5 192.0.2.1 50000 80\r\n".to_vec(), "192.0.2.5"),

@@ -120,16 +120,16 @@ fn transfer_codings_that_are_not_exactly_chunked() {
 fn malformed_field_lines() {
     let fortress = Fortress::new("");
     for line in [
-        "X : y\r\n",                              // CVE-2023-40518: space before the colon
+        "X : y\r\n", // CVE-2023-40518: space before the colon
         "X\t: y\r\n",
         " X: y\r\n",
-        "X: y\r\n z\r\n",                         // obs-fold
+        "X: y\r\n z\r\n", // obs-fold
         "X: y\r\n\tz\r\n",
-        "X: y\nZ: z\r\n",                         // bare LF
-        "X: y\rZ: z\r\n",                         // bare CR
+        "X: y\nZ: z\r\n", // bare LF
+        "X: y\rZ: z\r\n", // bare CR
         "X: y\0\r\n",
         "X\0: y\r\n",
-        ": y\r\n",                                // CVE-2023-25725: an empty name
+        ": y\r\n", // CVE-2023-25725: an empty name
         "X\r\n",
         "X(y): z\r\n",
         "X: \u{1}\r\n",
@@ -225,7 +225,7 @@ fn malformed_chunks() {
         "\r\nhello\r\n0\r\n\r\n",
         ";a\r\nhello\r\n0\r\n\r\n",
         "g\r\n",
-        "5\nhello\r\n0\r\n\r\n",   // CVE-2025-22871: bare LF ends a size line
+        "5\nhello\r\n0\r\n\r\n", // CVE-2025-22871: bare LF ends a size line
         "5\rhello\r\n0\r\n\r\n",
         "5\r\nhello0\r\n\r\n",
         "5\r\nhello\n0\r\n\r\n",
@@ -311,9 +311,8 @@ fn sizes_at_their_bounds() {
         assert_eq!(client.answer().status, 200, "{bytes}");
     }
     fortress.refuses(head(513), 431);
-    let fields = |count: usize| {
-        format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count - 1))
-    };
+    let fields =
+        |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count - 1));
     for count in [7, 8] {
         client.send(fields(count));
         assert_eq!(client.answer().status, 200, "{count}");
@@ -419,7 +418,8 @@ fn a_long_body_that_stops_coming() {
 #[test]
 fn a_client_that_goes_away_gets_no_answer_and_forwards_nothing() {
     let fortress = Fortress::new("");
-    for begin in ["GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n", &post("Content-Length: 5\r\n", "hel")]
+    for begin in
+        ["GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n", &post("Content-Length: 5\r\n", "hel")]
     {
         let mut client = fortress.gateway.connect();
         client.send(begin);
