@@ -23,3 +23,4 @@ pub use body::{BodyFate, RequestBody};
 pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
 pub use respond::fault_message;
 pub(crate) use respond::{Persistence, write_fault};
+pub use upload::Upload;

@@ -31,6 +31,51 @@ impl Gateway {
         gateway
     }
 
+    /// Starts it in front of `upstream`: `ANY /mock` answers "mocked" and `ANY /moved` redirects
+    /// itself, `ANY /limited` has no tokens at all, `POST /small` takes 10 bytes, and everything
+    /// else goes to the upstream, which has a second to begin its answer. `tables` is appended to
+    /// the configuration.
+    pub fn before(upstream: SocketAddr, tables: &str) -> Self {
+        Self::start(&format!(
+            r#"
+[[listener]]
+name = "public"
+address = "127.0.0.1:0"
+
+[[upstream]]
+name = "backend"
+targets = ["{upstream}"]
+
+[[api]]
+name = "main"
+
+[[api.route]]
+key = "ANY /mock"
+mock = {{ body = "mocked" }}
+
+[[api.route]]
+key = "ANY /moved"
+redirect = {{ location = "https://b.example/elsewhere" }}
+
+[[api.route]]
+key = "ANY /limited"
+upstream = "backend"
+throttle = {{ rate_per_second = 0.25, burst_count = 0 }}
+
+[[api.route]]
+key = "POST /small"
+upstream = "backend"
+body_bytes_max = 10
+
+[[api.route]]
+key = "$default"
+upstream = "backend"
+
+{tables}
+"#
+        ))
+    }
+
     /// Starts it, after `prepare` has changed the command (environment, inherited sockets). Waits
     /// for nothing.
     pub fn launch(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {

@@ -10,15 +10,18 @@
 
 mod answer;
 mod client;
+mod echo;
 mod gateway;
+mod metrics;
 mod upstream;
 
 use std::time::Duration;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use echo::Echo;
 pub use gateway::Gateway;
 pub use upstream::{Peer, Received, Upstream};
 
 /// Nothing that works takes as long, however slow the machine is.
-pub const HANG_GUARD: Duration = Duration::from_secs(60);
+pub const HANG_GUARD: Duration = Duration::from_secs(30);

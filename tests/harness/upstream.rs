@@ -77,6 +77,18 @@ impl Upstream {
         })
     }
 
+    /// The requests that came so far on all its connections, if nothing but whole requests came.
+    pub fn requests(&self) -> Vec<Received> {
+        let mut requests = Vec::new();
+        for bytes in self.received() {
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                requests.push(Received::read(&mut rest).expect("a whole request"));
+            }
+        }
+        requests
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -128,16 +140,9 @@ pub struct Received {
     pub trailers: Vec<(String, String)>,
 }
 
-impl Peer {
-    fn new(stream: TcpStream, record: Record) -> Self {
-        let _ = stream.set_nodelay(true);
-        let _ = stream.set_read_timeout(Some(HANG_GUARD));
-        Self { stream: BufReader::new(Recorder { stream, record }) }
-    }
-
-    /// Reads a whole request.
-    pub fn request(&mut self) -> io::Result<Received> {
-        let mut raw = Kept { input: &mut self.stream, bytes: Vec::new() };
+impl Received {
+    fn read(input: &mut impl BufRead) -> io::Result<Self> {
+        let mut raw = Kept { input, bytes: Vec::new() };
         let head = read_head(&mut raw)?;
         let headers = fields(head.split("\r\n").skip(1));
         let value = |name: &str| headers.iter().find(|(own, _)| own == name).map(|(_, v)| &**v);
@@ -151,6 +156,37 @@ impl Peer {
         received.raw = raw.bytes;
         received.head = head;
         Ok(received)
+    }
+
+    /// The request line.
+    pub fn line(&self) -> &str {
+        self.head.split("\r\n").next().unwrap_or_default()
+    }
+
+    /// All values of the header of this name (in lower case).
+    pub fn values(&self, name: &str) -> Vec<String> {
+        let named = fields(self.head.split("\r\n").skip(1));
+        named.into_iter().filter(|(own, _)| own == name).map(|(_, value)| value).collect()
+    }
+
+    /// The value of the only header of this name.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut values = self.values(name);
+        assert!(values.len() < 2, "{name} more than once: {}", self.head);
+        values.pop()
+    }
+}
+
+impl Peer {
+    fn new(stream: TcpStream, record: Record) -> Self {
+        let _ = stream.set_nodelay(true);
+        let _ = stream.set_read_timeout(Some(HANG_GUARD));
+        Self { stream: BufReader::new(Recorder { stream, record }) }
+    }
+
+    /// Reads a whole request.
+    pub fn request(&mut self) -> io::Result<Received> {
+        Received::read(&mut self.stream)
     }
 
     /// Reads the head of a request alone, without its empty line.
