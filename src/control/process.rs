@@ -22,7 +22,7 @@ use super::shards::{Shards, StartShard};
 use super::signals::{Asked, Signals};
 use super::status::{Phase, Status};
 use super::successor::Program;
-use super::systemd::{Systemd, monotonic_us};
+use super::systemd::Systemd;
 use super::targets::Targets;
 use super::watch::Watch;
 use crate::base::Nanos;
@@ -310,7 +310,7 @@ impl Process {
         let (reloader, systemd) = (Arc::clone(&self.reloader), Arc::clone(&self.systemd));
         tokio::spawn(async move {
             let mut reloader = reloader.lock().await;
-            systemd.reloading(monotonic_us().unwrap_or(0));
+            systemd.reloading();
             let status = match reloader.reload().await {
                 Ok(reloaded) => format!("serving epoch {}", reloaded.epoch),
                 Err(error) => format!("serving; the last reload was refused: {error}"),
@@ -400,7 +400,11 @@ impl Process {
         };
         tracing::info!(timeout_ms = timeout.as_millis(), "draining");
         let deadline = rt::now().plus(Nanos::from(timeout));
-        self.shards.publisher().send_control(|| ShardMessage::Drain { deadline, listeners });
+        let drain = || ShardMessage::Drain { deadline, listeners };
+        let missed = self.shards.publisher().send_control(drain);
+        if !missed.is_empty() {
+            tracing::error!(shards = ?missed, "shards that take no mail do not drain");
+        }
         let limit = tokio::time::sleep(timeout + GRACE);
         tokio::pin!(limit);
         loop {

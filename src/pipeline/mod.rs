@@ -1,4 +1,4 @@
-//! The phases of a request in one ordered function, [`serve`]: route, throttle, integrate.
+//! The phases of a request in one ordered function, [`serve()`]: route, throttle, integrate.
 //!
 //! Knows plans, not configuration; sockets only through `rt`. A route is matched once, and nothing
 //! later may change which route it is.
