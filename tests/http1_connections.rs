@@ -124,8 +124,9 @@ fn connection_close_is_honoured_both_ways() {
 
 #[test]
 fn a_target_that_closes_does_not_close_the_client() {
-    let upstream =
-        Upstream::answering_once("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let upstream = Upstream::answering_once(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    );
     let gateway = Gateway::before(upstream.address(), "");
     let mut client = gateway.connect();
     for _ in 0..3 {
