@@ -24,6 +24,7 @@ mod reload;
 mod shards;
 mod signals;
 mod sockets;
+mod start;
 mod status;
 mod successor;
 mod systemd;
