@@ -4,7 +4,7 @@
 //! read. Then [`Http1::serve_ready`] takes buffers from the shard's stock, serves what has come,
 //! and gives them back when nothing is left to do.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::panic::CatchPanic;
@@ -12,9 +12,10 @@ use super::proxied::read_proxy_header;
 use crate::base::limits::{BUFFER_BYTES, HEAD_BYTES_CEILING, REQUESTS_PER_TURN_MAX};
 use crate::base::{Fault, Method, Nanos, RequestId, ThrottleScope};
 use crate::model::{Limits, ProxyProtocol};
+use crate::observe::DeadlineKind;
 use crate::pipeline::{
     BodyFate, Client, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, ListenerContext, Persistence, Request,
-    RequestBody, ShardState, serve, write_fault,
+    RequestBody, ShardState, Upload, serve, write_fault,
 };
 use crate::proto::{BodyFraming, ChunkedDecoder, HeadLimits, HeadScanner, RequestHead};
 use crate::rt::{Deadline, Peer, Stream, now};
@@ -33,12 +34,17 @@ pub async fn serve_connection(
         requests_count: Cell::new(0),
         second: Cell::new((0, 0)),
         answer_started: Cell::new(false),
+        must_reset: Cell::new(false),
+        upload: RefCell::default(),
         state,
         stream,
         deadline,
         listener,
     };
     connection.run().await;
+    if connection.must_reset.get() {
+        return connection.stream.reset_on_close();
+    }
     // An operation in flight, if any, returns and lets the descriptor go.
     connection.stream.shutdown_both();
 }
@@ -67,6 +73,9 @@ struct Http1 {
     /// The second since start that is being counted, and the requests in it.
     second: Cell<(u64, u32)>,
     answer_started: Cell<bool>,
+    must_reset: Cell<bool>,
+    /// Still sends a body to a target, and reads from the client.
+    upload: RefCell<Option<Rc<Upload>>>,
 }
 
 /// What the connection does next.
@@ -111,6 +120,10 @@ impl Http1 {
                 return;
             }
             if self.stream.readable().await.is_err() || self.deadline.passed() {
+                // Draining ends idle connections the same way.
+                if self.deadline.passed() && !self.state.draining.get() {
+                    self.state.recorder.deadline_fired(DeadlineKind::Idle);
+                }
                 return;
             }
             self.deadline.set_idle(false);
@@ -227,11 +240,15 @@ impl Http1 {
             write_timeout: Nanos::from_millis(limits.write_timeout_ms),
             may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
             answer_started: &self.answer_started,
+            must_reset: &self.must_reset,
         };
         let served = serve(&self.state, &client, &request, &mut body, &mut work.output).await;
         work.at = served.ended;
         work.answers_count += 1;
         let fate = body.fate;
+        if let BodyFate::Uploading(upload) = &fate {
+            self.upload.replace(Some(Rc::clone(upload)));
+        }
         if !served.goes_on {
             let has_body = work.head.framing != BodyFraming::None;
             return Some(if has_body { Next::Linger } else { Next::Close });
@@ -256,7 +273,7 @@ impl Http1 {
                 work.start = 0;
                 None
             }
-            BodyFate::Abandoned => Some(Next::Linger),
+            BodyFate::Abandoned | BodyFate::Uploading(_) => Some(Next::Linger),
             BodyFate::Untouched => match work.head.framing {
                 BodyFraming::None | BodyFraming::UntilClose => None,
                 BodyFraming::Length(length) => self.skip_length(work, length).await.err(),
@@ -286,7 +303,10 @@ impl Http1 {
             work.input = input;
             match result {
                 Ok(count) if count > 0 => left -= count as u64,
-                _ => return Err(Next::Close),
+                _ => {
+                    self.count_passed(DeadlineKind::Body);
+                    return Err(Next::Close);
+                }
             }
         }
         work.input.clear();
@@ -334,7 +354,7 @@ impl Http1 {
             let (result, input) = self.stream.read_append(input).await;
             work.input = input;
             if !matches!(result, Ok(count) if count > 0) {
-                return Err(self.end_of_input(work, self.deadline.passed()));
+                return Err(self.end_of_input(work, DeadlineKind::Body));
             }
         }
         Ok(())
@@ -369,13 +389,13 @@ impl Http1 {
         match self.read(work).await {
             Ok(()) => Ok(()),
             Err(_) if was_empty => Err(Next::Close),
-            Err(_) => Err(self.end_of_input(work, self.deadline.passed())),
+            Err(_) => Err(self.end_of_input(work, DeadlineKind::Head)),
         }
     }
 
     /// The input ended in the middle of a request: an answer if it was slow, else nothing.
-    fn end_of_input(&self, work: &mut Work, timed_out: bool) -> Next {
-        if !timed_out {
+    fn end_of_input(&self, work: &mut Work, kind: DeadlineKind) -> Next {
+        if !self.count_passed(kind) {
             self.state.recorder.connection_fault(Fault::ClientGone);
             return Next::Close;
         }
@@ -383,7 +403,21 @@ impl Http1 {
         Next::Close
     }
 
+    /// Counts the connection's deadline as `kind` if it has passed; whether it has.
+    fn count_passed(&self, kind: DeadlineKind) -> bool {
+        let has_passed = self.deadline.passed();
+        if has_passed {
+            self.state.recorder.deadline_fired(kind);
+        }
+        has_passed
+    }
+
     async fn take_proxy_header(&self, work: &mut Work) -> Result<(), Next> {
+        // Whoever is not the proxy could claim any address: not a word to them.
+        if !self.is_from_trusted_proxy() {
+            self.state.recorder.connection_fault(Fault::BadProxyHeader);
+            return Err(Next::Close);
+        }
         let limits = self.state.plan().plan.limits.head_timeout_ms;
         self.deadline.set_read(work.at.plus(Nanos::from_millis(limits)));
         let input = std::mem::take(&mut work.input);
@@ -400,9 +434,18 @@ impl Http1 {
             }
             Err(fault) => {
                 // Whoever speaks no PROXY protocol here is not the proxy: not a word to them.
+                self.count_passed(DeadlineKind::Head);
                 self.state.recorder.connection_fault(fault);
                 Err(Next::Close)
             }
+        }
+    }
+
+    /// Whether the socket's peer may say who the client is. Only this machine reaches a unix socket.
+    fn is_from_trusted_proxy(&self) -> bool {
+        match self.peer.get() {
+            Peer::Tcp(address) => self.listener.trusts(address.ip().to_canonical()),
+            Peer::Unix => true,
         }
     }
 
@@ -448,7 +491,10 @@ impl Http1 {
             output = same_output;
             match result {
                 Ok(count) => written += count,
-                Err(_) => return Err(Next::Close),
+                Err(_) => {
+                    self.count_passed(DeadlineKind::Write);
+                    return Err(Next::Close);
+                }
             }
             if written < output.len() {
                 work.at = now();
@@ -461,7 +507,18 @@ impl Http1 {
     }
 
     async fn linger(&self) {
+        // With an upload in flight the end of file must do: its read keeps the socket open.
+        if self.must_reset.get() && self.upload.borrow().is_none() {
+            return;
+        }
+        self.must_reset.set(false);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
+        // Two tasks must not read from one socket.
+        let upload = self.upload.take().filter(|upload| !upload.has_ended());
+        if let Some(upload) = upload {
+            self.stream.shutdown_write();
+            return upload.discard().await;
+        }
         linger(&self.state, &self.stream).await;
     }
 

@@ -1,5 +1,8 @@
 //! A request's body before anyone has asked for it.
 
+use std::rc::Rc;
+
+use super::upload::Upload;
 use crate::base::{Fault, Nanos};
 use crate::proto::{BodyFraming, ChunkedDecoder};
 
@@ -34,6 +37,8 @@ pub enum BodyFate {
     Untouched,
     /// It was read to its end, beyond the early bytes; this much more had been read by then.
     TakenWhole(Vec<u8>),
+    /// A task of its own reads it; see [`Upload::discard`] for how to end that.
+    Uploading(Rc<Upload>),
     /// It was not read to its end and never will be: the connection must close.
     Abandoned,
 }

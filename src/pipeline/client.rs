@@ -64,6 +64,8 @@ pub struct Client<'c> {
     pub may_persist: bool,
     /// Set once a byte of the final answer is on its way: a fault can no longer be told.
     pub answer_started: &'c Cell<bool>,
+    /// Set when an answer was cut that ends with its connection: only a reset tells the client.
+    pub must_reset: &'c Cell<bool>,
 }
 
 impl Client<'_> {

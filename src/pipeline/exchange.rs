@@ -21,7 +21,7 @@ use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
 use crate::base::{Fault, Nanos};
 use crate::model::{Balance, HashKey};
-use crate::observe::{GroupRecorder, UpstreamEnd, UpstreamFailure};
+use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::{
     BodyFraming, ChunkedDecoder, FieldName, HeadLimits, HeadScanner, ResponseHead, Version,
@@ -61,7 +61,8 @@ struct Answer {
     /// What was read: `[..start]` is used up, the head follows, then the body's beginning.
     buffer: Vec<u8>,
     start: usize,
-    upload: Option<Rc<Upload>>,
+    /// All that was to be sent at once was sent; a connection that took less is worn out.
+    sent_whole: bool,
     /// When its head was complete.
     came: Nanos,
 }
@@ -82,6 +83,27 @@ enum TryStage {
     Sent,
     /// An answer began.
     Answering,
+}
+
+/// The tries of one request so far.
+#[derive(Default)]
+struct Tries {
+    /// Where they went. Allocates only once one has failed.
+    targets: Vec<TargetId>,
+    /// Those that reached a target.
+    sent_count: u32,
+    /// Those that did not.
+    unsent_count: u32,
+}
+
+impl Tries {
+    fn count(&mut self, target: TargetId, stage: TryStage) {
+        self.targets.push(target);
+        match stage {
+            TryStage::NotSent => self.unsent_count += 1,
+            TryStage::Sent | TryStage::Answering => self.sent_count += 1,
+        }
+    }
 }
 
 impl Exchange<'_, '_> {
@@ -107,7 +129,12 @@ impl Exchange<'_, '_> {
                 })
             }
             Err(fault) => {
-                lease.report(outcome_of(fault, status), came);
+                // What the client's own failure did to the connection says nothing of the target.
+                let (fault, outcome) = match self.upload_fault() {
+                    Some(fault) => (fault, Outcome::Abandoned),
+                    None => (fault, outcome_of(fault, status)),
+                };
+                lease.report(outcome, came);
                 Err(fault)
             }
         }
@@ -129,43 +156,46 @@ impl Exchange<'_, '_> {
     async fn answer(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
         let group = Rc::clone(self.plan.group(self.proxy.group));
         let hash = self.hash(&group);
-        let mut tried: Vec<TargetId> = Vec::new();
+        let mut tries = Tries::default();
         let mut at = self.request.started;
-        let mut retries_count = 0;
         loop {
-            let mut lease = group.lease(at, hash, &tried).inspect_err(|fault| {
+            let mut lease = group.lease(at, hash, &tries.targets).inspect_err(|fault| {
                 if *fault == Fault::CircuitOpen {
                     self.recorder().circuit_opened();
                 }
             })?;
             self.recorder().request_sent();
+            let is_retry = tries.sent_count + tries.unsent_count > 0;
             let failure = match self.try_target(&lease, at).await {
                 Ok(answer) => {
-                    let status = answer.head.status;
-                    self.attempt_ended(Ok(status), answer.came.since(at), retries_count);
+                    let (status, came) = (answer.head.status, answer.came);
+                    self.attempt_ended(Ok(status), came.since(at), is_retry);
+                    tries.sent_count += 1;
                     // A 502, 503 or 504 that the group's settings say to try elsewhere.
                     if !self.is_unwanted(&group, &answer)
-                        || !self.may_retry(&group, answer.came, retries_count)
+                        || !self.may_retry(&group, TryStage::Answering, came, &tries)
                     {
                         return Ok((lease, answer, at));
                     }
-                    lease.report(Outcome::Answered(status), answer.came);
-                    tried.push(lease.target());
-                    (at, retries_count) = (answer.came, retries_count + 1);
+                    lease.report(Outcome::Answered(status), came);
+                    tries.targets.push(lease.target());
+                    at = came;
                     self.state.put_response_head(answer.head);
+                    self.state.head_buffers.put(answer.buffer);
                     continue;
                 }
                 Err(failure) => failure,
             };
             let failed = now();
-            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), retries_count);
+            self.attempt_ended(Err(failure_kind(failure.outcome)), failed.since(at), is_retry);
             at = failed;
             lease.report(failure.outcome, at);
-            if !self.may_send_again(failure.stage) || !self.may_retry(&group, at, retries_count) {
+            tries.count(lease.target(), failure.stage);
+            if !self.may_send_again(failure.stage)
+                || !self.may_retry(&group, failure.stage, at, &tries)
+            {
                 return Err(failure.fault);
             }
-            tried.push(lease.target());
-            retries_count += 1;
         }
     }
 
@@ -173,13 +203,24 @@ impl Exchange<'_, '_> {
         self.plan.recorder.group(self.proxy.group)
     }
 
-    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, retries: u32) {
+    fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {
         let recorder = self.recorder();
         recorder.request_settled();
-        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry: retries > 0 });
+        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
     }
 
-    fn may_retry(&self, group: &Group, at: Nanos, retries_count: u32) -> bool {
+    /// Whether a try that came as far as `stage` may be followed by another one. One that reached no
+    /// target has put no load on any, so only the others count against the budget: else a dead
+    /// target would cost errors as soon as its share is above the budget's.
+    fn may_retry(&self, group: &Group, stage: TryStage, at: Nanos, tries: &Tries) -> bool {
+        if stage == TryStage::NotSent {
+            return group.may_retry_unsent(tries.unsent_count - 1, &tries.targets);
+        }
+        let retries_count = tries.sent_count - 1;
+        let attempts_max = group.with_settings(|settings| settings.retry.attempts_max);
+        if retries_count >= attempts_max {
+            return false;
+        }
         let may = group.may_retry(at, retries_count);
         if !may {
             self.recorder().retry_denied();
@@ -235,16 +276,19 @@ impl Exchange<'_, '_> {
             }
         }
         let state = self.state;
-        let connected = lease.connect(&state.deadlines, at, &state.head_buffers).await;
+        let recorder = self.recorder();
+        let connected = lease.connect(&state.deadlines, at, &state.head_buffers, recorder).await;
         let connection = connected.map_err(|fault| Failure {
             fault,
             outcome: match fault {
-                Fault::ConnectTimeout => Outcome::ConnectTimeout,
+                Fault::ConnectTimeout => {
+                    state.recorder.deadline_fired(DeadlineKind::Connect);
+                    Outcome::ConnectTimeout
+                }
                 _ => Outcome::ConnectFailed,
             },
             stage: TryStage::NotSent,
         })?;
-        self.recorder().connection_opened();
         self.send(lease, connection, at).await
     }
 
@@ -252,10 +296,11 @@ impl Exchange<'_, '_> {
     async fn send(
         &mut self,
         lease: &Lease,
-        connection: Connection,
+        mut connection: Connection,
         at: Nanos,
     ) -> Result<Answer, Failure> {
         let state = self.state;
+        connection.due_max = lease.due_max(at);
         let mut wire = state.head_buffers.take();
         let upgrade = self.wants_upgrade();
         let outbound = Outbound {
@@ -274,19 +319,17 @@ impl Exchange<'_, '_> {
             stage: TryStage::Answering,
         })?;
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
-        connection.deadline.set(at.plus(timeout));
+        connection.set_due(at.plus(timeout));
         let (written, wire) = connection.stream.write_all(wire, 0).await;
         state.head_buffers.put(wire);
         // A target may answer and close before it has read everything: its answer counts.
-        let upload = match (left, written) {
-            (Some(left), Ok(())) => Some(self.start_upload(left, &connection, timeout).await?),
-            (Some(_), Err(_)) => {
-                self.body.fate = BodyFate::Abandoned;
-                None
-            }
-            (None, _) => None,
-        };
-        self.read_answer(connection, upload).await
+        let sent_whole = written.is_ok();
+        match left {
+            Some(left) if sent_whole => self.start_upload(left, &connection, timeout).await?,
+            Some(_) => self.body.fate = BodyFate::Abandoned,
+            None => {}
+        }
+        self.read_answer(connection, sent_whole).await
     }
 
     fn wants_upgrade(&self) -> bool {
@@ -349,8 +392,8 @@ impl Exchange<'_, '_> {
         left: BodyLeft,
         connection: &Connection,
         timeout: Nanos,
-    ) -> Result<Rc<Upload>, Failure> {
-        self.body.fate = BodyFate::Abandoned; // until the upload says better
+    ) -> Result<(), Failure> {
+        self.body.fate = BodyFate::Abandoned;
         if self.body.awaits_continue {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
             let (result, _) = self.client.write(interim, 0, now()).await;
@@ -363,87 +406,137 @@ impl Exchange<'_, '_> {
         let task = UploadTask {
             state: Rc::clone(self.state),
             client: self.client.stream.clone(),
-            client_deadline: self.client.deadline.mover(),
+            client_deadline: self.state.deadlines.watch(self.client.stream.raw_fd()),
             body_timeout: Nanos::from_millis(self.plan.plan.limits.body_timeout_ms),
             target: connection.stream.clone(),
             target_deadline: connection.deadline.mover(),
             target_timeout: timeout,
+            target_due_max: connection.due_max,
             left,
         };
-        Ok(task.start())
+        self.body.fate = BodyFate::Uploading(task.start());
+        Ok(())
+    }
+
+    fn upload(&self) -> Option<&Upload> {
+        match &self.body.fate {
+            BodyFate::Uploading(upload) => Some(upload),
+            BodyFate::Untouched | BodyFate::TakenWhole(_) | BodyFate::Abandoned => None,
+        }
+    }
+
+    /// Why the client's part failed, if it did.
+    fn upload_fault(&self) -> Option<Fault> {
+        match self.upload()?.state() {
+            UploadState::Failed(fault) => Some(fault),
+            UploadState::Running | UploadState::Done | UploadState::Refused => None,
+        }
+    }
+
+    /// Whether nothing of the body is left to be sent.
+    fn is_body_sent(&self) -> bool {
+        match &self.body.fate {
+            BodyFate::Untouched | BodyFate::TakenWhole(_) => true,
+            BodyFate::Uploading(upload) => upload.state() == UploadState::Done,
+            BodyFate::Abandoned => false,
+        }
     }
 
     /// Reads up to the end of the final answer's head; passes interim answers on.
     async fn read_answer(
         &mut self,
         mut connection: Connection,
-        upload: Option<Rc<Upload>>,
+        sent_whole: bool,
     ) -> Result<Answer, Failure> {
         let mut head = self.state.take_response_head();
-        let mut scanner = HeadScanner::for_response();
-        let (mut start, mut interim_count) = (0, 0);
-        let mut filled = 0;
+        let mut reading = HeadReading::new();
         loop {
-            let (result, mut buffer) = connection.read().await;
+            let (result, buffer) = connection.read().await;
             if !matches!(result, Ok(count) if count > 0) {
-                let stage = if buffer.is_empty() { TryStage::Sent } else { TryStage::Answering };
                 self.state.head_buffers.put(buffer);
-                return Err(self.read_failure(&connection, upload.as_deref(), stage));
+                self.state.put_response_head(head);
+                return Err(self.read_failure(&connection, &reading));
             }
-            debug_assert!(buffer.len() > filled);
-            let bad =
-                |fault| Failure { fault, outcome: Outcome::BadAnswer, stage: TryStage::Answering };
-            loop {
-                let found = scanner.find_end(&buffer[start..], &ANSWER_HEAD_LIMITS);
-                let Some(end) = found.map_err(|_| bad(Fault::BadUpstreamAnswer))? else { break };
-                let head_bytes = &buffer[start..start + end];
-                let parsed = head.parse(head_bytes, self.request.head.method);
-                parsed.map_err(|_| bad(Fault::BadUpstreamAnswer))?;
-                let is_switch = head.status == 101;
-                if is_switch && !self.wants_upgrade() {
-                    return Err(bad(Fault::BadUpstreamAnswer));
+            reading.buffer = buffer;
+            match self.take_heads(&mut head, &mut reading).await {
+                Ok(true) => {
+                    if let Some(upload) = self.upload() {
+                        upload.answer_came();
+                    }
+                    let HeadReading { buffer, start, .. } = reading;
+                    return Ok(Answer { connection, head, buffer, start, sent_whole, came: now() });
                 }
-                if head.status >= 200 || is_switch {
-                    return Ok(Answer { connection, head, buffer, start, upload, came: now() });
+                Ok(false) => connection.arm(reading.make_room()),
+                Err(failure) => {
+                    self.state.head_buffers.put(reading.buffer);
+                    self.state.put_response_head(head);
+                    return Err(failure);
                 }
-                interim_count += 1;
-                if interim_count > INTERIM_ANSWERS_MAX {
-                    return Err(bad(Fault::BadUpstreamAnswer));
-                }
-                self.pass_interim(&head, &buffer[start..start + end]).await.map_err(|fault| {
-                    Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
-                })?;
-                start += end;
-                scanner = HeadScanner::for_response();
             }
-            if start > 0 {
-                buffer.drain(..start);
-                start = 0;
+        }
+    }
+
+    /// Parses the heads that are complete, and passes interim ones on. Whether the last one is
+    /// final; it then lies at `reading.start`.
+    async fn take_heads(
+        &mut self,
+        head: &mut ResponseHead,
+        reading: &mut HeadReading,
+    ) -> Result<bool, Failure> {
+        let bad = |_| Failure {
+            fault: Fault::BadUpstreamAnswer,
+            outcome: Outcome::BadAnswer,
+            stage: TryStage::Answering,
+        };
+        loop {
+            let unread = &reading.buffer[reading.start..];
+            let found = reading.scanner.find_end(unread, &ANSWER_HEAD_LIMITS).map_err(bad)?;
+            let Some(head_bytes) = found else { return Ok(false) };
+            let head_bytes = &unread[..head_bytes];
+            head.parse(head_bytes, self.request.head.method).map_err(bad)?;
+            let is_switch = head.status == 101;
+            if is_switch && !self.wants_upgrade() {
+                return Err(bad(Fault::BadUpstreamAnswer));
             }
-            if buffer.len() == buffer.capacity() {
-                buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
+            if head.status >= 200 || is_switch {
+                return Ok(true);
             }
-            filled = buffer.len();
-            connection.arm(buffer);
+            reading.interim_count += 1;
+            if reading.interim_count > INTERIM_ANSWERS_MAX {
+                return Err(bad(Fault::BadUpstreamAnswer));
+            }
+            self.pass_interim(head, head_bytes).await.map_err(|fault| Failure {
+                fault,
+                outcome: Outcome::Abandoned,
+                stage: TryStage::Answering,
+            })?;
+            reading.start += head_bytes.len();
+            reading.scanner = HeadScanner::for_response();
         }
     }
 
     /// Why no answer came: the upload's own failure explains it, else the deadline, else the
     /// target closed.
-    fn read_failure(
-        &self,
-        connection: &Connection,
-        upload: Option<&Upload>,
-        stage: TryStage,
-    ) -> Failure {
-        if let Some(UploadState::Failed(fault)) = upload.map(Upload::state) {
+    fn read_failure(&self, connection: &Connection, reading: &HeadReading) -> Failure {
+        if let Some(fault) = self.upload_fault() {
             return Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering };
         }
         if connection.deadline.passed() {
+            self.upstream_deadline_fired(connection, DeadlineKind::FirstByte);
             let fault = Fault::UpstreamTimeout;
             return Failure { fault, outcome: Outcome::Timeout, stage: TryStage::Answering };
         }
+        // A head that was cut has gone nowhere; an interim answer has.
+        let has_begun = reading.interim_count > 0;
+        let stage = if has_begun { TryStage::Answering } else { TryStage::Sent };
         Failure { fault: Fault::UpstreamReset, outcome: Outcome::Reset, stage }
+    }
+
+    /// Counts the deadline of `connection` that passed: the bound on the whole, or `kind`.
+    fn upstream_deadline_fired(&self, connection: &Connection, kind: DeadlineKind) {
+        let is_total = now() >= connection.due_max;
+        let kind = if is_total { DeadlineKind::Total } else { kind };
+        self.state.recorder.deadline_fired(kind);
     }
 
     /// Passes an interim answer on to a client that can understand it. A 100 ends here: the gateway
@@ -457,18 +550,30 @@ impl Exchange<'_, '_> {
         self.client.write(out, 0, now()).await.0
     }
 
-    /// Passes the answer on: the head, what came with it, and the rest as it comes.
+    /// Passes the answer on, and makes sure that the client notices if it was cut.
     async fn pass_on(&mut self, lease: &mut Lease, answer: Answer) -> Result<Passed, Fault> {
-        let Answer { connection, head, mut buffer, start, upload, came } = answer;
+        let framing = framing_for_client(answer.head.framing, self.request.head.version);
+        let result = self.pass_on_in(framing, lease, answer).await;
+        if result.is_err() && framing == BodyFraming::UntilClose {
+            self.client.must_reset.set(true);
+        }
+        result
+    }
+
+    /// Passes the answer on in this framing: the head, what came with it, and the rest as it comes.
+    async fn pass_on_in(
+        &mut self,
+        framing: BodyFraming,
+        lease: &mut Lease,
+        answer: Answer,
+    ) -> Result<Passed, Fault> {
+        let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
-        let framing = framing_for_client(head.framing, version);
-        let upload_done = upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Done);
         let goes_on = self.request.head.keep_alive
             && self.client.may_persist
             && !self.state.draining.get()
-            && upload_done
-            && framing != BodyFraming::UntilClose
-            && !(upload.is_none() && !matches!(self.body.fate, BodyFate::Untouched));
+            && self.is_body_sent()
+            && framing != BodyFraming::UntilClose;
         let head_end = start + head.head_bytes;
         let inbound = Inbound {
             head: &head,
@@ -485,8 +590,12 @@ impl Exchange<'_, '_> {
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
         if head.status == 101 {
             let answer_bytes = self.tunnel(connection, &buffer[head_end..], came).await?;
+            self.state.put_response_head(head);
+            self.state.head_buffers.put(buffer);
             return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
         }
+        // The head is here; how long the client takes to read is not the target's fault.
+        connection.clear_due();
         let mut relay =
             BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
         let whole = match head.framing {
@@ -496,11 +605,11 @@ impl Exchange<'_, '_> {
             BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await?,
         };
         let BodyRelay { connection, answer_bytes, at, .. } = relay;
-        let may_keep = whole && head.keep_alive && upload_done;
+        let may_keep = whole && head.keep_alive && sent_whole && self.is_body_sent();
         self.state.put_response_head(head);
         buffer.clear();
         self.keep(lease, connection, buffer, may_keep, at);
-        let goes_on = goes_on && self.finish_upload(upload, at).await;
+        let goes_on = self.finish_upload() && goes_on;
         Ok(Passed { goes_on, answer_bytes, ended: at })
     }
 
@@ -521,25 +630,20 @@ impl Exchange<'_, '_> {
         lease.keep(connection, at);
     }
 
-    /// Settles what became of the request's body, and whether the connection may go on.
-    async fn finish_upload(&mut self, upload: Option<Rc<Upload>>, at: Nanos) -> bool {
-        let Some(upload) = upload else {
+    /// Settles what became of the request's body: whether it was taken whole. What is still being
+    /// uploaded is left to the connection's driver, which throws it away.
+    fn finish_upload(&mut self) -> bool {
+        let Some(upload) = self.upload() else {
             return true;
         };
-        self.body.chunked_bytes += upload.payload_bytes();
-        if upload.state() == UploadState::Running {
-            // The answer is complete, the upload is not: throw the rest away for a while, so that
-            // closing does not take the answer from the client, then close.
-            self.client.stream.shutdown_write();
-            self.client.deadline.set(at.plus(super::body::DISCARD_TIMEOUT));
-            upload.discard().await;
-            return false;
+        let payload_bytes = upload.payload_bytes();
+        let whole = (upload.state() == UploadState::Done).then(|| upload.take_surplus());
+        self.body.chunked_bytes += payload_bytes;
+        let is_whole = whole.is_some();
+        if let Some(surplus) = whole {
+            self.body.fate = BodyFate::TakenWhole(surplus);
         }
-        if upload.state() == UploadState::Done {
-            self.body.fate = BodyFate::TakenWhole(upload.take_surplus());
-            return true;
-        }
-        false
+        is_whole
     }
 
     /// Joins client and target after a 101 until both have ended.
@@ -558,8 +662,42 @@ impl Exchange<'_, '_> {
         self.body.fate = BodyFate::Abandoned;
         let idle_timeout = Nanos::from_millis(self.plan.plan.limits.tunnel_idle_timeout_ms);
         let early = self.body.early.to_vec();
+        let recorder = &self.state.recorder;
+        recorder.tunnel_opened();
         let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
-        Ok(Box::pin(relayed).await)
+        let relayed_bytes = Box::pin(relayed).await;
+        recorder.tunnel_closed();
+        if self.client.deadline.passed() || connection.deadline.passed() {
+            recorder.deadline_fired(DeadlineKind::Tunnel);
+        }
+        Ok(relayed_bytes)
+    }
+}
+
+/// A target's heads as they come in.
+struct HeadReading {
+    /// What was read. `[..start]` is used up.
+    buffer: Vec<u8>,
+    start: usize,
+    scanner: HeadScanner,
+    interim_count: u32,
+}
+
+impl HeadReading {
+    fn new() -> Self {
+        let scanner = HeadScanner::for_response();
+        Self { buffer: Vec::new(), start: 0, scanner, interim_count: 0 }
+    }
+
+    /// The buffer with what is not used up at its front, and room behind.
+    fn make_room(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.drain(..self.start);
+        self.start = 0;
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
+        }
+        buffer
     }
 }
 
@@ -701,19 +839,21 @@ impl BodyRelay<'_, '_, '_> {
     ) -> Result<Option<Vec<u8>>, Fault> {
         debug_assert_eq!(buffer.len(), filled);
         self.exchange.client.deadline.clear();
-        self.connection.deadline.set(self.at.plus(self.idle_timeout));
+        self.connection.set_due(self.at.plus(self.idle_timeout));
         self.connection.arm(buffer);
         let (result, buffer) = self.connection.read().await;
+        self.connection.clear_due();
         self.at = now();
-        match result {
-            Ok(count) if count > 0 => Ok(Some(buffer)),
-            _ if self.connection.deadline.passed() => Err(Fault::UpstreamTimeout),
-            Ok(_) => {
-                self.exchange.state.body_buffers.put(buffer);
-                Ok(None)
-            }
-            Err(_) => Err(Fault::UpstreamReset),
+        if matches!(result, Ok(count) if count > 0) {
+            return Ok(Some(buffer));
         }
+        self.exchange.state.body_buffers.put(buffer);
+        if self.connection.deadline.passed() {
+            let kind = DeadlineKind::UpstreamIdle;
+            self.exchange.upstream_deadline_fired(&self.connection, kind);
+            return Err(Fault::UpstreamTimeout);
+        }
+        result.map_or(Err(Fault::UpstreamReset), |_| Ok(None))
     }
 }
 

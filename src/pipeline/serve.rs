@@ -13,8 +13,8 @@ use super::respond::{
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
 use crate::coord::Decision;
-use crate::observe::RequestEnd;
 use crate::observe::access_log::AccessRecord;
+use crate::observe::{DeadlineKind, RequestEnd};
 use crate::plan::{HostMatch, IntegrationPlan, PathSpans, RoutePlan};
 use crate::proto::FieldName;
 use crate::proto::uri::{PathForm, normalise_path};
@@ -242,6 +242,9 @@ fn refuse(
     fault: Fault,
 ) -> Answered {
     let (may_go_on, _) = persistence(state, client, request, body);
+    if fault == Fault::ClientGone && client.deadline.passed() {
+        state.recorder.deadline_fired(DeadlineKind::Write);
+    }
     let is_late = client.answer_started.get() || fault == Fault::ClientGone;
     let goes_on = may_go_on && !is_late && !fault.closes_connection();
     let mut body_bytes = 0;

@@ -210,10 +210,13 @@ impl ShardPlan {
             }
             Rc::new(Group::new(settings, targets.as_deref(), sources.now, sources.seed))
         });
-        let groups = groups.collect();
+        let groups: Vec<Rc<Group>> = groups.collect();
         let log_format =
             plan.access_log.as_ref().and_then(|log| AccessLogFormat::compile(&log.format).ok());
         let recorder = sources.recorder.adopt(plan.epoch);
+        for (slot, group) in (0_u32..).zip(&groups) {
+            group.record_with(recorder.group(GroupSlot(slot)).clone());
+        }
         Self { plan, log_format, recorder, buckets, groups }
     }
 

@@ -10,8 +10,9 @@ use super::body::DISCARD_BYTES_MAX;
 use super::exchange::{append_last_chunk, frame_chunk};
 use super::state::ShardState;
 use crate::base::{Fault, Nanos};
+use crate::observe::DeadlineKind;
 use crate::proto::ChunkedDecoder;
-use crate::rt::{DeadlineMover, Stream, now, spawn};
+use crate::rt::{Deadline, DeadlineMover, Stream, now, spawn};
 
 /// What of a body is still to come.
 pub(super) enum BodyLeft {
@@ -40,8 +41,15 @@ pub(super) enum UploadState {
 }
 
 /// An upload as the task that reads the answer sees it.
-pub(super) struct Upload {
+///
+/// # Invariants
+///
+/// - While it has not ended it alone reads from the client: whoever else would, waits for
+///   [`Upload::discard`] first.
+pub struct Upload {
     state: Cell<UploadState>,
+    /// From then on the target's deadline belongs to the task that relays the answer.
+    answer_came: Cell<bool>,
     discards: Cell<bool>,
     surplus: RefCell<Vec<u8>>,
     payload_bytes: Cell<u64>,
@@ -65,9 +73,19 @@ impl Upload {
         self.surplus.take()
     }
 
+    /// The target has begun to answer.
+    pub(super) fn answer_came(&self) {
+        self.answer_came.set(true);
+    }
+
+    /// Whether the client is no longer read from.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.get()
+    }
+
     /// Throws the rest away instead of sending it, and waits for the end of it: the client's end
     /// of file, its deadline, or a bound.
-    pub(super) async fn discard(&self) {
+    pub(crate) async fn discard(&self) {
         self.discards.set(true);
         poll_fn(|context| {
             if self.has_ended.get() {
@@ -91,11 +109,14 @@ impl Upload {
 pub(super) struct UploadTask {
     pub(super) state: Rc<ShardState>,
     pub(super) client: Stream,
-    pub(super) client_deadline: DeadlineMover,
+    /// Of the client's sending; its own, as the answer's writes have another one.
+    pub(super) client_deadline: Deadline,
     pub(super) body_timeout: Nanos,
     pub(super) target: Stream,
     pub(super) target_deadline: DeadlineMover,
     pub(super) target_timeout: Nanos,
+    /// The end of the time for the whole exchange.
+    pub(super) target_due_max: Nanos,
     pub(super) left: BodyLeft,
 }
 
@@ -113,6 +134,7 @@ impl UploadTask {
     pub(super) fn start(self) -> Rc<Upload> {
         let upload = Rc::new(Upload {
             state: Cell::new(UploadState::Running),
+            answer_came: Cell::new(false),
             discards: Cell::new(false),
             surplus: RefCell::default(),
             payload_bytes: Cell::new(0),
@@ -149,15 +171,20 @@ impl UploadTask {
         };
         if !upload.discards.get() {
             self.client_deadline.set_read(now().plus(self.body_timeout));
+            // The target waits for the client; that is not its fault.
+            self.set_target_due(upload, Nanos::NEVER);
         }
         let (result, mut buffer) = self.client.read_append_up_to(buffer, bytes_max).await;
         let count = result.unwrap_or(0);
         if count == 0 {
             self.state.body_buffers.put(buffer);
-            let timed_out = self.client_deadline.passed();
-            let fault = if timed_out { Fault::RequestTimeout } else { Fault::ClientGone };
-            return Turn::End(UploadState::Failed(fault));
+            if self.client_deadline.passed() {
+                self.state.recorder.deadline_fired(DeadlineKind::Body);
+                return Turn::End(UploadState::Failed(Fault::RequestTimeout));
+            }
+            return Turn::End(UploadState::Failed(Fault::ClientGone));
         }
+        self.client_deadline.clear();
         if upload.discards.get() {
             self.state.body_buffers.put(buffer);
             *discarded_bytes += count as u64;
@@ -167,9 +194,12 @@ impl UploadTask {
         let framed = self.frame(&mut buffer, count, upload);
         let (start, done) = match framed {
             Ok(framed) => framed,
-            Err(fault) => return Turn::End(UploadState::Failed(fault)),
+            Err(fault) => {
+                self.state.body_buffers.put(buffer);
+                return Turn::End(UploadState::Failed(fault));
+            }
         };
-        self.target_deadline.set(now().plus(self.target_timeout));
+        self.set_target_due(upload, now().plus(self.target_timeout));
         let (written, buffer) = self.target.write_all(buffer, start).await;
         self.state.body_buffers.put(buffer);
         match written {
@@ -177,6 +207,12 @@ impl UploadTask {
             Err(_) => Turn::End(UploadState::Refused),
             Ok(()) if done => Turn::End(UploadState::Done),
             Ok(()) => Turn::More,
+        }
+    }
+
+    fn set_target_due(&self, upload: &Upload, due: Nanos) {
+        if !upload.answer_came.get() {
+            self.target_deadline.set(due.min(self.target_due_max));
         }
     }
 

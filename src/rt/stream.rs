@@ -9,7 +9,7 @@ use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpStream, UnixStream};
 
-use crate::sys::{SplitCell, shutdown_both, shutdown_write};
+use crate::sys::{SplitCell, reset_on_close, shutdown_both, shutdown_write};
 
 /// A connected stream socket.
 #[derive(Clone, Debug)]
@@ -128,6 +128,11 @@ impl Stream {
     /// Ends both directions; operations in flight return.
     pub fn shutdown_both(&self) {
         shutdown_both(self.raw_fd());
+    }
+
+    /// Makes the close of the socket a reset that drops what is unsent. Nothing may be in flight.
+    pub fn reset_on_close(&self) {
+        reset_on_close(self.raw_fd());
     }
 
     /// Ends the sending direction.

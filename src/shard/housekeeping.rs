@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Shard;
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
-use crate::observe::BufferKind;
+use crate::observe::{BufferKind, DeadlineKind};
 use crate::rt::{now, sleep, unix_millis};
 
 /// Runs until the shard ends: stopped, or drained.
@@ -18,6 +18,9 @@ pub(super) async fn run(shard: &Shard) {
             second = this_second;
         }
         if shard.stops.get() || is_drained(shard, began) {
+            // Its last lines go to the writer now: tasks that never end, such as the one that
+            // reads the mail, keep the state alive past the end of this thread's work.
+            drop(shard.state.access_log.take());
             return;
         }
         sleep(tick).await;
@@ -42,7 +45,9 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
     let time = UNIX_EPOCH + Duration::from_secs(this_second);
     state.set_http_date(http_date(time));
     for (index, group) in state.plan().groups().iter().enumerate() {
-        group.sweep(at);
+        for _ in 0..group.sweep(at) {
+            state.recorder.deadline_fired(DeadlineKind::UpstreamKeepalive);
+        }
         let slot = crate::plan::GroupSlot(u32::try_from(index).unwrap_or(u32::MAX));
         state.plan().recorder.group(slot).connections_idle(group.idle_count() as u64);
     }

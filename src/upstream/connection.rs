@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::Nanos;
+use crate::observe::GroupRecorder;
 use crate::rt::{Deadline, Deadlines, Stream};
 
 /// What one read brought: the buffer, and how many bytes it grew by (0 is end of file).
@@ -28,16 +29,45 @@ pub(crate) struct Connection {
     pub(crate) requests_count: u64,
     /// When it was last put into the pool.
     pub(crate) idle_since: Nanos,
+    /// The end of the time for the whole of the request under way; [`Nanos::NEVER`] is no bound.
+    pub(crate) due_max: Nanos,
+    recorder: GroupRecorder,
     reader: ArmedRead,
 }
 
 impl Connection {
     /// Wraps a connected stream and arms its first read with `buffer`.
-    pub(crate) fn new(stream: Stream, deadlines: &Deadlines, buffer: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        deadlines: &Deadlines,
+        buffer: Vec<u8>,
+        recorder: GroupRecorder,
+    ) -> Self {
         let deadline = deadlines.watch(stream.raw_fd());
         let mut reader = ArmedRead::new(stream.clone());
         reader.arm(buffer);
-        Self { stream, deadline, requests_count: 0, idle_since: Nanos(0), reader }
+        recorder.connection_opened();
+        Self {
+            stream,
+            deadline,
+            requests_count: 0,
+            idle_since: Nanos(0),
+            due_max: Nanos::NEVER,
+            recorder,
+            reader,
+        }
+    }
+
+    /// Sets the deadline to `due`, or to the end of the time for the whole if that comes first.
+    #[inline]
+    pub(crate) fn set_due(&self, due: Nanos) {
+        self.deadline.set(due.min(self.due_max));
+    }
+
+    /// Nothing is waited for: only the end of the time for the whole is left.
+    #[inline]
+    pub(crate) fn clear_due(&self) {
+        self.deadline.set(self.due_max);
     }
 
     /// Arms the next read. There must be none in flight.
@@ -55,17 +85,13 @@ impl Connection {
     pub(crate) fn is_spoiled(&mut self) -> bool {
         self.reader.has_ended()
     }
-
-    /// Whether a read is armed (or has ended and was not taken).
-    pub(crate) fn is_armed(&self) -> bool {
-        self.reader.armed
-    }
 }
 
 impl Drop for Connection {
     /// The read in flight holds the descriptor: ending it lets the descriptor go.
     fn drop(&mut self) {
         self.stream.shutdown_both();
+        self.recorder.connection_closed();
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Outcome, TargetId};
 use crate::base::{Fault, Nanos};
 use crate::coord::{GroupTargets, ResolvedTarget, TargetEndpoint};
 use crate::model::TargetGroup;
+use crate::observe::GroupRecorder;
 use crate::rt::{Buffers, Deadlines, Stream, connect_tcp, connect_unix};
 
 /// One target group of one shard. Survives epochs in which its name survives.
@@ -18,6 +19,8 @@ pub struct Group {
     settings: RefCell<Rc<TargetGroup>>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
+    /// Counts under the group's name, which all epochs that have it share.
+    recorder: RefCell<Option<GroupRecorder>>,
 }
 
 /// One try of one request: a target was chosen and counts the request as outstanding until the
@@ -38,6 +41,7 @@ impl Group {
             settings: RefCell::new(Rc::new(group.clone())),
             state: RefCell::new(state),
             idle: RefCell::default(),
+            recorder: RefCell::default(),
         }
     }
 
@@ -53,6 +57,11 @@ impl Group {
         let mut state = self.state.borrow_mut();
         let _ = state.update(&settings, addresses(targets), now);
         self.idle.borrow_mut().retain_targets(|target| state.is_member(target));
+    }
+
+    /// From now on counts with `recorder`.
+    pub fn record_with(&self, recorder: GroupRecorder) {
+        self.recorder.replace(Some(recorder));
     }
 
     fn settings(&self) -> Rc<TargetGroup> {
@@ -81,11 +90,16 @@ impl Group {
         self.state.borrow_mut().may_retry(now, retries_count)
     }
 
-    /// Closes idle connections that the target closed or that were unused for too long. Called by
-    /// the shard's housekeeping.
-    pub fn sweep(&self, now: Nanos) {
+    /// Whether a try that reached no target may be followed by another one.
+    pub(crate) fn may_retry_unsent(&self, retries_count: u32, tried: &[TargetId]) -> bool {
+        self.state.borrow().may_retry_unsent(retries_count, tried)
+    }
+
+    /// Closes idle connections that the target closed or that were unused for too long; returns how
+    /// many of the latter there were. Called by the shard's housekeeping.
+    pub fn sweep(&self, now: Nanos) -> u32 {
         let timeout = Nanos::from_millis(self.settings.borrow().keepalive_timeout_ms);
-        self.idle.borrow_mut().sweep(now, timeout);
+        self.idle.borrow_mut().sweep(now, timeout)
     }
 
     /// How many connections are idle.
@@ -128,14 +142,23 @@ impl Lease {
         deadlines: &Deadlines,
         now: Nanos,
         buffers: &Buffers,
+        recorder: &GroupRecorder,
     ) -> Result<Connection, Fault> {
         let timeout_ms = self.group.settings.borrow().connect_timeout_ms;
-        let due = now.plus(Nanos::from_millis(timeout_ms));
+        let due = now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now));
         let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
         match open(&endpoint, deadlines, due).await {
-            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers.take())),
+            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers.take(), recorder.clone())),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
             Err(_) => Err(Fault::ConnectFailed),
+        }
+    }
+
+    /// The end of the time for the whole of a try that began at `start`.
+    pub(crate) fn due_max(&self, start: Nanos) -> Nanos {
+        match self.group.settings.borrow().total_timeout_ms {
+            0 => Nanos::NEVER,
+            timeout_ms => start.plus(Nanos::from_millis(timeout_ms)),
         }
     }
 
@@ -164,7 +187,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.group.state.borrow_mut();
-        state.ended(self.target, self.outcome.get(), self.ended);
+        let is_ejected = state.ended(self.target, self.outcome.get(), self.ended);
+        if is_ejected && let Some(recorder) = &*self.group.recorder.borrow() {
+            recorder.ejected();
+        }
     }
 }
 

@@ -61,6 +61,8 @@ pub struct GroupState {
     shares_next: Vec<u32>,
 }
 
+/// Most tries of one request that end without a connection, before it is given up.
+const UNSENT_RETRIES_MAX: u32 = 10;
 /// How often `choose` looks again when a target turned unhealthy since the last refresh.
 const REFRESHES_PER_CHOICE_MAX: u32 = 2;
 
@@ -144,16 +146,16 @@ impl GroupState {
     }
 
     /// Takes note of how a try ended. Must be called exactly once per [`GroupState::choose`], also
-    /// for a target that an update has taken away since.
-    pub fn ended(&mut self, target: TargetId, outcome: Outcome, now: Nanos) {
+    /// for a target that an update has taken away since. Whether the target was ejected for it.
+    pub fn ended(&mut self, target: TargetId, outcome: Outcome, now: Nanos) -> bool {
         let place = target.index();
         let Some(slot) = self.slots.get_mut(place) else {
             debug_assert!(false, "a target of another group");
-            return;
+            return false;
         };
         if slot.generation != target.generation() || self.outstanding[place] == 0 {
             debug_assert!(false, "a try ended twice");
-            return;
+            return false;
         }
         self.outstanding[place] -= 1;
         self.circuit.ended();
@@ -164,12 +166,13 @@ impl GroupState {
                 if let Some(outlier) = &self.policy.outlier
                     && slot.record.note(verdict, outlier)
                 {
-                    self.eject(place, now);
+                    return self.eject(place, now);
                 }
             }
             Tenancy::Leaving if self.outstanding[place] == 0 => slot.vacate(),
             Tenancy::Leaving | Tenancy::Vacant => {}
         }
+        false
     }
 
     /// Whether the policy and the budget allow one more try of a request that was tried again
@@ -177,6 +180,20 @@ impl GroupState {
     pub fn may_retry(&mut self, now: Nanos, retries_done: u32) -> bool {
         let retry = self.policy.retry;
         retries_done < retry.attempts_max && self.budget.take(now, retry.budget_percent)
+    }
+
+    /// Whether a request that reached none of the targets `tried` may be tried once more, having
+    /// been tried in vain `retries_done` times before. Costs the targets nothing, so it takes
+    /// nothing from the budget, and the policy's bound does not keep it from a target that nobody
+    /// asked yet: with most of a group dead, the one that lives still serves.
+    #[must_use]
+    pub fn may_retry_unsent(&self, retries_done: u32, tried: &[TargetId]) -> bool {
+        let attempts_max = self.policy.retry.attempts_max;
+        let is_untried = |place| !tried.iter().any(|one| one.index() == place);
+        let has_untried =
+            || (0..).zip(&self.shares).any(|(place, share)| *share > 0 && is_untried(place));
+        attempts_max > 0
+            && (retries_done < attempts_max || (retries_done < UNSENT_RETRIES_MAX && has_untried()))
     }
 
     /// Where the target is. Holds for every try that has not ended, members of the group or not.
@@ -267,16 +284,18 @@ impl GroupState {
     }
 
     #[cold]
-    fn eject(&mut self, place: usize, now: Nanos) {
+    fn eject(&mut self, place: usize, now: Nanos) -> bool {
         // Who is due back no longer counts as ejected.
         if now >= self.refresh_at {
             self.refresh(now);
         }
-        let Some(outlier) = &self.policy.outlier else { return };
-        if may_eject(self.ejected_count, self.members_count, outlier) {
+        let Some(outlier) = &self.policy.outlier else { return false };
+        let may = may_eject(self.ejected_count, self.members_count, outlier);
+        if may {
             self.slots[place].record.eject(now, outlier);
             self.refresh(now);
         }
+        may
     }
 
     /// Looks at ejections, ramps and active checks again. Runs on changes and once a tick at most.

@@ -38,11 +38,18 @@ impl IdleConnections {
         stack.push(connection);
     }
 
-    /// Closes what the target closed and what was unused for `timeout`.
-    pub(crate) fn sweep(&mut self, now: Nanos, timeout: Nanos) {
+    /// Closes what the target closed and what was unused for `timeout`; returns how many of the
+    /// latter there were.
+    pub(crate) fn sweep(&mut self, now: Nanos, timeout: Nanos) -> u32 {
+        let mut expired_count = 0;
         for (_, stack) in &mut self.targets {
-            stack.retain_mut(|one| now.since(one.idle_since) < timeout && !one.is_spoiled());
+            stack.retain_mut(|one| {
+                let is_expired = now.since(one.idle_since) >= timeout;
+                expired_count += u32::from(is_expired);
+                !is_expired && !one.is_spoiled()
+            });
         }
+        expired_count
     }
 
     /// Closes the connections of targets that are gone.
