@@ -70,7 +70,9 @@ macro_rules! faults {
             pub const fn closes_connection(self) -> bool {
                 match self {
                     $( Self::$variant => $close, )*
-                    Self::Throttled { .. } => false,
+                    // A connection that asks too often is told so and ended; the other limits
+                    // are not this connection's doing.
+                    Self::Throttled { scope, .. } => matches!(scope, ThrottleScope::Connection),
                 }
             }
 
@@ -176,6 +178,15 @@ faults! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_limit_of_a_connection_ends_it() {
+        use ThrottleScope::{Account, Connection, Route, Stage};
+        for scope in [Account, Stage, Route, Connection] {
+            let fault = Fault::Throttled { scope, retry_after_ms: 1 };
+            assert_eq!(fault.closes_connection(), scope == Connection, "{scope:?}");
+        }
+    }
 
     #[test]
     fn causes_are_distinct_and_indexed() {

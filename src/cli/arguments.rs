@@ -36,7 +36,7 @@ pub(super) enum Command {
     ///
     /// Compiles it as `run` would, and starts nothing. Exit code 0 if `run` would take it, 2 if
     /// not.
-    Check(ConfigOptions),
+    Check(CheckOptions),
 
     /// List the routes of a configuration, or say what answers one request and why
     Routes(RoutesOptions),
@@ -72,6 +72,16 @@ pub(super) struct ConfigOptions {
     /// The configuration file
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckOptions {
+    #[command(flatten)]
+    pub(super) file: ConfigOptions,
+
+    /// Check for a machine with so many cores, not for this one
+    #[arg(long, value_name = "COUNT")]
+    pub(super) cores: Option<std::num::NonZeroU16>,
 }
 
 #[derive(Args, Debug)]

@@ -18,8 +18,8 @@ pub(super) fn perform(options: &DemoOptions) -> Exit {
     };
     let file = file(options, backend);
     let parse = move || settings::parse("demo.toml", &file);
-    match parse().and_then(Gateway::check) {
-        Err(mistakes) => refuse(&mistakes),
+    match parse().and_then(Gateway::here) {
+        Err(mistakes) => refuse(&mistakes.render()),
         Ok(gateway) => {
             let load = Arc::new(move || reread(parse(), None));
             let invite = |ready: &Ready| {
@@ -114,8 +114,9 @@ mod tests {
         let file = file(&options, SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
         let settings =
             settings::parse("demo.toml", &file).unwrap_or_else(|error| panic!("{error}"));
-        let gateway = Gateway::check(settings).unwrap_or_else(|error| panic!("{error}"));
+        let gateway = Gateway::here(settings).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(gateway.cores.len(), 1);
+        let plan = gateway.compile().unwrap_or_else(|error| panic!("{error}"));
         let ready = Ready {
             listeners: vec![("demo".to_owned(), "127.0.0.1:8080".to_owned())],
             admin: Some("127.0.0.1:9901".to_owned()),
@@ -127,7 +128,7 @@ mod tests {
             let path = path.expect("a path");
             let method = if line.contains(" -d ") { "POST" } else { "GET" };
             let method = crate::base::Method::from_token(method.as_bytes());
-            let found = gateway.plan.explain(b"127.0.0.1:8080", method, path.as_bytes());
+            let found = plan.explain(b"127.0.0.1:8080", method, path.as_bytes());
             let found = found.stage.is_some_and(|stage| stage.route.route.is_some());
             assert_eq!(found, path != "/nothing", "{path}");
         }

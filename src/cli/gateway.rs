@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::{Exit, complain, fail};
-use crate::control::{self, Configuration, LoadConfiguration, Outcome, Ready, RunError, Setup};
-use crate::control::{ShardPlace, ShardSeat, StartShard};
+use super::{Exit, fail, refuse};
+use crate::control::{
+    self, Configuration, ExplainConflicts, LoadConfiguration, Outcome, Ready, RunError, Setup,
+    ShardPlace, ShardSeat, StartShard,
+};
 use crate::coord::{ConnectionBoard, TokenPools};
 use crate::model::ListenerAddress;
 use crate::observe::process_log;
@@ -20,31 +22,34 @@ use crate::rt::{DriverChoice, RingOptions};
 use crate::settings::{Diagnostics, LogFormat, Place, Process, Settings, Shards};
 use crate::shard::{self, ShardOptions, ShardParts, Shared};
 
-/// A boot file that was read, and everything that can be known of it without starting anything.
+/// A boot file that was read, and the cores that it means on this machine.
 pub(super) struct Gateway {
     pub(super) settings: Settings,
     /// The cores that run a shard.
     pub(super) cores: Vec<u16>,
-    pub(super) plan: Plan,
 }
 
 impl Gateway {
-    /// Checks all of `settings` that a start would check. Reports every mistake.
-    pub(super) fn check(settings: Settings) -> Result<Self, Diagnostics> {
-        let cores = settings.process.shards.cores(&available_cores());
-        let plan = plan::compile(&settings.model, 1);
-        match (cores, plan) {
-            (Ok(cores), Ok(plan)) => Ok(Self { settings, cores, plan }),
-            (cores, plan) => {
-                let of_cores = cores.err().map(|reason| (Place::Shards, reason));
-                let of_plan = plan.err().unwrap_or_default().into_iter().map(place);
-                match settings.diagnose(of_cores.into_iter().chain(of_plan)) {
-                    Some(diagnostics) => Err(diagnostics),
-                    // Every error has a message, so there is a diagnosis.
-                    None => unreachable!("an error without a mistake"),
-                }
-            }
+    /// Chooses the cores among those that this process may use.
+    pub(super) fn here(settings: Settings) -> Result<Self, Diagnostics> {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let cores: Vec<_> =
+            cores.into_iter().filter_map(|core| u16::try_from(core.id).ok()).collect();
+        Self::on_cores(settings, &cores)
+    }
+
+    /// Chooses the cores among `available`.
+    pub(super) fn on_cores(settings: Settings, available: &[u16]) -> Result<Self, Diagnostics> {
+        match settings.process.shards.cores(available) {
+            Ok(cores) => Ok(Self { settings, cores }),
+            Err(reason) => Err(draw(&settings, [(Place::Shards, reason)])),
         }
+    }
+
+    /// Compiles the plan. Reports every conflict.
+    pub(super) fn compile(&self) -> Result<Plan, Diagnostics> {
+        plan::compile(&self.settings.model, 1)
+            .map_err(|errors| draw(&self.settings, errors.into_iter().map(place)))
     }
 
     /// Runs it to its end. `load` reads the configuration again; `on_ready` is told once requests
@@ -68,23 +73,25 @@ impl Gateway {
             Ok(Outcome::Drained) => Exit::Done,
             Ok(Outcome::Cut) => Exit::Cut,
             Ok(Outcome::Interrupted) => Exit::Interrupted,
-            Err(RunError::Configuration(mistakes)) => {
-                complain(&mistakes);
-                Exit::Refused
-            }
+            Err(RunError::Configuration(mistakes)) => refuse(&mistakes),
             Err(error) => fail(&error.to_string()),
         }
     }
 
     /// What the process runs on.
     pub(super) fn configuration(self, watched: Option<&Path>) -> Configuration {
-        let Settings { process, admin, model, .. } = self.settings;
+        let mut settings = self.settings;
+        let (process, model) = (settings.process.clone(), std::mem::take(&mut settings.model));
+        let admin = settings.admin.clone().map(|admin| admin.address);
         let shards = self.cores.iter().map(|core| ShardPlace {
             core: Some(*core),
             listeners: process.core(*core).and_then(|exception| exception.listeners.clone()),
         });
-        let admin = admin.map(|admin| admin.address);
+        let explain = move |errors: Vec<PlanError>| {
+            draw(&settings, errors.into_iter().map(place)).to_string()
+        };
         Configuration {
+            explain: ExplainConflicts(Arc::new(explain)),
             shards: shards.collect(),
             driver: process.io_driver,
             ring: RingOptions { entries: process.ring_entries },
@@ -99,13 +106,18 @@ impl Gateway {
     }
 }
 
-/// Compiles what was read again. The error draws every mistake.
+/// What was read again, for a reload. The error draws every mistake.
 pub(super) fn reread(
     settings: Result<Settings, Diagnostics>,
     watched: Option<&Path>,
 ) -> Result<Configuration, String> {
-    let gateway = settings.and_then(Gateway::check).map_err(|mistakes| mistakes.to_string())?;
+    let gateway = settings.and_then(Gateway::here).map_err(|mistakes| mistakes.to_string())?;
     Ok(gateway.configuration(watched))
+}
+
+/// Mistakes at their places in the file.
+fn draw(settings: &Settings, mistakes: impl IntoIterator<Item = (Place, String)>) -> Diagnostics {
+    settings.diagnose(mistakes).expect("what refuses a file says why")
 }
 
 /// Starts shards with what `process` says of each core.
@@ -140,11 +152,6 @@ fn shard_options(process: &Process, seat: &ShardSeat) -> ShardOptions {
         listeners: seat.place.listeners.clone(),
         rebalances: process.rebalance_connections,
     }
-}
-
-fn available_cores() -> Vec<u16> {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    cores.into_iter().filter_map(|core| u16::try_from(core.id).ok()).collect()
 }
 
 fn place(error: PlanError) -> (Place, String) {

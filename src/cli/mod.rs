@@ -4,6 +4,7 @@
 //! layer that knows both planes, so it ties the shards to the process around them ([`gateway`]).
 
 mod arguments;
+mod check;
 mod demo;
 mod doctor;
 mod echo;
@@ -20,8 +21,6 @@ use arguments::{Arguments, Command};
 use clap::Parser as _;
 pub use exit::Exit;
 
-use crate::settings::Diagnostics;
-
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -32,8 +31,8 @@ pub fn main() -> ExitCode {
 fn perform(command: Command) -> Exit {
     match command {
         Command::Demo(options) => demo::perform(&options),
-        Command::Run(options) => run::run(&options),
-        Command::Check(options) => run::check(&options),
+        Command::Run(options) => run::perform(&options),
+        Command::Check(options) => check::perform(&options),
         Command::Routes(options) => routes::perform(&options),
         Command::Echo(options) => echo::run(options.listen, &options.cores),
         Command::Doctor(options) => doctor::perform(&options),
@@ -60,8 +59,8 @@ fn fail(reason: &str) -> Exit {
 }
 
 /// Says on standard error what is wrong with a boot file.
-fn refuse(mistakes: &Diagnostics) -> Exit {
-    let _ = io::stderr().lock().write_all(mistakes.render().as_bytes());
+fn refuse(drawing: &str) -> Exit {
+    let _ = io::stderr().lock().write_all(drawing.as_bytes());
     Exit::Refused
 }
 

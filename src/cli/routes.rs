@@ -6,20 +6,24 @@ use super::arguments::RoutesOptions;
 use super::gateway::Gateway;
 use super::{Exit, complain, print, refuse};
 use crate::base::Method;
+use crate::model::Model;
+use crate::plan::Plan;
 use crate::settings;
 
 pub(super) fn perform(options: &RoutesOptions) -> Exit {
-    let gateway = match settings::load(&options.file.config).and_then(Gateway::check) {
-        Ok(gateway) => gateway,
-        Err(mistakes) => return refuse(&mistakes),
-    };
-    match (&options.method, &options.url) {
-        (Some(method), Some(url)) => explain(&gateway, method, url),
-        _ => print(&list(&gateway)),
+    let compiled = settings::load(&options.file.config).and_then(|settings| {
+        // Which cores there are does not matter here.
+        let gateway = Gateway { settings, cores: Vec::new() };
+        gateway.compile().map(|plan| (gateway.settings.model, plan))
+    });
+    match (compiled, &options.method, &options.url) {
+        (Err(mistakes), ..) => refuse(&mistakes.render()),
+        (Ok((model, plan)), Some(method), Some(url)) => explain(&model, &plan, method, url),
+        (Ok((model, plan)), ..) => print(&list(&model, &plan)),
     }
 }
 
-fn explain(gateway: &Gateway, method: &str, url: &str) -> Exit {
+fn explain(model: &Model, plan: &Plan, method: &str, url: &str) -> Exit {
     let Some(target) = Target::parse(url) else {
         complain(&format!(
             "{url:?} is neither a URL (http://api.example.com/items/7) nor a path (/items/7)"
@@ -30,9 +34,9 @@ fn explain(gateway: &Gateway, method: &str, url: &str) -> Exit {
         complain(&format!("{method:?} is not a method"));
         return Exit::Refused;
     }
-    let host = target.host.map_or_else(|| any_host(gateway), str::to_owned);
+    let host = target.host.map_or_else(|| any_host(model), str::to_owned);
     let method = Method::from_token(method.as_bytes());
-    let explanation = gateway.plan.explain(host.as_bytes(), method, target.path.as_bytes());
+    let explanation = plan.explain(host.as_bytes(), method, target.path.as_bytes());
     let found = explanation.stage.as_ref().is_some_and(|stage| stage.route.route.is_some());
     match print(&explanation.to_string()) {
         Exit::Done if !found => Exit::NoMatch,
@@ -41,8 +45,8 @@ fn explain(gateway: &Gateway, method: &str, url: &str) -> Exit {
 }
 
 /// For a path without host: the first host of the file, as a name that matches it.
-fn any_host(gateway: &Gateway) -> String {
-    let hosts = gateway.settings.model.apis.iter().flat_map(|api| &api.hosts);
+fn any_host(model: &Model) -> String {
+    let hosts = model.apis.iter().flat_map(|api| &api.hosts);
     match hosts.map(String::as_str).next() {
         None | Some("*") => "localhost".to_owned(),
         Some(host) => host.replacen('*', "any", 1),
@@ -80,10 +84,9 @@ fn is_token(text: &str) -> bool {
 }
 
 /// One line per route, in an order in which the first that fits a request takes it.
-fn list(gateway: &Gateway) -> String {
-    let (plan, apis) = (&gateway.plan, &gateway.settings.model.apis);
+fn list(model: &Model, plan: &Plan) -> String {
     let mut text = String::new();
-    for (stage, api) in plan.stages.iter().zip(apis) {
+    for (stage, api) in plan.stages.iter().zip(&model.apis) {
         let base = match &*stage.stage_name {
             "$default" => api.base_path.clone(),
             name => format!("{}/{name}", api.base_path),
@@ -129,14 +132,16 @@ mod tests {
         ]
     "#;
 
-    fn gateway() -> Gateway {
-        let settings = settings::parse("test.toml", FILE).expect("no mistakes");
-        Gateway::check(settings).expect("compiles")
+    fn compiled() -> (Model, Plan) {
+        let model = settings::parse("test.toml", FILE).expect("no mistakes").model;
+        let plan = crate::plan::compile(&model, 1).expect("no conflicts");
+        (model, plan)
     }
 
     #[test]
     fn routes_are_listed_in_the_order_of_precedence() {
-        let text = list(&gateway());
+        let (model, plan) = compiled();
+        let text = list(&model, &plan);
         let (item, default) = (text.find("GET /items/{id}"), text.find("$default"));
         assert!(item.is_some() && item < default, "{text}");
         assert!(text.contains("*.shop.example") && text.contains("`backend`"), "{text}");
@@ -144,12 +149,13 @@ mod tests {
 
     #[test]
     fn a_request_is_explained_by_url_or_by_path() {
-        let gateway = gateway();
-        assert_eq!(explain(&gateway, "GET", "http://a.shop.example/items/7?x=1"), Exit::Done);
-        assert_eq!(explain(&gateway, "GET", "/items/7"), Exit::Done);
-        assert_eq!(explain(&gateway, "GET", "http://elsewhere.example/"), Exit::NoMatch);
-        assert_eq!(explain(&gateway, "GET", "items/7"), Exit::Refused);
-        assert_eq!(explain(&gateway, "G T", "/items/7"), Exit::Refused);
+        let (model, plan) = compiled();
+        let explain = |method, url| super::explain(&model, &plan, method, url);
+        assert_eq!(explain("GET", "http://a.shop.example/items/7?x=1"), Exit::Done);
+        assert_eq!(explain("GET", "/items/7"), Exit::Done);
+        assert_eq!(explain("GET", "http://elsewhere.example/"), Exit::NoMatch);
+        assert_eq!(explain("GET", "items/7"), Exit::Refused);
+        assert_eq!(explain("G T", "/items/7"), Exit::Refused);
     }
 
     #[test]

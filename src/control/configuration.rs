@@ -1,11 +1,14 @@
 //! What the process runs on, in the terms of this layer: whoever reads the boot file makes one.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use crate::model::{ListenerAddress, Model};
+use crate::plan::PlanError;
 use crate::rt::{DriverChoice, RingOptions};
 
 /// A configuration without mistakes.
@@ -29,9 +32,21 @@ pub struct Configuration {
     pub pid_file: Option<PathBuf>,
     /// Least severe level of the process log.
     pub log_level: &'static str,
+    /// Draws what the plan compiler finds wrong with the model.
+    pub explain: ExplainConflicts,
     /// The settings of the process, as the admin listener shows them. A difference in one of them
     /// between two configurations is told to the operator: it needs a new start.
     pub process: Json,
+}
+
+/// Says what the plan compiler's errors mean in the file that the model was read from.
+#[derive(Clone)]
+pub struct ExplainConflicts(pub Arc<dyn Fn(Vec<PlanError>) -> String + Send + Sync>);
+
+impl fmt::Debug for ExplainConflicts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("ExplainConflicts")
+    }
 }
 
 /// Where one shard runs.

@@ -24,6 +24,7 @@ mod reload;
 mod shards;
 mod signals;
 mod sockets;
+mod start;
 mod status;
 mod successor;
 mod systemd;
@@ -33,7 +34,7 @@ mod target_watch_tests;
 mod targets;
 mod watch;
 
-pub use configuration::{Configuration, ShardPlace};
+pub use configuration::{Configuration, ExplainConflicts, ShardPlace};
 pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
 pub use health::{HealthChecks, HealthCounters};
 pub use hickory::HickoryResolver;

@@ -10,24 +10,20 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::admin::{Admin, AdminView};
+use super::admin::Admin;
 use super::configuration::Configuration;
-use super::inherited::{self, Inheritance, Predecessor};
-use super::listeners::{ListenError, Listeners};
+use super::inherited;
+use super::listeners::ListenError;
 use super::logs::Logs;
-use super::reload::{
-    InForce, LoadConfiguration, Reloader, bound_listeners, compile_plan, prepare_log,
-};
+use super::reload::{InForce, LoadConfiguration, Reloader};
 use super::shards::{Shards, StartShard};
 use super::signals::{Asked, Signals};
 use super::status::{Phase, Status};
 use super::successor::Program;
-use super::systemd::{Systemd, monotonic_us};
-use super::targets::Targets;
+use super::systemd::Systemd;
 use super::watch::Watch;
 use crate::base::Nanos;
-use crate::coord::{DrainedListeners, ShardGear, ShardMessage};
-use crate::observe::Metrics;
+use crate::coord::{DrainedListeners, ShardMessage};
 use crate::{rt, sys};
 
 /// What the process is put together from.
@@ -114,21 +110,22 @@ pub(crate) enum Event {
     HandedOver,
 }
 
-struct Process {
-    reloader: Arc<tokio::sync::Mutex<Reloader>>,
-    in_force: Arc<Mutex<InForce>>,
-    shards: Shards,
-    status: Arc<Status>,
-    logs: Arc<Logs>,
-    admin: Option<Admin>,
-    signals: Signals,
-    systemd: Arc<Systemd>,
-    watch: Option<Watch>,
-    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
-    program: Program,
-    driver: &'static str,
-    pid_file: Option<PathBuf>,
-    hand_over: Option<JoinHandle<()>>,
+/// A process that serves.
+pub(super) struct Process {
+    pub(super) reloader: Arc<tokio::sync::Mutex<Reloader>>,
+    pub(super) in_force: Arc<Mutex<InForce>>,
+    pub(super) shards: Shards,
+    pub(super) status: Arc<Status>,
+    pub(super) logs: Arc<Logs>,
+    pub(super) admin: Option<Admin>,
+    pub(super) signals: Signals,
+    pub(super) systemd: Arc<Systemd>,
+    pub(super) watch: Option<Watch>,
+    pub(super) events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    pub(super) program: Program,
+    pub(super) driver: &'static str,
+    pub(super) pid_file: Option<PathBuf>,
+    pub(super) hand_over: Option<JoinHandle<()>>,
 }
 
 /// Why the process stops serving.
@@ -139,135 +136,6 @@ enum End {
 }
 
 impl Process {
-    async fn start(setup: Setup, inheritance: Inheritance) -> Result<Self, RunError> {
-        let Setup { configuration, load, mut start_shard, on_ready } = setup;
-        let Inheritance { mut sockets, admin, predecessor } = inheritance;
-        let program = Program::current().map_err(starting("find the own program"))?;
-        let signals = Signals::listen().map_err(starting("listen to signals"))?;
-        let driver = rt::probe(configuration.driver, configuration.ring)
-            .map_err(starting("choose the I/O driver"))?
-            .name;
-        check_predecessor(predecessor.as_ref(), driver)?;
-        let watch = open_watch(&configuration);
-
-        let plan = compile_plan(&configuration, 1).map_err(RunError::Configuration)?;
-        let mut metrics = Metrics::new(u16::try_from(configuration.shards.len()).unwrap_or(1));
-        metrics.prepare(&plan);
-        let plan = Arc::new(plan);
-        let serves = configuration.shards.iter().map(|place| place.listeners.clone()).collect();
-        let mut listeners = Listeners::new(serves);
-        let mut change = listeners.prepare(&configuration.model.listeners, &mut sockets)?;
-        if !sockets.is_empty() {
-            let addresses = sockets.left_over().join(", ");
-            tracing::warn!(addresses, "inherited sockets that no listener wants are closed");
-        }
-        let logs = Arc::new(Logs::default());
-        let log = prepare_log(&logs, &configuration)
-            .map_err(|error| RunError::Start(error.to_string()))?;
-        let gear = change.take_sockets().into_iter().map(|sockets| {
-            let access_log = logs.sink(&log);
-            ShardGear { sockets, access_log }
-        });
-        let gear = gear.collect();
-        let mut targets = Targets::new();
-        targets.watch(&configuration.model.target_groups).await;
-        let (places, board) = (&configuration.shards, Arc::clone(targets.board()));
-        let shards = Shards::start(places, &plan, gear, &metrics, &board, &mut start_shard)
-            .map_err(|error| RunError::Start(error.to_string()))?;
-        targets.tell(shards.publisher());
-        listeners.commit(change);
-        drop(logs.commit(log));
-
-        let status = Arc::new(Status::new());
-        status.started(plan.epoch);
-        let admin_address = configuration.admin.clone();
-        let pid_file = configuration.pid_file.clone();
-        let in_force = InForce {
-            listeners: bound_listeners(&listeners),
-            configuration: Arc::new(configuration),
-        };
-        let ready_listeners =
-            in_force.listeners.iter().map(|one| (one.name.clone(), one.address.clone())).collect();
-        let in_force = Arc::new(Mutex::new(in_force));
-        let metrics = Arc::new(Mutex::new(metrics));
-        let reloader = Arc::new(tokio::sync::Mutex::new(Reloader {
-            load,
-            publisher: Arc::clone(shards.publisher()),
-            metrics: Arc::clone(&metrics),
-            listeners,
-            logs: Arc::clone(&logs),
-            status: Arc::clone(&status),
-            in_force: Arc::clone(&in_force),
-            targets,
-        }));
-        let events = mpsc::channel(EVENTS_CAPACITY);
-        let view = AdminView {
-            status: Arc::clone(&status),
-            metrics,
-            reloader: Arc::clone(&reloader),
-            in_force: Arc::clone(&in_force),
-            logs: Arc::clone(&logs),
-            targets: board,
-            shards: shards.counters(),
-            events: events.0.clone(),
-        };
-        let admin = match admin_address {
-            None => None,
-            Some(address) => Some(
-                Admin::start(&address, admin, view)
-                    .map_err(starting("start the admin listener"))?,
-            ),
-        };
-        let systemd = Arc::new(Systemd::from_environment());
-        let process = Self {
-            reloader,
-            in_force,
-            shards,
-            status,
-            logs,
-            admin,
-            signals,
-            systemd,
-            watch,
-            events,
-            program,
-            driver,
-            pid_file,
-            hand_over: None,
-        };
-        process.become_ready(predecessor);
-        let admin = process.admin.as_ref().map(|admin| admin.address().to_owned());
-        on_ready(&Ready { listeners: ready_listeners, admin });
-        Ok(process)
-    }
-
-    /// Requests are served: tells everyone who waits for that.
-    fn become_ready(&self, predecessor: Option<Predecessor>) {
-        self.status.enter(Phase::Serving);
-        if let Some(path) = &self.pid_file
-            && let Err(error) = fs::write(path, format!("{}\n", std::process::id()))
-        {
-            tracing::warn!(%error, path = %path.display(), "the pid file cannot be written");
-        }
-        {
-            let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-            for listener in &in_force.listeners {
-                tracing::info!(name = listener.name, address = listener.address, "listening");
-            }
-        }
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            pid = std::process::id(),
-            driver = self.driver,
-            admin = self.admin.as_ref().map(Admin::address),
-            "serving"
-        );
-        self.systemd.ready("serving");
-        if let Some(predecessor) = predecessor {
-            predecessor.tell_ready();
-        }
-    }
-
     /// Serves until something ends it.
     async fn serve(&mut self) -> End {
         let period = self.systemd.watchdog().unwrap_or(LOOK_PERIOD).min(LOOK_PERIOD);
@@ -310,7 +178,7 @@ impl Process {
         let (reloader, systemd) = (Arc::clone(&self.reloader), Arc::clone(&self.systemd));
         tokio::spawn(async move {
             let mut reloader = reloader.lock().await;
-            systemd.reloading(monotonic_us().unwrap_or(0));
+            systemd.reloading();
             let status = match reloader.reload().await {
                 Ok(reloaded) => format!("serving epoch {}", reloaded.epoch),
                 Err(error) => format!("serving; the last reload was refused: {error}"),
@@ -400,7 +268,11 @@ impl Process {
         };
         tracing::info!(timeout_ms = timeout.as_millis(), "draining");
         let deadline = rt::now().plus(Nanos::from(timeout));
-        self.shards.publisher().send_control(|| ShardMessage::Drain { deadline, listeners });
+        let drain = || ShardMessage::Drain { deadline, listeners };
+        let missed = self.shards.publisher().send_control(drain);
+        if !missed.is_empty() {
+            tracing::error!(shards = ?missed, "shards that take no mail do not drain");
+        }
         let limit = tokio::time::sleep(timeout + GRACE);
         tokio::pin!(limit);
         loop {
@@ -448,32 +320,6 @@ impl Process {
     }
 }
 
-/// A successor on another driver would change whether calls on the shared sockets block.
-fn check_predecessor(predecessor: Option<&Predecessor>, driver: &str) -> Result<(), RunError> {
-    match predecessor {
-        Some(predecessor) if predecessor.driver != driver => {
-            let before = &predecessor.driver;
-            let reason = format!(
-                "the sockets come from a process on {before} and this one would run on {driver}; \
-                 a change of the driver needs a new start"
-            );
-            Err(RunError::Start(reason))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn open_watch(configuration: &Configuration) -> Option<Watch> {
-    let path = configuration.watch.as_ref()?;
-    match Watch::new(path) {
-        Ok(watch) => Some(watch),
-        Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "the file is not watched");
-            None
-        }
-    }
-}
-
 async fn changed(watch: Option<&mut Watch>) {
     match watch {
         Some(watch) => watch.changed().await,
@@ -488,12 +334,10 @@ fn unexpected(end: Option<(u16, Result<(), String>)>) -> RunError {
     RunError::Shard { shard, reason }
 }
 
-fn starting(doing: &'static str) -> impl FnOnce(io::Error) -> RunError {
+pub(super) fn starting(doing: &'static str) -> impl FnOnce(io::Error) -> RunError {
     move |error| RunError::Start(format!("cannot {doing}: {error}"))
 }
 
-/// Events of the admin listener that wait for the main loop.
-const EVENTS_CAPACITY: usize = 8;
 /// How often the shards are looked at.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// A shard that has not turned its loop for this long is stuck: its tick is 10 ms.

@@ -174,10 +174,7 @@ impl Reloader {
 
 /// Compiles; the error names every conflict.
 pub(crate) fn compile_plan(configuration: &Configuration, epoch: u64) -> Result<Plan, String> {
-    compile(&configuration.model, epoch).map_err(|errors| {
-        let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        messages.join("\n")
-    })
+    compile(&configuration.model, epoch).map_err(|errors| (configuration.explain.0)(errors))
 }
 
 /// Opens the access log of a configuration, if it is another one than before.

@@ -11,6 +11,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use crate::sys::monotonic_us;
+
 /// The way to the supervisor, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Systemd {
@@ -43,8 +45,8 @@ impl Systemd {
     }
 
     /// A reload begins; [`Systemd::ready`] ends it.
-    pub(crate) fn reloading(&self, monotonic_us: u64) {
-        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
+    pub(crate) fn reloading(&self) {
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_us()));
     }
 
     /// The drain begins.
@@ -93,14 +95,6 @@ fn watchdog_period(usec: Option<&str>, pid: Option<&str>, own_pid: u32) -> Optio
 
 fn one_line(text: &str) -> String {
     text.replace('\n', " ")
-}
-
-/// Microseconds of CLOCK_MONOTONIC, as `MONOTONIC_USEC` wants them; from /proc, whose uptime
-/// starts at the same instant but has a precision of 10 ms. `None` where it cannot be read.
-pub(crate) fn monotonic_us() -> Option<u64> {
-    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
-    let seconds: f64 = uptime.split(' ').next()?.parse().ok()?;
-    Some((seconds * 1e6) as u64)
 }
 
 #[cfg(test)]

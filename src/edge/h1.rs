@@ -413,6 +413,11 @@ impl Http1 {
     }
 
     async fn take_proxy_header(&self, work: &mut Work) -> Result<(), Next> {
+        // Whoever is not the proxy could claim any address: not a word to them.
+        if !self.is_from_trusted_proxy() {
+            self.state.recorder.connection_fault(Fault::BadProxyHeader);
+            return Err(Next::Close);
+        }
         let limits = self.state.plan().plan.limits.head_timeout_ms;
         self.deadline.set_read(work.at.plus(Nanos::from_millis(limits)));
         let input = std::mem::take(&mut work.input);
@@ -433,6 +438,14 @@ impl Http1 {
                 self.state.recorder.connection_fault(fault);
                 Err(Next::Close)
             }
+        }
+    }
+
+    /// Whether the socket's peer may say who the client is. Only this machine reaches a unix socket.
+    fn is_from_trusted_proxy(&self) -> bool {
+        match self.peer.get() {
+            Peer::Tcp(address) => self.listener.trusts(address.ip().to_canonical()),
+            Peer::Unix => true,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The phases of a request in one ordered function, [`serve`]: route, throttle, integrate.
+//! The phases of a request in one ordered function, [`serve()`]: route, throttle, integrate.
 //!
 //! Knows plans, not configuration; sockets only through `rt`. A route is matched once, and nothing
 //! later may change which route it is.
@@ -21,5 +21,6 @@ pub use state::{PlanSources, ShardPlan, ShardState};
 
 pub use body::{BodyFate, RequestBody};
 pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
+pub use respond::fault_message;
 pub(crate) use respond::{Persistence, write_fault};
 pub use upload::Upload;

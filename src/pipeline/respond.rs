@@ -185,7 +185,8 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
 
 /// What the client is told. AWS's own words where AWS has them (BEHAVIOUR: HTTP API errors), else
 /// what is wrong with the message.
-pub(crate) fn fault_message(fault: Fault) -> &'static str {
+#[must_use]
+pub fn fault_message(fault: Fault) -> &'static str {
     match fault {
         Fault::BadRequestLine => "Bad Request: malformed request line",
         Fault::BadHeader => "Bad Request: malformed header field",

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Explanation, HostMatch, IntegrationPlan, Plan};
 use crate::base::Method;
+use crate::proto::uri::{PathForm, normalise_path};
 
 /// Where a request goes, step by step.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,8 +13,21 @@ pub struct PlanExplanation {
     pub host: String,
     /// The configured host that takes it.
     pub host_pattern: Option<String>,
+    /// What the path is looked up as.
+    pub lookup: PathLookup,
     /// The stage, where there is one for the path.
     pub stage: Option<StageExplanation>,
+}
+
+/// What the gateway makes of a path before it looks for a route (`proto::uri::normalise_path`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PathLookup {
+    /// The path is normal as it is.
+    AsReceived,
+    /// It is looked up, and forwarded, as this.
+    Rewritten(String),
+    /// It means different things to different readers: 400.
+    Refused,
 }
 
 /// What a stage does with a request.
@@ -37,17 +51,27 @@ impl Plan {
     /// Where a request goes and why. `host` may have a port; `path` has no query.
     #[must_use]
     pub fn explain(&self, host: &[u8], method: Method, path: &[u8]) -> PlanExplanation {
+        let mut normal_path = Vec::new();
+        let (path, lookup) = match normalise_path(path, &mut normal_path) {
+            PathForm::AsReceived => (path, PathLookup::AsReceived),
+            PathForm::Rewritten => {
+                let text = normal_path.escape_ascii().to_string();
+                (&*normal_path, PathLookup::Rewritten(text))
+            }
+            PathForm::Refused => (path, PathLookup::Refused),
+        };
+        let stage = match self.hosts.find(host, path) {
+            HostMatch::Found { stage_index, prefix_bytes } if lookup != PathLookup::Refused => {
+                let (prefix, rest) = path.split_at_checked(prefix_bytes.into()).unwrap_or_default();
+                self.explain_stage(stage_index, method, prefix, rest)
+            }
+            HostMatch::Found { .. } | HostMatch::NoHost | HostMatch::NoPath => None,
+        };
         PlanExplanation {
             host: host.escape_ascii().to_string(),
             host_pattern: self.hosts.pattern(host),
-            stage: match self.hosts.find(host, path) {
-                HostMatch::Found { stage_index, prefix_bytes } => {
-                    let (prefix, rest) =
-                        path.split_at_checked(prefix_bytes.into()).unwrap_or_default();
-                    self.explain_stage(stage_index, method, prefix, rest)
-                }
-                HostMatch::NoHost | HostMatch::NoPath => None,
-            },
+            lookup,
+            stage,
         }
     }
 
@@ -90,6 +114,16 @@ impl Plan {
 
 impl fmt::Display for PlanExplanation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.lookup {
+            PathLookup::AsReceived => {}
+            PathLookup::Rewritten(path) => writeln!(out, "the path is taken as `{path}`")?,
+            PathLookup::Refused => {
+                return writeln!(
+                    out,
+                    "the path means different things to different readers: 400 Bad Request"
+                );
+            }
+        }
         match &self.host_pattern {
             None => {
                 return writeln!(

@@ -11,7 +11,7 @@ mod router;
 mod symbol;
 
 pub use compile::{PlanError, compile};
-pub use explain::{PlanExplanation, StageExplanation};
+pub use explain::{PathLookup, PlanExplanation, StageExplanation};
 pub use hosts::{HostError, HostMatch, HostTable};
 pub use router::{Candidate, CandidateKind, Explanation, PathSpans, Router, RouterError, Verdict};
 

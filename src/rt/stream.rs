@@ -149,3 +149,47 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream as StdUnixStream;
+
+    use super::*;
+    use crate::rt::{DriverChoice, RingOptions, run};
+
+    /// Each write must leave the sending direction open for the next.
+    fn writes_twice(stream: impl FnOnce() -> Stream + 'static, choice: DriverChoice) {
+        let ring = RingOptions { entries: 64 };
+        let result = run(choice, ring, |_| async move {
+            let stream = stream();
+            for part in ["once ", "twice"] {
+                stream.write_all(part.into(), 0).await.0?;
+            }
+            Ok::<_, io::Error>(())
+        });
+        result.expect("a driver").expect("both are written");
+    }
+
+    #[test]
+    fn a_stream_can_be_written_to_again() {
+        for choice in [DriverChoice::Auto, DriverChoice::Epoll] {
+            let (ours, mut theirs) = StdUnixStream::pair().expect("pair");
+            ours.set_nonblocking(true).expect("a socket");
+            writes_twice(move || Stream::from_std_unix(ours).expect("taken over"), choice);
+            let mut text = String::new();
+            theirs.read_to_string(&mut text).expect("to the end");
+            assert_eq!(text, "once twice");
+
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+            let address = listener.local_addr().expect("an address");
+            let ours = std::net::TcpStream::connect(address).expect("connected");
+            ours.set_nonblocking(true).expect("a socket");
+            let (mut theirs, _) = listener.accept().expect("accepted");
+            writes_twice(move || Stream::from_std_tcp(ours).expect("taken over"), choice);
+            let mut text = String::new();
+            theirs.read_to_string(&mut text).expect("to the end");
+            assert_eq!(text, "once twice");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The boot file `gateway.toml`: one table of keys drives parsing, defaults, bounds, the JSON
 //! Schema and the commented example.
 //!
-//! Owns the way from text to a [`Model`] and a [`Process`]. Knows nothing of sockets, plans or
+//! Owns the way from text to a [`Model`](crate::model::Model) and a [`Process`]. Knows nothing of sockets, plans or
 //! shards: whether routes conflict is for the plan compiler to find, and [`Settings::diagnose`]
 //! then draws it at the route's place. Reads the whole file before it answers, so that every
 //! mistake is reported at once.

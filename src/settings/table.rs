@@ -174,6 +174,8 @@ macro_rules! table {
         $(at most one of $($at_most_one_of:ident)+;)?
     ) => {
         $(#[doc = $doc])+
+        // Users read these texts too, to whom `[limits]` is a table of the file.
+        #[allow(rustdoc::broken_intra_doc_links)]
         #[derive(Debug)]
         pub(in crate::settings) struct $name {
             $(

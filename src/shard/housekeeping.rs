@@ -18,6 +18,9 @@ pub(super) async fn run(shard: &Shard) {
             second = this_second;
         }
         if shard.stops.get() || is_drained(shard, began) {
+            // Its last lines go to the writer now: tasks that never end, such as the one that
+            // reads the mail, keep the state alive past the end of this thread's work.
+            drop(shard.state.access_log.take());
             return;
         }
         sleep(tick).await;

@@ -24,4 +24,4 @@ pub use gateway::Gateway;
 pub use upstream::{Peer, Received, Upstream};
 
 /// Nothing that works takes as long, however slow the machine is.
-pub const HANG_GUARD: Duration = Duration::from_secs(60);
+pub const HANG_GUARD: Duration = Duration::from_secs(30);

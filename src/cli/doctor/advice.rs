@@ -52,14 +52,15 @@ pub(super) fn advise(machine: &Machine) -> Vec<Advice> {
 }
 
 fn descriptors(machine: &Machine) -> Option<Advice> {
-    let soft = machine.limits.nofile_soft?;
-    soft.is_under(DESCRIPTORS_COUNT_WANTED).then(|| Advice {
+    // `run` raises the soft limit to the hard one.
+    let hard = machine.limits.nofile_hard?;
+    hard.is_under(DESCRIPTORS_COUNT_WANTED).then(|| Advice {
         severity: Severity::Problem,
         finding: format!(
             "this process may open fewer than {DESCRIPTORS_COUNT_WANTED} descriptors, and a \
              proxied connection takes two"
         ),
-        remedy: "`ulimit -n 1048576`, or LimitNOFILE=1048576 in the systemd unit".to_owned(),
+        remedy: "`ulimit -Hn 1048576`, or LimitNOFILE=1048576 in the systemd unit".to_owned(),
     })
 }
 
@@ -161,8 +162,8 @@ mod tests {
             cores: Cores { online_count: 4, allowed: vec![0, 1, 2, 3], ..Cores::default() },
             limits: Limits {
                 memlock_bytes: Some(Limit::At(65_536)),
-                nofile_soft: Some(Limit::At(DESCRIPTORS_COUNT_WANTED)),
-                nofile_hard: Some(Limit::Unlimited),
+                nofile_soft: Some(Limit::At(1_024)),
+                nofile_hard: Some(Limit::At(DESCRIPTORS_COUNT_WANTED)),
             },
             network: Network {
                 somaxconn: Some(BACKLOG_WANTED),
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn each_bound_is_advised_on_one_below_it() {
         let mut machine = good();
-        machine.limits.nofile_soft = Some(Limit::At(DESCRIPTORS_COUNT_WANTED - 1));
+        machine.limits.nofile_hard = Some(Limit::At(DESCRIPTORS_COUNT_WANTED - 1));
         machine.network.somaxconn = Some(BACKLOG_WANTED - 1);
         machine.network.ephemeral_ports = Some(PORTS_COUNT_WANTED - 1);
         let advice = advise(&machine);

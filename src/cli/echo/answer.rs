@@ -75,7 +75,7 @@ impl Connection {
             Answer::Interim(count) => self.interim(head, count).await?,
             Answer::Delay { milliseconds } => self.delay(head, milliseconds).await?,
             Answer::DribbleHead { milliseconds } => self.dribble_head(head, milliseconds).await?,
-            Answer::Bad(malformed) => self.bad(malformed),
+            Answer::Bad(malformed) => self.bad(head, malformed),
             _ => self.bytes(head, FIXED_BYTES as u64).await?,
         };
         Ok(next)
@@ -274,9 +274,10 @@ impl Connection {
         Ok(Next::Break(()))
     }
 
-    fn bad(&mut self, malformed: &Malformed) -> Next {
+    fn bad(&mut self, head: &Head, malformed: &Malformed) -> Next {
         self.output.extend_from_slice(malformed.bytes);
-        if malformed.after == After::Keep { Next::Continue(()) } else { Next::Break(()) }
+        let keep = head.keep_alive && malformed.after == After::Keep;
+        if keep { Next::Continue(()) } else { Next::Break(()) }
     }
 
     /// Sends `bytes` of the pattern. Of many, all blocks but the first are one buffer written

@@ -54,22 +54,29 @@ pub(crate) struct Admin {
     server: JoinHandle<io::Result<()>>,
 }
 
-impl Admin {
-    /// Listens on `address`, or on the inherited socket.
-    pub(crate) fn start(
+/// A socket for the admin listener that nobody answers on yet.
+pub(crate) struct AdminSocket(ListenerSocket);
+
+impl AdminSocket {
+    /// Listens on `address`, on the inherited socket if it is there.
+    pub(crate) fn bind(
         address: &ListenerAddress,
         inherited: Option<ListenerSocket>,
-        view: AdminView,
     ) -> io::Result<Self> {
+        if let Some(socket) = inherited.filter(|socket| is_at(socket, address)) {
+            return Ok(Self(socket));
+        }
         let options = BindOptions { dual_stack: false, reuse_port: false, backlog: BACKLOG };
-        let inherited = inherited.filter(|socket| is_at(socket, address));
-        let socket = match inherited {
-            Some(socket) => socket,
-            None => sockets::bind(address, options).map_err(|error| {
-                let reason = format!("cannot listen on {}: {error}", shown(address));
-                io::Error::new(error.kind(), reason)
-            })?,
-        };
+        let socket = sockets::bind(address, options).map_err(|error| {
+            let reason = format!("cannot listen on {}: {error}", shown(address));
+            io::Error::new(error.kind(), reason)
+        })?;
+        Ok(Self(socket))
+    }
+
+    /// Answers with what `view` shows and reaches.
+    pub(crate) fn serve(self, view: AdminView) -> io::Result<Admin> {
+        let Self(socket) = self;
         let bound = sockets::local_address(&socket)?;
         let routes = routes(view, Guard::of(&bound));
         let server = match socket.try_clone()? {
@@ -84,9 +91,11 @@ impl Admin {
                 tokio::spawn(async move { axum::serve(listener, routes).await })
             }
         };
-        Ok(Self { address: shown(&bound), socket, server })
+        Ok(Admin { address: shown(&bound), socket, server })
     }
+}
 
+impl Admin {
     /// Where it listens, as people write it.
     pub(crate) fn address(&self) -> &str {
         &self.address

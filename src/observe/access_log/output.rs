@@ -125,7 +125,6 @@ fn wait_for_room() {
 }
 
 /// As `Write::write_all`, but says how much was written before the error.
-#[expect(clippy::disallowed_methods, reason = "on the writer's own thread, which may block")]
 fn write_all(destination: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let (mut written, mut tries) = (0, 0);
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {

@@ -259,6 +259,11 @@ fn explanations_follow_a_request_to_its_integration() {
          routes that fit this path, in the order of precedence:\n\
          \x20 GET /items/{id}  parameter  taken\nanswered by target group `g`\n"
     );
+    let dotted = explain(b"/x/../v1/%70rod/items/7").to_string();
+    assert!(dotted.starts_with("the path is taken as `/v1/prod/items/7`\n"), "{dotted}");
+    assert!(dotted.contains("goes to `GET /items/{id}`"), "{dotted}");
+    let refused = explain(b"/v1/prod/items/..%2f7");
+    assert!(refused.stage.is_none() && refused.to_string().contains("400"), "{refused}");
     let root = explain(b"/v1/prod").stage.expect("a stage");
     assert_eq!((root.route.route, root.route.request.as_str()), (Some(1), "GET /"));
     assert_eq!(root.integration.as_deref(), Some("a redirect, status 302"));

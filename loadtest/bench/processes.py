@@ -1,0 +1,191 @@
+"""Starts processes, reads what they cost from /proc, and ends every one of them, by its id."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+STOP_SECONDS = 10
+PR_SET_PDEATHSIG = 1
+
+
+class BenchError(Exception):
+    """What keeps a measurement from being made, in words for people."""
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """CPU time of a process tree, in seconds."""
+
+    user: float
+    system: float
+
+    def __sub__(self, earlier):
+        return Cpu(self.user - earlier.user, self.system - earlier.system)
+
+
+def parse_stat(text):
+    """The parent, the CPU time and the resident pages that a line of /proc/PID/stat tells.
+
+    The time of children that have ended and were waited for counts as their parent's.
+    """
+    # The name is in parentheses and may hold anything, parentheses and spaces included.
+    fields = text[text.rindex(")") + 2 :].split()
+    user = (int(fields[11]) + int(fields[13])) / TICKS_PER_SECOND
+    system = (int(fields[12]) + int(fields[14])) / TICKS_PER_SECOND
+    return int(fields[1]), Cpu(user, system), int(fields[21])
+
+
+def read_tree(root):
+    """(process id, CPU time, resident bytes) of `root` and of all that descend from it."""
+    known = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                known[int(entry)] = parse_stat(Path("/proc", entry, "stat").read_text())
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
+    tree, frontier = [], [root]
+    while frontier:
+        pid = frontier.pop()
+        if pid in known:
+            _, cpu, pages = known[pid]
+            tree.append((pid, cpu, pages * PAGE_BYTES))
+            frontier += [child for child, (parent, _, _) in known.items() if parent == pid]
+    return tree
+
+
+class Process:
+    """One process that this run has started, with all that it starts."""
+
+    def __init__(self, name, popen, errors):
+        self.name, self.popen, self.errors = name, popen, errors
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def cpu(self):
+        tree = read_tree(self.pid)
+        return Cpu(sum(cpu.user for _, cpu, _ in tree), sum(cpu.system for _, cpu, _ in tree))
+
+    def resident_bytes(self):
+        return sum(resident for _, _, resident in read_tree(self.pid))
+
+    def check_alive(self):
+        if self.popen.poll() is not None:
+            raise BenchError(f"{self.name} ended with code {self.popen.returncode}: {self.said()}")
+
+    def said(self):
+        """The end of what it wrote to standard error."""
+        return self.errors.read_text(errors="replace").strip()[-2000:] or "it said nothing"
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def stop(self):
+        """Ends the tree: asks, asks again, then kills. No process of it outlives this call."""
+        tree = [pid for pid, _, _ in read_tree(self.pid)]
+        for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGTERM, 2)):
+            if self.popen.poll() is None:
+                self.popen.send_signal(number)
+                try:
+                    self.popen.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    continue
+        for pid in tree[1:]:
+            # A child may end a moment after its parent; one that does not is killed.
+            deadline = time.monotonic() + 2
+            while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+                time.sleep(0.01)
+            _kill(pid)
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+class Processes:
+    """All processes of a run. Leaving the context ends those that still run, last ones first."""
+
+    def __init__(self, folder):
+        self.folder, self.running, self.started_count = folder, [], 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.running):
+            process.stop()
+        self.running.clear()
+
+    def start(self, name, arguments, cores, output=None):
+        """Starts a program on `cores`. Its output goes to the file `output`, or nowhere."""
+        self.started_count += 1
+        errors = self.folder / f"{self.started_count:04}-{name}.stderr"
+        libc = ctypes.CDLL(None)
+
+        def prepare():
+            os.sched_setaffinity(0, cores)
+            # Should this script be killed, what it has started ends too.
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+        with open(output or os.devnull, "wb") as out, open(errors, "wb") as err:
+            try:
+                popen = subprocess.Popen(
+                    [str(argument) for argument in arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    preexec_fn=prepare,
+                    # Ctrl-C is for this script, which then ends its processes in order.
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise BenchError(f"{arguments[0]} is not installed") from None
+        process = Process(name, popen, errors)
+        self.running.append(process)
+        return process
+
+    def stop(self, process):
+        process.stop()
+        if process in self.running:
+            self.running.remove(process)
+
+
+def check_port_free(port, wanted_by):
+    """Fails, saying how to find out who has it, if something listens on `port` already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BenchError(
+                f"port {port}, which {wanted_by} needs, is taken ({error.strerror}): "
+                f"see `ss -ltnp sport = :{port}`, or move all ports with --shift-ports"
+            ) from None
+
+
+def wait_until_listening(process, port, seconds=60):
+    """Returns once `port` takes connections."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        process.check_alive()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise BenchError(f"{process.name} does not listen on {port} after {seconds} s: {process.said()}")

@@ -1,0 +1,152 @@
+"""The servers that are compared, and how each is started in a folder of its own."""
+
+import importlib.machinery
+import importlib.util
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .processes import check_port_free, wait_until_listening
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+UPSTREAM, SHARDGATE, ADMIN, NGINX, HAPROXY = 9000, 9110, 9111, 9120, 9121
+PORTS = (UPSTREAM, SHARDGATE, ADMIN, NGINX, HAPROXY)
+
+
+def load_make_config():
+    """loadtest/make-config as a module: it is a script, so its name is not a module's."""
+    path = str(Path(__file__).resolve().parent.parent / "make-config")
+    loader = importlib.machinery.SourceFileLoader("make_config", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("make_config", loader))
+    # No compiled copy beside the script.
+    loader.exec_module(module)
+    return module
+
+
+def shift_ports(text, shift):
+    """`text` with the ports of this comparison moved by `shift`."""
+    ports = "|".join(str(port) for port in PORTS)
+    return re.sub(rf"(127\.0\.0\.1:)({ports})\b", lambda at: at[1] + str(int(at[2]) + shift), text)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as a case wants it: which program, with which configuration."""
+
+    label: str
+    program: str
+    config: str
+    port: int
+    #: More files that the configuration names, by name.
+    files: dict = field(default_factory=dict)
+    #: Cores other than the one of the server under test.
+    cores: frozenset = frozenset()
+
+    @property
+    def is_direct(self):
+        """No server at all: the load goes to the backend."""
+        return self.program == "direct"
+
+
+class Running:
+    """A server that runs. Leaving the context ends it and removes its folder."""
+
+    def __init__(self, bench, server):
+        self.bench, self.server, self.process, self.folder = bench, server, None, None
+        self.port = server.port + bench.shift
+
+    def __enter__(self):
+        if self.server.is_direct:
+            return self
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.server.program}-", dir=self.bench.folder))
+        # nginx's worker runs as another user and must reach its folder.
+        self.folder.chmod(0o755)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.bench.processes.stop(self.process)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self):
+        for name, text in self.server.files.items():
+            (self.folder / name).write_text(shift_ports(text, self.bench.shift))
+        path = self.write_config(self.server.config)
+        arguments = {
+            "shardgate": [self.bench.binary, "run", "--config", path],
+            "nginx": ["nginx", "-p", f"{self.folder}/", "-c", path],
+            "haproxy": ["haproxy", "-db", "-f", path],
+        }[self.server.program]
+        check_port_free(self.port, self.server.label)
+        if self.server.program == "shardgate":
+            check_port_free(ADMIN + self.bench.shift, "shardgate's admin listener")
+        cores = self.server.cores or {self.bench.core}
+        self.process = self.bench.processes.start(
+            self.server.program, arguments, cores, self.folder / "stdout"
+        )
+        wait_until_listening(self.process, self.port)
+
+    def write_config(self, text):
+        """Writes the configuration, the first time or another one to be reloaded."""
+        path = self.folder / "configuration"
+        text = text.replace("FOLDER", str(self.folder))
+        path.write_text(shift_ports(text, self.bench.shift))
+        return path
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+def direct():
+    return Server("direct", "direct", "", UPSTREAM)
+
+
+def shardgate(label="shardgate", cores=frozenset(), text=None, **arguments):
+    """The gateway with the file `text`, or with what loadtest/make-config makes of `arguments`."""
+    if text is None:
+        if cores:
+            arguments["shards"] = str(sorted(cores))
+        text = load_make_config().configuration(**arguments)
+    return Server(label, "shardgate", text, SHARDGATE, cores=frozenset(cores))
+
+
+def shardgate_file(bench, name):
+    """The gateway with a file of config/bench; its shard moves to the core under test."""
+    text = (bench.root / "config" / "bench" / name).read_text()
+    text = text.replace("shards = [0]", f"shards = [{bench.core}]")
+    text = re.sub(r'^path = "/tmp/.*"$', 'path = "FOLDER/access.log"', text, flags=re.MULTILINE)
+    return Server("shardgate", "shardgate", text, SHARDGATE)
+
+
+def nginx(name="proxy", label="nginx", cores=frozenset(), keepalive=256, routes=None):
+    """nginx with a file of loadtest/conf/nginx."""
+    text = (CONF / "nginx" / f"{name}.conf").read_text()
+    text = text.replace("keepalive 256;", f"keepalive {keepalive};")
+    files = {}
+    if cores:
+        text = text.replace("worker_processes 1;", f"worker_processes {len(cores)};")
+        # As on the gateway, each process has a socket of its own on the port.
+        text = text.replace("backlog=4096;", "backlog=4096 reuseport;")
+    if routes:
+        resources = load_make_config().resource
+        files["routes.conf"] = "".join(
+            f"location /{resources(index)}/ {{ proxy_pass http://backend; }}\n"
+            for index in range(routes - 1)
+        )
+        text = text.replace("        location / {", "        include FOLDER/routes.conf;\n\n        location / {")
+    return Server(label, "nginx", text, NGINX, files, frozenset(cores))
+
+
+def haproxy(name="proxy", keepalive=256):
+    """HAProxy with a file of loadtest/conf/haproxy."""
+    text = (CONF / "haproxy" / f"{name}.cfg").read_text()
+    text = text.replace("pool-max-conn 256", f"pool-max-conn {keepalive}")
+    return Server("haproxy", "haproxy", text, HAPROXY)

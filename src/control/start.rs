@@ -1,0 +1,204 @@
+//! The start of the process: everything that can fail fails here, before anyone is told that
+//! requests are served.
+
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::admin::{AdminSocket, AdminView};
+use super::configuration::Configuration;
+use super::inherited::{Inheritance, InheritedSockets, Predecessor};
+use super::listeners::Listeners;
+use super::logs::Logs;
+use super::process::{Process, Ready, RunError, Setup, starting};
+use super::reload::{InForce, Reloader, bound_listeners, compile_plan, prepare_log};
+use super::shards::{Shards, StartShard};
+use super::signals::Signals;
+use super::status::{Phase, Status};
+use super::successor::Program;
+use super::systemd::Systemd;
+use super::targets::Targets;
+use super::watch::Watch;
+use crate::coord::ShardGear;
+use crate::observe::Metrics;
+use crate::rt;
+
+/// The shards, and what of the side thread they were started with.
+struct DataPlane {
+    epoch: u64,
+    metrics: Metrics,
+    listeners: Listeners,
+    logs: Logs,
+    targets: Targets,
+    shards: Shards,
+}
+
+impl Process {
+    /// Starts everything, and tells everyone who waits for it.
+    pub(super) async fn start(setup: Setup, inheritance: Inheritance) -> Result<Self, RunError> {
+        let Setup { configuration, load, mut start_shard, on_ready } = setup;
+        let Inheritance { sockets, admin, predecessor } = inheritance;
+        let driver = choose_driver(&configuration, predecessor.as_ref())?;
+        let program = Program::current().map_err(starting("find the own program"))?;
+        let signals = Signals::listen().map_err(starting("listen to signals"))?;
+        let watch = open_watch(&configuration);
+        let pid_file = configuration.pid_file.clone();
+        let address = configuration.admin.as_ref();
+        let admin = address.map(|address| AdminSocket::bind(address, admin)).transpose();
+        let admin = admin.map_err(starting("start the admin listener"))?;
+
+        let plane = DataPlane::start(&configuration, sockets, &mut start_shard).await?;
+        let DataPlane { epoch, metrics, listeners, logs, targets, shards } = plane;
+        let status = Arc::new(Status::new());
+        status.started(epoch);
+        let in_force = InForce {
+            listeners: bound_listeners(&listeners),
+            configuration: Arc::new(configuration),
+        };
+        let in_force = Arc::new(Mutex::new(in_force));
+        let (metrics, logs) = (Arc::new(Mutex::new(metrics)), Arc::new(logs));
+        let board = Arc::clone(targets.board());
+        let reloader = Arc::new(tokio::sync::Mutex::new(Reloader {
+            load,
+            publisher: Arc::clone(shards.publisher()),
+            metrics: Arc::clone(&metrics),
+            listeners,
+            logs: Arc::clone(&logs),
+            status: Arc::clone(&status),
+            in_force: Arc::clone(&in_force),
+            targets,
+        }));
+        let events = mpsc::channel(EVENTS_CAPACITY);
+        let view = AdminView {
+            status: Arc::clone(&status),
+            metrics,
+            reloader: Arc::clone(&reloader),
+            in_force: Arc::clone(&in_force),
+            logs: Arc::clone(&logs),
+            targets: board,
+            shards: shards.counters(),
+            events: events.0.clone(),
+        };
+        let admin = admin.map(|socket| socket.serve(view)).transpose();
+        let process = Self {
+            reloader,
+            in_force,
+            shards,
+            status,
+            logs,
+            admin: admin.map_err(starting("start the admin listener"))?,
+            signals,
+            systemd: Arc::new(Systemd::from_environment()),
+            watch,
+            events,
+            program,
+            driver,
+            pid_file,
+            hand_over: None,
+        };
+        on_ready(&process.become_ready(predecessor));
+        Ok(process)
+    }
+
+    /// Requests are served: tells everyone who waits for that.
+    fn become_ready(&self, predecessor: Option<Predecessor>) -> Ready {
+        self.status.enter(Phase::Serving);
+        if let Some(path) = &self.pid_file
+            && let Err(error) = fs::write(path, format!("{}\n", std::process::id()))
+        {
+            tracing::warn!(%error, path = %path.display(), "the pid file cannot be written");
+        }
+        let bound = {
+            let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+            in_force.listeners.clone()
+        };
+        for listener in &bound {
+            tracing::info!(name = listener.name, address = listener.address, "listening");
+        }
+        let admin = self.admin.as_ref().map(|admin| admin.address().to_owned());
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            pid = std::process::id(),
+            driver = self.driver,
+            admin,
+            "serving"
+        );
+        self.systemd.ready("serving");
+        if let Some(predecessor) = predecessor {
+            predecessor.tell_ready();
+        }
+        Ready { listeners: bound.into_iter().map(|one| (one.name, one.address)).collect(), admin }
+    }
+}
+
+impl DataPlane {
+    async fn start(
+        configuration: &Configuration,
+        mut inherited: InheritedSockets,
+        start_shard: &mut StartShard,
+    ) -> Result<Self, RunError> {
+        let plan = compile_plan(configuration, FIRST_EPOCH).map_err(RunError::Configuration)?;
+        let places = &configuration.shards;
+        let mut metrics = Metrics::new(u16::try_from(places.len()).unwrap_or(u16::MAX));
+        metrics.prepare(&plan);
+        let mut listeners =
+            Listeners::new(places.iter().map(|place| place.listeners.clone()).collect());
+        let mut change = listeners.prepare(&configuration.model.listeners, &mut inherited)?;
+        if !inherited.is_empty() {
+            let addresses = inherited.left_over().join(", ");
+            tracing::warn!(addresses, "inherited sockets that no listener wants are closed");
+        }
+        let failed = |error: &dyn std::error::Error| RunError::Start(error.to_string());
+        let logs = Logs::default();
+        let log = prepare_log(&logs, configuration).map_err(|error| failed(&error))?;
+        let gear = change.take_sockets().into_iter().map(|sockets| {
+            let access_log = logs.sink(&log);
+            ShardGear { sockets, access_log }
+        });
+        let gear = gear.collect();
+        let mut targets = Targets::new();
+        targets.watch(&configuration.model.target_groups).await;
+        let plan = Arc::new(plan);
+        let shards = Shards::start(places, &plan, gear, &metrics, targets.board(), start_shard)
+            .map_err(|error| failed(&error))?;
+        targets.tell(shards.publisher());
+        listeners.commit(change);
+        // There was no log before this one.
+        drop(logs.commit(log));
+        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards })
+    }
+}
+
+/// The driver that the shards will run on. A successor on another driver than its predecessor
+/// would change whether calls on the sockets that both share block.
+fn choose_driver(
+    configuration: &Configuration,
+    predecessor: Option<&Predecessor>,
+) -> Result<&'static str, RunError> {
+    let report = rt::probe(configuration.driver, configuration.ring)
+        .map_err(starting("choose the I/O driver"))?;
+    match predecessor.map(|predecessor| predecessor.driver.as_str()) {
+        Some(before) if before != report.name => Err(RunError::Start(format!(
+            "the sockets come from a process on {before} and this one would run on {}; a change \
+             of the driver needs a new start",
+            report.name
+        ))),
+        _ => Ok(report.name),
+    }
+}
+
+fn open_watch(configuration: &Configuration) -> Option<Watch> {
+    let path = configuration.watch.as_ref()?;
+    match Watch::new(path) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the file is not watched");
+            None
+        }
+    }
+}
+
+const FIRST_EPOCH: u64 = 1;
+/// Events of the admin listener that wait for the main loop.
+const EVENTS_CAPACITY: usize = 8;
