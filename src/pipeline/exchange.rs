@@ -313,11 +313,14 @@ impl Exchange<'_, '_> {
             upgrade,
         };
         write_request_head(&mut wire, &outbound, |out| lease.write_host(out));
-        let left = self.append_early_body(&mut wire).map_err(|fault| Failure {
-            fault,
-            outcome: Outcome::Abandoned,
-            stage: TryStage::Answering,
-        })?;
+        let left = match self.append_early_body(&mut wire) {
+            Ok(left) => left,
+            Err(fault) => {
+                state.head_buffers.put(wire);
+                let stage = TryStage::Answering;
+                return Err(Failure { fault, outcome: Outcome::Abandoned, stage });
+            }
+        };
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
         connection.set_due(at.plus(timeout));
         let (written, wire) = connection.stream.write_all(wire, 0).await;
@@ -371,13 +374,16 @@ impl Exchange<'_, '_> {
         let mut scratch = self.state.body_buffers.take();
         scratch.extend_from_slice(self.body.early);
         let mut decoder = ChunkedDecoder::new();
-        let decoded = decoder.decode(&mut scratch)?;
+        let decoded = decoder.decode(&mut scratch);
+        if let Ok(decoded) = &decoded {
+            append_chunk(wire, &scratch[..decoded.payload_bytes]);
+        }
+        self.state.body_buffers.put(scratch);
+        let decoded = decoded?;
         if decoded.payload_bytes as u64 > self.body.bytes_max {
             return Err(Fault::BodyTooLarge);
         }
-        append_chunk(wire, &scratch[..decoded.payload_bytes]);
         self.body.chunked_bytes = decoded.payload_bytes as u64;
-        self.state.body_buffers.put(scratch);
         if decoded.done {
             append_last_chunk(wire, decoder.trailers());
             return Ok(None);
@@ -589,24 +595,32 @@ impl Exchange<'_, '_> {
         let idle_timeout =
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
         if head.status == 101 {
-            let answer_bytes = self.tunnel(connection, &buffer[head_end..], came).await?;
+            let result = self.tunnel(connection, &buffer[head_end..], came).await;
             self.state.put_response_head(head);
             self.state.head_buffers.put(buffer);
-            return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
+            return Ok(Passed { goes_on: false, answer_bytes: result?, ended: now() });
         }
         // The head is here; how long the client takes to read is not the target's fault.
         connection.clear_due();
         let mut relay =
             BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
         let whole = match head.framing {
-            BodyFraming::None => relay.end(&buffer[head_end..]).await?,
-            BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await?,
-            BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await?,
-            BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await?,
+            BodyFraming::None => relay.end(&buffer[head_end..]).await,
+            BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await,
+            BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await,
+            BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await,
         };
         let BodyRelay { connection, answer_bytes, at, .. } = relay;
-        let may_keep = whole && head.keep_alive && sent_whole && self.is_body_sent();
+        let keep_alive = head.keep_alive;
         self.state.put_response_head(head);
+        let whole = match whole {
+            Ok(whole) => whole,
+            Err(fault) => {
+                self.state.head_buffers.put(buffer);
+                return Err(fault);
+            }
+        };
+        let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
         buffer.clear();
         self.keep(lease, connection, buffer, may_keep, at);
         let goes_on = self.finish_upload() && goes_on;
@@ -774,7 +788,11 @@ impl BodyRelay<'_, '_, '_> {
             buffer.resize(CHUNK_HEAD_ROOM, 0);
             let mut buffer = self.read(buffer, CHUNK_HEAD_ROOM).await?;
             let raw = &mut buffer[CHUNK_HEAD_ROOM..];
-            decoded = decoder.decode(raw).map_err(|_| Fault::BadUpstreamAnswer)?;
+            let Ok(now_decoded) = decoder.decode(raw) else {
+                self.exchange.state.body_buffers.put(buffer);
+                return Err(Fault::BadUpstreamAnswer);
+            };
+            decoded = now_decoded;
             surplus = raw.len() > decoded.consumed_bytes;
             buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
             self.answer_bytes += decoded.payload_bytes as u64;

@@ -1,6 +1,7 @@
 //! The shard's stock of buffers: taken when there is something to read, put back when done.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// How many buffers are out, for metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -18,14 +19,25 @@ pub struct Buffers {
     spare: RefCell<Vec<Vec<u8>>>,
     buffer_bytes: usize,
     spare_count_max: usize,
-    taken: Cell<u64>,
+    taken: Rc<Cell<u64>>,
+}
+
+/// The part of a stock that counts; for who may end while the kernel still has its buffer.
+#[derive(Debug)]
+pub struct BuffersLedger(Rc<Cell<u64>>);
+
+impl BuffersLedger {
+    /// A buffer that was taken will not be put back: it goes when the operation that holds it does.
+    pub fn write_off(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Buffers {
     /// A stock of buffers of `buffer_bytes`, keeping at most `spare_count_max` unused ones.
     #[must_use]
     pub fn new(buffer_bytes: usize, spare_count_max: usize) -> Self {
-        Self { spare: RefCell::default(), buffer_bytes, spare_count_max, taken: Cell::new(0) }
+        Self { spare: RefCell::default(), buffer_bytes, spare_count_max, taken: Rc::default() }
     }
 
     /// An empty buffer of the stock's capacity.
@@ -44,6 +56,12 @@ impl Buffers {
             buffer.clear();
             spare.push(buffer);
         }
+    }
+
+    /// See [`BuffersLedger`].
+    #[must_use]
+    pub fn ledger(&self) -> BuffersLedger {
+        BuffersLedger(Rc::clone(&self.taken))
     }
 
     /// Capacity of each buffer.
@@ -71,6 +89,10 @@ mod tests {
         stock.put(first);
         stock.put(second);
         assert_eq!(stock.count(), BuffersCount { taken: 0, kept: 1 });
+        let lost = stock.take();
+        stock.ledger().write_off();
+        assert_eq!(stock.count().taken, 0);
+        drop(lost);
         let again = stock.take();
         assert!(again.is_empty() && again.capacity() == 64);
     }

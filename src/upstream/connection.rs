@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::base::Nanos;
 use crate::observe::GroupRecorder;
-use crate::rt::{Deadline, Deadlines, Stream};
+use crate::rt::{Buffers, BuffersLedger, Deadline, Deadlines, Stream};
 
 /// What one read brought: the buffer, and how many bytes it grew by (0 is end of file).
 pub(crate) type ReadResult = (io::Result<usize>, Vec<u8>);
@@ -32,20 +32,22 @@ pub(crate) struct Connection {
     /// The end of the time for the whole of the request under way; [`Nanos::NEVER`] is no bound.
     pub(crate) due_max: Nanos,
     recorder: GroupRecorder,
+    ledger: BuffersLedger,
     reader: ArmedRead,
 }
 
 impl Connection {
-    /// Wraps a connected stream and arms its first read with `buffer`.
+    /// Wraps a connected stream and arms its first read. Reads that are armed while it is idle have
+    /// their buffers from `buffers`.
     pub(crate) fn new(
         stream: Stream,
         deadlines: &Deadlines,
-        buffer: Vec<u8>,
+        buffers: &Buffers,
         recorder: GroupRecorder,
     ) -> Self {
         let deadline = deadlines.watch(stream.raw_fd());
         let mut reader = ArmedRead::new(stream.clone());
-        reader.arm(buffer);
+        reader.arm(buffers.take());
         recorder.connection_opened();
         Self {
             stream,
@@ -54,6 +56,7 @@ impl Connection {
             idle_since: Nanos(0),
             due_max: Nanos::NEVER,
             recorder,
+            ledger: buffers.ledger(),
             reader,
         }
     }
@@ -92,6 +95,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.stream.shutdown_both();
         self.recorder.connection_closed();
+        if self.reader.armed {
+            self.ledger.write_off();
+        }
     }
 }
 

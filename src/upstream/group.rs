@@ -148,7 +148,7 @@ impl Lease {
         let due = now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now));
         let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
         match open(&endpoint, deadlines, due).await {
-            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers.take(), recorder.clone())),
+            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers, recorder.clone())),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
             Err(_) => Err(Fault::ConnectFailed),
         }
