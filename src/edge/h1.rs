@@ -108,6 +108,15 @@ struct Work {
     head_due: Option<Nanos>,
 }
 
+impl Work {
+    /// Until the next head is parsed, the one at hand is of an earlier request, perhaps of another
+    /// connection. A refusal must not take that for a HEAD, or it would announce a body and send
+    /// none.
+    fn forget_method(&mut self) {
+        self.head.method = Method::Other;
+    }
+}
+
 impl Http1 {
     async fn run(&self) {
         let mut idle_since = now();
@@ -148,6 +157,7 @@ impl Http1 {
             at: Nanos(0),
             head_due: None,
         };
+        work.forget_method();
         let next = self.serve_requests(&mut work).await;
         self.state.head_buffers.put(work.input);
         self.state.head_buffers.put(work.output);
@@ -264,6 +274,7 @@ impl Http1 {
         fate: BodyFate,
     ) -> Option<Next> {
         work.scanner = HeadScanner::new();
+        work.forget_method();
         work.head_due = None;
         work.start = head_end;
         match fate {

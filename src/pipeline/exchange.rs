@@ -770,7 +770,12 @@ impl BodyRelay<'_, '_, '_> {
     async fn chunked(&mut self, first: &mut [u8], framing: BodyFraming) -> Result<bool, Fault> {
         let as_chunks = framing == BodyFraming::Chunked;
         let mut decoder = ChunkedDecoder::new();
-        let mut decoded = decoder.decode(first).map_err(|_| Fault::BadUpstreamAnswer)?;
+        let Ok(mut decoded) = decoder.decode(first) else {
+            // Nothing was sent yet, so the client can still be told.
+            self.exchange.out.clear();
+            self.exchange.client.answer_started.set(false);
+            return Err(Fault::BadUpstreamAnswer);
+        };
         let mut surplus = first.len() > decoded.consumed_bytes;
         append_payload(self.exchange.out, &first[..decoded.payload_bytes], as_chunks);
         self.answer_bytes += decoded.payload_bytes as u64;

@@ -61,8 +61,8 @@ pub(crate) fn write_request_head(
             }
             FieldName::Forwarded => !forwarding.forwarded,
             FieldName::Via => forwarding.via.is_none(),
-            FieldName::Other => !is_named(field, bytes, id_header),
-            _ => true,
+            // Any name may be set to carry the id, `X-Request-Id`, which is a known one, first of all.
+            _ => !is_named(field, bytes, id_header),
         }
     });
     match head.framing {

@@ -33,7 +33,10 @@ pub struct ShardState {
     pub draining: Cell<bool>,
     current: RefCell<Rc<ShardPlan>>,
     ids: RefCell<RequestIdSource>,
+    // Boxes, because a head table is large and would be moved in and out of the stock.
+    #[allow(clippy::vec_box)]
     request_heads: RefCell<Vec<Box<RequestHead>>>,
+    #[allow(clippy::vec_box)]
     response_heads: RefCell<Vec<Box<ResponseHead>>>,
     http_date: Cell<[u8; 29]>,
     /// The wall clock in milliseconds, less the process clock in milliseconds.
