@@ -98,9 +98,19 @@ fn a_dead_target_of_two_costs_no_client_an_error() {
 
 #[test]
 fn a_target_that_is_killed_under_load_costs_no_client_an_error() {
+    kill_under_load(1);
+}
+
+#[test]
+fn nor_with_two_shards() {
+    kill_under_load(2);
+}
+
+fn kill_under_load(shards: usize) {
     const CLIENTS: usize = 16;
     let backends = [Echo::start(), Echo::start(), Echo::start()];
-    let gateway = gateway(&targets(backends.iter().map(Echo::address)));
+    let process = format!("[process]\nshards = {shards}\n");
+    let gateway = gateway(&(targets(backends.iter().map(Echo::address)) + &process));
     let address = gateway.address("public");
     let is_over = Arc::new(AtomicBool::new(false));
     let served = Arc::new(AtomicUsize::new(0));

@@ -104,8 +104,9 @@ def parse_arguments(words):
     options.only = set(filter(None, options.only.split(",")))
     if unknown := options.only - set(SERVERS):
         parser.error(f"no such server: {', '.join(sorted(unknown))}")
-    options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (2 if options.quick else 5)
+    usual = 2 if options.quick else 5
+    options.rounds = usual if options.rounds is None else options.rounds
+    options.seconds = usual if options.seconds is None else options.seconds
     options.warmup = 1
     if not (1 <= options.rounds <= 100 and 1 <= options.seconds <= 3600):
         parser.error("1 to 100 rounds of 1 to 3600 seconds are possible")

@@ -1,5 +1,6 @@
 """What a result must say of where it was measured."""
 
+import json
 import os
 import platform
 import re
@@ -17,7 +18,8 @@ def describe(root, binary):
         "memory": _memory(),
         "kernel": f"{platform.system()} {platform.release()}",
         "commit": commit + (" with changes" if changed.strip() else ""),
-        "shardgate": _first_line([binary, "version"]),
+        "shardgate": _first_line([binary, "version"]).removeprefix("shardgate: "),
+        "io driver": _driver(binary),
         "nginx": _version(["nginx", "-v"], r"nginx/(\S+)"),
         "haproxy": _version(["haproxy", "-v"], r"version (\S+)"),
         "wrk": _version(["wrk", "-v"], r"wrk \S*?([0-9][0-9.]+)"),
@@ -41,6 +43,14 @@ def _first_line(arguments):
 def _version(arguments, pattern):
     found = re.search(pattern, _output(arguments))
     return found.group(1) if found else "not installed"
+
+
+def _driver(binary):
+    try:
+        choice = json.loads(_output([binary, "doctor", "--json"]))["choice"]
+    except (ValueError, KeyError):
+        return "unknown"
+    return " + ".join([choice["driver"], *choice["ring_flags"]])
 
 
 def _processor():

@@ -30,34 +30,54 @@ class Cpu:
         return Cpu(self.user - earlier.user, self.system - earlier.system)
 
 
-def parse_stat(text):
-    """The parent, the CPU time and the resident pages that a line of /proc/PID/stat tells.
+@dataclass(frozen=True)
+class Stat:
+    """What /proc/PID/stat tells of a process."""
 
-    The time of children that have ended and were waited for counts as their parent's.
-    """
+    pid: int
+    parent: int
+    cpu: Cpu
+    resident_bytes: int
+    #: In clock ticks since the machine started. With the id it names a process for good.
+    started: int
+    is_zombie: bool
+
+
+def parse_stat(text):
+    """Reads a line of /proc/PID/stat. The time of children that have ended and were waited for
+    counts as their parent's."""
     # The name is in parentheses and may hold anything, parentheses and spaces included.
     fields = text[text.rindex(")") + 2 :].split()
     user = (int(fields[11]) + int(fields[13])) / TICKS_PER_SECOND
     system = (int(fields[12]) + int(fields[14])) / TICKS_PER_SECOND
-    return int(fields[1]), Cpu(user, system), int(fields[21])
+    return Stat(
+        pid=int(text.split(maxsplit=1)[0]),
+        parent=int(fields[1]),
+        cpu=Cpu(user, system),
+        resident_bytes=int(fields[21]) * PAGE_BYTES,
+        started=int(fields[19]),
+        is_zombie=fields[0] == "Z",
+    )
+
+
+def read_stat(pid):
+    """The process with this id; None if there is none."""
+    try:
+        return parse_stat(Path("/proc", str(pid), "stat").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def read_tree(root):
-    """(process id, CPU time, resident bytes) of `root` and of all that descend from it."""
-    known = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                known[int(entry)] = parse_stat(Path("/proc", entry, "stat").read_text())
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
+    """`root` and all that descend from it."""
+    known = [read_stat(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    known = {stat.pid: stat for stat in known if stat is not None}
     tree, frontier = [], [root]
     while frontier:
-        pid = frontier.pop()
-        if pid in known:
-            _, cpu, pages = known[pid]
-            tree.append((pid, cpu, pages * PAGE_BYTES))
-            frontier += [child for child, (parent, _, _) in known.items() if parent == pid]
+        stat = known.get(frontier.pop())
+        if stat is not None:
+            tree.append(stat)
+            frontier += [child.pid for child in known.values() if child.parent == stat.pid]
     return tree
 
 
@@ -73,10 +93,10 @@ class Process:
 
     def cpu(self):
         tree = read_tree(self.pid)
-        return Cpu(sum(cpu.user for _, cpu, _ in tree), sum(cpu.system for _, cpu, _ in tree))
+        return Cpu(sum(one.cpu.user for one in tree), sum(one.cpu.system for one in tree))
 
     def resident_bytes(self):
-        return sum(resident for _, _, resident in read_tree(self.pid))
+        return sum(one.resident_bytes for one in read_tree(self.pid))
 
     def check_alive(self):
         if self.popen.poll() is not None:
@@ -89,32 +109,36 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
-    def stop(self):
+    def stop(self, seconds=STOP_SECONDS):
         """Ends the tree: asks, asks again, then kills. No process of it outlives this call."""
-        tree = [pid for pid, _, _ in read_tree(self.pid)]
-        for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGTERM, 2)):
+        tree = read_tree(self.pid)
+        for patience in (seconds, seconds / 5):
             if self.popen.poll() is None:
-                self.popen.send_signal(number)
+                self.popen.send_signal(signal.SIGTERM)
                 try:
-                    self.popen.wait(seconds)
+                    self.popen.wait(patience)
                 except subprocess.TimeoutExpired:
                     continue
-        for pid in tree[1:]:
-            # A child may end a moment after its parent; one that does not is killed.
-            deadline = time.monotonic() + 2
-            while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-                time.sleep(0.01)
-            _kill(pid)
         if self.popen.poll() is None:
             self.popen.kill()
             self.popen.wait()
+        for child in tree[1:]:
+            # A child may end a moment after its parent; one that does not is killed.
+            if not _wait_for_end(child):
+                os.kill(child.pid, signal.SIGKILL)
+                _wait_for_end(child)
 
 
-def _kill(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def _wait_for_end(process, seconds=2):
+    """Whether the process has ended within that time. Its id may have gone to another since."""
+    deadline = time.monotonic() + seconds
+    while True:
+        now = read_stat(process.pid)
+        if now is None or now.started != process.started or now.is_zombie:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
 
 
 class Processes:

@@ -5,6 +5,7 @@ import importlib.util
 import re
 import shutil
 import tempfile
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +101,15 @@ class Running:
         text = text.replace("FOLDER", str(self.folder))
         path.write_text(shift_ports(text, self.bench.shift))
         return path
+
+    def metric(self, name):
+        """The value of one of the gateway's metrics, labels included in the name; None without."""
+        url = f"http://127.0.0.1:{ADMIN + self.bench.shift}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f"{name} "):
+                    return float(line[len(name) :])
+        return None
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::arguments::DemoOptions;
 use super::gateway::{Gateway, reread};
-use super::{Exit, echo, fail, print, refuse};
+use super::{Exit, complain, echo, fail, print, refuse};
 use crate::control::Ready;
 use crate::rt::DriverChoice;
 use crate::settings;
@@ -26,7 +26,11 @@ pub(super) fn perform(options: &DemoOptions) -> Exit {
                 // A reader that went away does not end the demo.
                 let _ = print(&invitation(ready));
             };
-            gateway.run(None, load, Box::new(invite))
+            let exit = gateway.run(None, load, Box::new(invite));
+            if exit == Exit::Failed {
+                complain("if the address is taken, `--listen 127.0.0.1:0` takes any free port");
+            }
+            exit
         }
     }
 }

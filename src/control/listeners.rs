@@ -250,6 +250,7 @@ fn bind_failure(address: &ListenerAddress, error: &std::io::Error) -> String {
             "; ports below 1024 need the capability CAP_NET_BIND_SERVICE"
         }
         (std::io::ErrorKind::AddrNotAvailable, _) => "; no interface has this address",
+        (std::io::ErrorKind::NotFound, ListenerAddress::Unix(_)) => "; its folder does not exist",
         _ => "",
     };
     format!("cannot listen on {}: {error}{hint}", shown(address))
@@ -295,6 +296,15 @@ mod tests {
             sockets::local_address(&dealt[shard][index].1).expect("an address")
         };
         assert_eq!(address(0, 1), address(1, 0), "port 0 became one port");
+    }
+
+    #[test]
+    fn a_unix_socket_in_a_folder_that_is_missing_is_told_so() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let address = ListenerAddress::Unix(folder.path().join("missing/a.sock"));
+        let listeners = Listeners::new(vec![None]);
+        let error = prepare(&listeners, &[listener("a", address, false)]).unwrap_err();
+        assert!(error.to_string().ends_with("; its folder does not exist"), "{error}");
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Drop for WorkBuffers<'_> {
             // The answers to the requests before the one that panicked are whole: they are sent.
             output.truncate(waiting_bytes);
             connection.rescued.set(output);
-            stock.lost();
+            stock.ledger().write_off();
         } else {
             stock.put(output);
         }

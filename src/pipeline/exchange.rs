@@ -378,8 +378,9 @@ impl Exchange<'_, '_> {
         scratch.extend_from_slice(self.body.early);
         let mut decoder = ChunkedDecoder::new();
         let decoded = decoder.decode(&mut scratch);
-        let payload_bytes = decoded.map_or(0, |decoded| decoded.payload_bytes);
-        append_chunk(wire, &scratch[..payload_bytes]);
+        if let Ok(decoded) = &decoded {
+            append_chunk(wire, &scratch[..decoded.payload_bytes]);
+        }
         self.state.body_buffers.put(scratch);
         let decoded = decoded?;
         if decoded.payload_bytes as u64 > self.body.bytes_max {
@@ -598,11 +599,10 @@ impl Exchange<'_, '_> {
         let idle_timeout =
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
         if head.status == 101 {
-            let tunnelled = self.tunnel(connection, &buffer[head_end..], came).await;
+            let result = self.tunnel(connection, &buffer[head_end..], came).await;
             self.state.put_response_head(head);
             self.state.head_buffers.put(buffer);
-            let answer_bytes = tunnelled?;
-            return Ok(Passed { goes_on: false, answer_bytes, ended: now() });
+            return Ok(Passed { goes_on: false, answer_bytes: result?, ended: now() });
         }
         // The head is here; how long the client takes to read is not the target's fault.
         connection.clear_due();
@@ -615,9 +615,8 @@ impl Exchange<'_, '_> {
             BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await,
         };
         let BodyRelay { connection, answer_bytes, at, .. } = relay;
-        let keeps_alive = head.keep_alive;
+        let keep_alive = head.keep_alive;
         self.state.put_response_head(head);
-        buffer.clear();
         let whole = match whole {
             Ok(whole) => whole,
             Err(fault) => {
@@ -625,7 +624,8 @@ impl Exchange<'_, '_> {
                 return Err(fault);
             }
         };
-        let may_keep = whole && keeps_alive && sent_whole && self.is_body_sent();
+        let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
+        buffer.clear();
         self.keep(lease, connection, buffer, may_keep, at);
         let goes_on = self.finish_upload() && goes_on;
         Ok(Passed { goes_on, answer_bytes, ended: at })
@@ -774,7 +774,12 @@ impl BodyRelay<'_, '_, '_> {
     async fn chunked(&mut self, first: &mut [u8], framing: BodyFraming) -> Result<bool, Fault> {
         let as_chunks = framing == BodyFraming::Chunked;
         let mut decoder = ChunkedDecoder::new();
-        let mut decoded = decoder.decode(first).map_err(|_| Fault::BadUpstreamAnswer)?;
+        let Ok(mut decoded) = decoder.decode(first) else {
+            // Nothing was sent yet, so the client can still be told.
+            self.exchange.out.clear();
+            self.exchange.client.answer_started.set(false);
+            return Err(Fault::BadUpstreamAnswer);
+        };
         let mut surplus = first.len() > decoded.consumed_bytes;
         append_payload(self.exchange.out, &first[..decoded.payload_bytes], as_chunks);
         self.answer_bytes += decoded.payload_bytes as u64;
@@ -787,11 +792,11 @@ impl BodyRelay<'_, '_, '_> {
             buffer.resize(CHUNK_HEAD_ROOM, 0);
             let mut buffer = self.read(buffer, CHUNK_HEAD_ROOM).await?;
             let raw = &mut buffer[CHUNK_HEAD_ROOM..];
-            let Ok(newly_decoded) = decoder.decode(raw) else {
+            let Ok(now_decoded) = decoder.decode(raw) else {
                 self.exchange.state.body_buffers.put(buffer);
                 return Err(Fault::BadUpstreamAnswer);
             };
-            decoded = newly_decoded;
+            decoded = now_decoded;
             surplus = raw.len() > decoded.consumed_bytes;
             buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
             self.answer_bytes += decoded.payload_bytes as u64;

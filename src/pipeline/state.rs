@@ -16,10 +16,6 @@ use crate::rt::{Buffers, Deadlines};
 use crate::upstream::Group;
 
 /// One core's world. Never leaves its thread.
-#[expect(
-    clippy::vec_box,
-    reason = "tables are handed out as boxes: moving one is moving a pointer"
-)]
 pub struct ShardState {
     /// Which shard this is, from 0.
     pub index: u16,
@@ -39,7 +35,10 @@ pub struct ShardState {
     pub uploads_count: Cell<u32>,
     current: RefCell<Rc<ShardPlan>>,
     ids: RefCell<RequestIdSource>,
+    // Boxes, because a head table is large and would be moved in and out of the stock.
+    #[allow(clippy::vec_box)]
     request_heads: RefCell<Vec<Box<RequestHead>>>,
+    #[allow(clippy::vec_box)]
     response_heads: RefCell<Vec<Box<ResponseHead>>>,
     http_date: Cell<[u8; 29]>,
     /// The wall clock in milliseconds, less the process clock in milliseconds.

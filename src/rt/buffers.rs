@@ -13,60 +13,67 @@ pub struct BuffersCount {
 }
 
 /// A stock of equal buffers. Taking never fails: the bound on memory is the bound on connections
-/// times what one may hold; the stock only keeps a number of spare ones. Clones are of one stock.
-#[derive(Clone, Debug)]
-pub struct Buffers(Rc<Stock>);
-
+/// times what one may hold; the stock only keeps a number of spare ones.
 #[derive(Debug)]
-struct Stock {
+pub struct Buffers {
     spare: RefCell<Vec<Vec<u8>>>,
     buffer_bytes: usize,
     spare_count_max: usize,
-    taken: Cell<u64>,
+    taken: Rc<Cell<u64>>,
+}
+
+/// The part of a stock that counts; for who may end while the kernel still has its buffer.
+#[derive(Debug)]
+pub struct BuffersLedger(Rc<Cell<u64>>);
+
+impl BuffersLedger {
+    /// A buffer that was taken will not be put back: it goes when the operation that holds it does.
+    pub fn write_off(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Buffers {
     /// A stock of buffers of `buffer_bytes`, keeping at most `spare_count_max` unused ones.
     #[must_use]
     pub fn new(buffer_bytes: usize, spare_count_max: usize) -> Self {
-        let taken = Cell::new(0);
-        Self(Rc::new(Stock { spare: RefCell::default(), buffer_bytes, spare_count_max, taken }))
+        Self { spare: RefCell::default(), buffer_bytes, spare_count_max, taken: Rc::default() }
     }
 
     /// An empty buffer of the stock's capacity.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
-        self.0.taken.set(self.0.taken.get() + 1);
-        let spare = self.0.spare.borrow_mut().pop();
-        spare.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes))
+        self.taken.set(self.taken.get() + 1);
+        let spare = self.spare.borrow_mut().pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(self.buffer_bytes))
     }
 
     /// Puts a buffer back. One that grew or was made elsewhere is dropped.
     pub fn put(&self, mut buffer: Vec<u8>) {
-        self.lost();
-        let mut spare = self.0.spare.borrow_mut();
-        if buffer.capacity() == self.0.buffer_bytes && spare.len() < self.0.spare_count_max {
+        self.taken.set(self.taken.get().saturating_sub(1));
+        let mut spare = self.spare.borrow_mut();
+        if buffer.capacity() == self.buffer_bytes && spare.len() < self.spare_count_max {
             buffer.clear();
             spare.push(buffer);
         }
     }
 
-    /// A buffer that was taken does not come back: it went with an operation that was given up.
-    pub fn lost(&self) {
-        debug_assert!(self.0.taken.get() > 0, "more put back than taken");
-        self.0.taken.set(self.0.taken.get().saturating_sub(1));
+    /// See [`BuffersLedger`].
+    #[must_use]
+    pub fn ledger(&self) -> BuffersLedger {
+        BuffersLedger(Rc::clone(&self.taken))
     }
 
     /// Capacity of each buffer.
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {
-        self.0.buffer_bytes
+        self.buffer_bytes
     }
 
     /// How many are out and how many are spare.
     #[must_use]
     pub fn count(&self) -> BuffersCount {
-        BuffersCount { taken: self.0.taken.get(), kept: self.0.spare.borrow().len() as u64 }
+        BuffersCount { taken: self.taken.get(), kept: self.spare.borrow().len() as u64 }
     }
 }
 
@@ -82,6 +89,10 @@ mod tests {
         stock.put(first);
         stock.put(second);
         assert_eq!(stock.count(), BuffersCount { taken: 0, kept: 1 });
+        let lost = stock.take();
+        stock.ledger().write_off();
+        assert_eq!(stock.count().taken, 0);
+        drop(lost);
         let again = stock.take();
         assert!(again.is_empty() && again.capacity() == 64);
     }

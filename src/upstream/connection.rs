@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::base::Nanos;
 use crate::observe::GroupRecorder;
-use crate::rt::{Buffers, Deadline, Deadlines, Stream};
+use crate::rt::{Buffers, BuffersLedger, Deadline, Deadlines, Stream};
 
 /// What one read brought: the buffer, and how many bytes it grew by (0 is end of file).
 pub(crate) type ReadResult = (io::Result<usize>, Vec<u8>);
@@ -29,16 +29,16 @@ pub(crate) struct Connection {
     pub(crate) requests_count: u64,
     /// When it was last put into the pool.
     pub(crate) idle_since: Nanos,
-    /// Where the buffer of an armed read comes from.
-    buffers: Buffers,
     /// The end of the time for the whole of the request under way; [`Nanos::NEVER`] is no bound.
     pub(crate) due_max: Nanos,
     recorder: GroupRecorder,
+    ledger: BuffersLedger,
     reader: ArmedRead,
 }
 
 impl Connection {
-    /// Wraps a connected stream and arms its first read with one of `buffers`.
+    /// Wraps a connected stream and arms its first read. Reads that are armed while it is idle have
+    /// their buffers from `buffers`.
     pub(crate) fn new(
         stream: Stream,
         deadlines: &Deadlines,
@@ -55,8 +55,8 @@ impl Connection {
             requests_count: 0,
             idle_since: Nanos(0),
             due_max: Nanos::NEVER,
-            buffers: buffers.clone(),
             recorder,
+            ledger: buffers.ledger(),
             reader,
         }
     }
@@ -86,7 +86,7 @@ impl Connection {
     /// Whether the armed read has ended although nothing was asked: the target closed the
     /// connection, or sent bytes that belong to no request.
     pub(crate) fn is_spoiled(&mut self) -> bool {
-        self.reader.has_ended()
+        self.reader.has_ended() || self.stream.has_unnoticed_input()
     }
 }
 
@@ -94,10 +94,10 @@ impl Drop for Connection {
     /// The read in flight holds the descriptor: ending it lets the descriptor go.
     fn drop(&mut self) {
         self.stream.shutdown_both();
-        if self.reader.armed {
-            self.buffers.lost();
-        }
         self.recorder.connection_closed();
+        if self.reader.armed {
+            self.ledger.write_off();
+        }
     }
 }
 

@@ -372,3 +372,46 @@ fn consistent_hash_keeps_keys_through_updates() {
         assert!(now == *host || &**host == "10.0.0.4:80");
     }
 }
+
+#[test]
+fn what_reached_no_target_goes_on_to_those_not_tried() {
+    let endpoints = endpoints(&[1; 12]);
+    let mut state = GroupState::new(&group(Balance::RoundRobin), &endpoints, SECOND, 9);
+    let mut tried = Vec::new();
+    for retries_done in 0..=10 {
+        let target = state.choose(SECOND, 0, &tried).expect("one is left");
+        assert!(!tried.contains(&target), "each is asked once");
+        state.ended(target, Outcome::Abandoned, SECOND);
+        tried.push(target);
+        let refused_before = state.snapshot().retries_refused_total;
+        assert_eq!(state.may_retry_unsent(retries_done, &tried), retries_done < 10, "ten at most");
+        assert_eq!(state.snapshot().retries_refused_total, refused_before);
+    }
+    assert_eq!(state.snapshot().retries_granted_total, 0, "the budget is for what was sent");
+}
+
+#[test]
+fn who_is_alone_is_asked_again_as_often_as_the_policy_says() {
+    let state = GroupState::new(&group(Balance::RoundRobin), &endpoints(&[1]), SECOND, 9);
+    let only = [TargetId::new(0, 0)];
+    assert!(state.may_retry_unsent(0, &only) && state.may_retry_unsent(1, &only));
+    assert!(!state.may_retry_unsent(2, &only), "two further tries at most");
+    let mut group = group(Balance::RoundRobin);
+    group.retry.attempts_max = 0;
+    let never = GroupState::new(&group, &endpoints(&[1, 1]), Nanos(0), 1);
+    assert!(!never.may_retry_unsent(0, &only), "zero is none");
+}
+
+#[test]
+fn the_end_that_ejects_says_so() {
+    let mut state = GroupState::new(&group(Balance::RoundRobin), &endpoints(&[1, 1]), SECOND, 9);
+    let mut ejections = 0;
+    for _ in 0..6 {
+        let target = state.choose(SECOND, 0, &[]).expect("healthy");
+        let outcome = if target.index() == 0 { Outcome::Reset } else { Outcome::Answered(200) };
+        let was_ejected = state.ended(target, outcome, SECOND);
+        assert_eq!(was_ejected, state.snapshot().ejected_count > ejections);
+        ejections = state.snapshot().ejected_count;
+    }
+    assert_eq!(ejections, 1);
+}

@@ -189,6 +189,17 @@ fn the_first_command_prints_requests_that_work() {
 }
 
 #[test]
+fn a_demo_whose_address_is_taken_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = Command::new(binary()).args(["demo", "--listen", &address]).output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&address) && said.contains("--listen 127.0.0.1:0"), "{said}");
+}
+
+#[test]
 fn commands_that_end_by_themselves_run() {
     let ends = ["check", "routes", "doctor", "schema", "version"];
     let mut commands_count = 0;

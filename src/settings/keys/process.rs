@@ -50,7 +50,7 @@ table! {
         buffers_spare_count: u32 [optional] eg 2_048 in 0..=1_048_576;
         /// Connections that it takes.
         connections_per_shard_max: u32 [optional] eg 50_000 in 1..=10_000_000;
-        /// Its share of the cache, in percent.
+        /// Its share of the cache, in percent. Has no effect yet: there is no cache.
         cache_share_percent: u32 [optional] eg 50 in 0..=100;
         /// The listeners that it serves, by name.
         listeners: Vec<Field<Name>> [optional] eg ["public"];

@@ -66,9 +66,10 @@ table! {
     /// What is tried again. Only what is safe is: a request that no target has begun to answer,
     /// and that is idempotent or was not sent.
     struct RawRetry as "retry" {
-        /// Further tries of one request; 0 is none.
+        /// Further tries of one request; 0 is none. What reached no target goes on to those that
+        /// were not tried yet all the same, up to ten.
         attempts_max: u32 [1] in 0..=10;
-        /// Retries are at most this share of requests, so that they do not finish off targets
+        /// Retries of what was sent are at most this share of requests, so that they do not finish off targets
         /// that are overloaded.
         budget_percent: u32 [20] in 0..=100;
         /// Try an idempotent request again when a target answers 502, 503 or 504.
