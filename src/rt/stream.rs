@@ -9,7 +9,7 @@ use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpStream, UnixStream};
 
-use crate::sys::{SplitCell, reset_on_close, shutdown_both, shutdown_write};
+use crate::sys::{SplitCell, has_input, reset_on_close, shutdown_both, shutdown_write};
 
 /// A connected stream socket.
 #[derive(Clone, Debug)]
@@ -123,6 +123,14 @@ impl Stream {
             Socket::Tcp(cell) => cell.get().readable(false).await,
             Socket::Unix(cell) => cell.get().readable(false).await,
         }
+    }
+
+    /// Whether something has come that a read in flight was not told of yet. With io_uring the
+    /// kernel itself ends the read; epoll tells only when it is asked, and a shard that finds work
+    /// elsewhere does not ask.
+    #[must_use]
+    pub fn has_unnoticed_input(&self) -> bool {
+        monoio::utils::is_legacy() && has_input(self.raw_fd())
     }
 
     /// Ends both directions; operations in flight return.

@@ -30,6 +30,16 @@ pub fn reset_on_close(fd: RawFd) {
     };
 }
 
+/// Whether a read would return at once: with bytes, end of file or an error. Takes nothing.
+#[must_use]
+pub fn has_input(fd: RawFd) -> bool {
+    let mut byte = 0_u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: the pointer is to one live byte, which is the length given.
+    let count = unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, flags) };
+    count >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
+}
+
 fn shutdown(fd: RawFd, how: libc::c_int) {
     // SAFETY: shutdown(2) takes no pointers; a descriptor that is closed or no socket yields an
     // error, which is what is wanted of a connection that is gone already.
@@ -50,6 +60,25 @@ mod tests {
     use std::os::fd::AsRawFd as _;
 
     use super::*;
+
+    #[test]
+    fn input_shows_without_being_taken() {
+        use std::io::Write as _;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let mut client = TcpStream::connect(listener.local_addr().expect("an address"));
+        let client = client.as_mut().expect("connected");
+        let (mut server, _) = listener.accept().expect("accepted");
+        assert!(!has_input(server.as_raw_fd()));
+        client.write_all(b"a").expect("sent");
+        server.peek(&mut [0]).expect("it came");
+        assert!(has_input(server.as_raw_fd()));
+        assert_eq!(server.read(&mut [0; 9]).expect("still there"), 1);
+        assert!(!has_input(server.as_raw_fd()));
+        client.shutdown(std::net::Shutdown::Write).expect("connected");
+        server.peek(&mut [0]).expect("the end came");
+        assert!(has_input(server.as_raw_fd()));
+        assert!(has_input(-1));
+    }
 
     #[test]
     fn a_close_resets_only_where_it_was_asked_for() {

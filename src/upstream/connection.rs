@@ -86,7 +86,7 @@ impl Connection {
     /// Whether the armed read has ended although nothing was asked: the target closed the
     /// connection, or sent bytes that belong to no request.
     pub(crate) fn is_spoiled(&mut self) -> bool {
-        self.reader.has_ended()
+        self.reader.has_ended() || self.stream.has_unnoticed_input()
     }
 }
 
