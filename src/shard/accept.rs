@@ -182,11 +182,7 @@ fn take_in(shard: &Rc<Shard>, stream: Stream, peer: Peer, context: Rc<ListenerCo
     shard.connection_opened();
     let guard = ConnectionGuard(Rc::clone(shard));
     let (state, workers) = (Rc::clone(&shard.state), Rc::clone(&shard.workers));
-    let served = serve_connection(state, workers, stream, peer, context);
-    spawn(async move {
-        served.await;
-        drop(guard);
-    });
+    spawn(serve_connection(state, workers, stream, peer, context, guard));
     true
 }
 
