@@ -1,7 +1,7 @@
 //! The driver of an HTTP/1 connection.
 //!
 //! While a connection is idle its task is small and holds no buffer: it waits for something to
-//! read. Then [`Http1::serve_ready`] takes buffers from the shard's stock, serves what has come,
+//! read. Then a worker ([`super::worker`]) takes buffers from the shard's stock, serves what has come,
 //! and gives them back when nothing is left to do.
 
 use std::cell::{Cell, RefCell};
