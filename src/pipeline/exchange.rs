@@ -9,10 +9,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
+use super::chunk_frames::{append_chunk, append_last_chunk};
 use super::client::Client;
 use super::forward::{
     Inbound, Outbound, write_interim_head, write_request_head, write_response_head,
 };
+use super::relay::{BodyRelay, framing_for_client};
 use super::request::Request;
 use super::respond::Persistence;
 use super::state::{ShardPlan, ShardState};
@@ -25,7 +27,6 @@ use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::{
     BodyFraming, ChunkedDecoder, FieldName, HeadLimits, HeadScanner, ResponseHead, Version,
-    write_chunk_head,
 };
 use crate::rt::now;
 use crate::upstream::{Connection, Group, Lease, Outcome, TargetId, stable_hash};
@@ -543,7 +544,7 @@ impl Exchange<'_, '_> {
     }
 
     /// Counts the deadline of `connection` that passed: the bound on the whole, or `kind`.
-    fn upstream_deadline_fired(&self, connection: &Connection, kind: DeadlineKind) {
+    pub(super) fn upstream_deadline_fired(&self, connection: &Connection, kind: DeadlineKind) {
         let is_total = now() >= connection.due_max;
         let kind = if is_total { DeadlineKind::Total } else { kind };
         self.state.recorder.deadline_fired(kind);
@@ -726,164 +727,6 @@ struct Passed {
     ended: Nanos,
 }
 
-/// Passes a body on, chunk by chunk: never more than one buffer is held, so a slow reader slows
-/// the target down.
-struct BodyRelay<'r, 'x, 'b> {
-    exchange: &'r mut Exchange<'x, 'b>,
-    connection: Connection,
-    idle_timeout: Nanos,
-    answer_bytes: u64,
-    at: Nanos,
-}
-
-/// Room in front of a chunk's payload for its size line.
-const CHUNK_HEAD_ROOM: usize = 32;
-
-impl BodyRelay<'_, '_, '_> {
-    /// A body that is not there. Whether nothing came after the head.
-    async fn end(&mut self, rest: &[u8]) -> Result<bool, Fault> {
-        self.flush().await?;
-        Ok(rest.is_empty())
-    }
-
-    /// A body of known length. Whether nothing came after it.
-    async fn length(&mut self, first: &[u8], length: u64) -> Result<bool, Fault> {
-        let first_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(first.len());
-        self.exchange.out.extend_from_slice(&first[..first_bytes]);
-        self.answer_bytes += first_bytes as u64;
-        self.flush().await?;
-        let mut left = length - first_bytes as u64;
-        let clean = first_bytes == first.len();
-        while left > 0 {
-            let buffer = self.exchange.state.body_buffers.take();
-            let mut buffer = self.read(buffer, 0).await?;
-            let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            let surplus = buffer.len() > count;
-            buffer.truncate(count);
-            left -= count as u64;
-            self.answer_bytes += count as u64;
-            self.write(buffer, 0).await?;
-            if surplus {
-                return Ok(false);
-            }
-        }
-        Ok(clean)
-    }
-
-    /// A chunked body, passed on in chunks of what each read brings (or bare, to HTTP/1.0).
-    async fn chunked(&mut self, first: &mut [u8], framing: BodyFraming) -> Result<bool, Fault> {
-        let as_chunks = framing == BodyFraming::Chunked;
-        let mut decoder = ChunkedDecoder::new();
-        let Ok(mut decoded) = decoder.decode(first) else {
-            // Nothing was sent yet, so the client can still be told.
-            self.exchange.out.clear();
-            self.exchange.client.answer_started.set(false);
-            return Err(Fault::BadUpstreamAnswer);
-        };
-        let mut surplus = first.len() > decoded.consumed_bytes;
-        append_payload(self.exchange.out, &first[..decoded.payload_bytes], as_chunks);
-        self.answer_bytes += decoded.payload_bytes as u64;
-        if decoded.done && as_chunks {
-            append_last_chunk(self.exchange.out, decoder.trailers());
-        }
-        self.flush().await?;
-        while !decoded.done {
-            let mut buffer = self.exchange.state.body_buffers.take();
-            buffer.resize(CHUNK_HEAD_ROOM, 0);
-            let mut buffer = self.read(buffer, CHUNK_HEAD_ROOM).await?;
-            let raw = &mut buffer[CHUNK_HEAD_ROOM..];
-            let Ok(now_decoded) = decoder.decode(raw) else {
-                self.exchange.state.body_buffers.put(buffer);
-                return Err(Fault::BadUpstreamAnswer);
-            };
-            decoded = now_decoded;
-            surplus = raw.len() > decoded.consumed_bytes;
-            buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
-            self.answer_bytes += decoded.payload_bytes as u64;
-            let mut start = CHUNK_HEAD_ROOM;
-            if as_chunks && decoded.payload_bytes > 0 {
-                start = frame_chunk(&mut buffer, decoded.payload_bytes);
-            }
-            if as_chunks && decoded.done {
-                append_last_chunk(&mut buffer, decoder.trailers());
-            }
-            self.write(buffer, start).await?;
-        }
-        Ok(!surplus)
-    }
-
-    /// A body that ends with the connection. It is never fit to be used again.
-    async fn until_close(&mut self, first: &[u8], framing: BodyFraming) -> Result<bool, Fault> {
-        let as_chunks = framing == BodyFraming::Chunked;
-        append_payload(self.exchange.out, first, as_chunks);
-        self.answer_bytes += first.len() as u64;
-        self.flush().await?;
-        loop {
-            let mut buffer = self.exchange.state.body_buffers.take();
-            buffer.resize(CHUNK_HEAD_ROOM, 0);
-            let Some(mut buffer) = self.read_or_end(buffer, CHUNK_HEAD_ROOM).await? else { break };
-            let payload_bytes = buffer.len() - CHUNK_HEAD_ROOM;
-            self.answer_bytes += payload_bytes as u64;
-            let mut start = CHUNK_HEAD_ROOM;
-            if as_chunks {
-                start = frame_chunk(&mut buffer, payload_bytes);
-            }
-            self.write(buffer, start).await?;
-        }
-        if as_chunks {
-            append_last_chunk(self.exchange.out, b"");
-            self.flush().await?;
-        }
-        Ok(false)
-    }
-
-    /// Sends what is in `out`, and leaves it empty.
-    async fn flush(&mut self) -> Result<(), Fault> {
-        let out = std::mem::take(self.exchange.out);
-        let (result, out) = self.exchange.client.write(out, 0, self.at).await;
-        *self.exchange.out = out;
-        self.exchange.out.clear();
-        self.at = now();
-        result
-    }
-
-    async fn write(&mut self, buffer: Vec<u8>, start: usize) -> Result<(), Fault> {
-        let (result, buffer) = self.exchange.client.write(buffer, start, self.at).await;
-        self.exchange.state.body_buffers.put(buffer);
-        self.at = now();
-        result
-    }
-
-    /// Reads more of the body behind `filled`; the end of the connection is a fault.
-    async fn read(&mut self, buffer: Vec<u8>, filled: usize) -> Result<Vec<u8>, Fault> {
-        self.read_or_end(buffer, filled).await?.ok_or(Fault::UpstreamReset)
-    }
-
-    async fn read_or_end(
-        &mut self,
-        buffer: Vec<u8>,
-        filled: usize,
-    ) -> Result<Option<Vec<u8>>, Fault> {
-        debug_assert_eq!(buffer.len(), filled);
-        self.exchange.client.deadline.clear();
-        self.connection.set_due(self.at.plus(self.idle_timeout));
-        self.connection.arm(buffer);
-        let (result, buffer) = self.connection.read().await;
-        self.connection.clear_due();
-        self.at = now();
-        if matches!(result, Ok(count) if count > 0) {
-            return Ok(Some(buffer));
-        }
-        self.exchange.state.body_buffers.put(buffer);
-        if self.connection.deadline.passed() {
-            let kind = DeadlineKind::UpstreamIdle;
-            self.exchange.upstream_deadline_fired(&self.connection, kind);
-            return Err(Fault::UpstreamTimeout);
-        }
-        result.map_or(Err(Fault::UpstreamReset), |_| Ok(None))
-    }
-}
-
 /// What a failed try counts as.
 fn failure_kind(outcome: Outcome) -> UpstreamFailure {
     match outcome {
@@ -893,15 +736,6 @@ fn failure_kind(outcome: Outcome) -> UpstreamFailure {
         Outcome::Timeout => UpstreamFailure::Timeout,
         Outcome::BadAnswer => UpstreamFailure::BadAnswer,
         Outcome::Abandoned | Outcome::Answered(_) => UpstreamFailure::Abandoned,
-    }
-}
-
-/// How the body is framed towards a client of `version`.
-fn framing_for_client(framing: BodyFraming, version: Version) -> BodyFraming {
-    match (framing, version) {
-        (BodyFraming::Chunked | BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
-        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
-        (other, _) => other,
     }
 }
 
@@ -921,39 +755,3 @@ const ANSWER_HEAD_LIMITS: HeadLimits = HeadLimits {
     head_bytes_max: HEAD_BYTES_CEILING as u32,
     headers_count_max: HEADERS_COUNT_MAX as u32,
 };
-
-fn append_payload(out: &mut Vec<u8>, payload: &[u8], as_chunks: bool) {
-    if as_chunks {
-        append_chunk(out, payload);
-    } else {
-        out.extend_from_slice(payload);
-    }
-}
-
-/// Appends `payload` as one chunk; nothing for an empty one, which would end the body.
-pub(super) fn append_chunk(out: &mut Vec<u8>, payload: &[u8]) {
-    if payload.is_empty() {
-        return;
-    }
-    out.extend_from_slice(write_chunk_head(payload.len(), &mut [0; 18]));
-    out.extend_from_slice(payload);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends the chunk that ends a body, with its trailers.
-pub(super) fn append_last_chunk(out: &mut Vec<u8>, trailers: &[u8]) {
-    out.extend_from_slice(b"0\r\n");
-    out.extend_from_slice(trailers);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Puts the size line of a chunk in front of the payload that lies behind [`CHUNK_HEAD_ROOM`], and
-/// its end behind; returns where the chunk begins.
-pub(super) fn frame_chunk(buffer: &mut Vec<u8>, payload_bytes: usize) -> usize {
-    let mut line = [0; 18];
-    let line = write_chunk_head(payload_bytes, &mut line);
-    let start = CHUNK_HEAD_ROOM - line.len();
-    buffer[start..CHUNK_HEAD_ROOM].copy_from_slice(line);
-    buffer.extend_from_slice(b"\r\n");
-    start
-}

@@ -4,9 +4,11 @@
 //! later may change which route it is.
 
 mod body;
+mod chunk_frames;
 mod client;
 mod exchange;
 mod forward;
+mod relay;
 mod request;
 mod respond;
 mod serve;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use super::body::DISCARD_BYTES_MAX;
-use super::exchange::{append_last_chunk, frame_chunk};
+use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, frame_chunk};
 use super::state::ShardState;
 use crate::base::{Fault, Nanos};
 use crate::observe::DeadlineKind;
@@ -125,9 +125,6 @@ enum Turn {
     More,
     End(UploadState),
 }
-
-/// Room in front of a chunk's payload, as `frame_chunk` expects it.
-const CHUNK_HEAD_ROOM: usize = 32;
 
 impl UploadTask {
     /// Starts the task.
