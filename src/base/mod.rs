@@ -7,9 +7,11 @@ mod clock;
 mod fault;
 pub mod limits;
 mod method;
+mod reason_phrase;
 mod request_id;
 
 pub use clock::Nanos;
 pub use fault::{Blame, Fault, ThrottleScope};
 pub use method::Method;
+pub use reason_phrase::reason_phrase;
 pub use request_id::{RequestId, RequestIdSource};

@@ -3,7 +3,7 @@
 //! The only place where a [`Fault`] becomes text for a client.
 
 use super::request::Request;
-use crate::base::{Fault, RequestId};
+use crate::base::{Fault, RequestId, reason_phrase};
 use crate::plan::{MockPlan, PathSpans, RedirectPlan, TemplatePiece};
 use crate::proto::Version;
 
@@ -212,33 +212,6 @@ pub fn fault_message(fault: Fault) -> &'static str {
         Fault::ConnectTimeout | Fault::UpstreamTimeout => "Endpoint request timed out",
         Fault::Panicked => "Internal Server Error",
         Fault::Throttled { .. } => "Too Many Requests",
-    }
-}
-
-/// The reason phrase of a status code (RFC 9110 section 15), empty if it has none.
-pub(crate) fn reason_phrase(status: u16) -> &'static str {
-    match status {
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        404 => "Not Found",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
     }
 }
 
