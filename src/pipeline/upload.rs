@@ -213,7 +213,8 @@ impl UploadTask {
         let (written, buffer) = self.target.write_all(buffer, start).await;
         self.state.body_buffers.put(buffer);
         match written {
-            Err(_) if upload.discards.get() => Turn::More,
+            // Only while some of the body is still to come: a read of no bytes would never do.
+            Err(_) if upload.discards.get() && !done => Turn::More,
             Err(_) => Turn::End(UploadState::Refused),
             Ok(()) if done => Turn::End(UploadState::Done),
             Ok(()) => Turn::More,
