@@ -54,6 +54,10 @@ pub fn serve_connection<H>(
     async move {
         let _held = &held;
         connection.run(&workers).await;
+        if connection.stream.has_unsent() {
+            connection.deadline.set(now().plus(DISCARD_TIMEOUT));
+            let _ = Box::pin(connection.stream.flush()).await;
+        }
         if connection.must_reset.get() {
             return connection.stream.reset_on_close();
         }
@@ -572,6 +576,7 @@ impl Http1 {
         }
         self.must_reset.set(false);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
+        let _ = self.stream.flush().await;
         // Two tasks must not read from one socket.
         let upload = self.upload.take().filter(|upload| !upload.has_ended());
         if let Some(upload) = upload {
@@ -601,6 +606,7 @@ impl Http1 {
 /// connection and could take the answer away from the client (RFC 9112 section 9.6). The caller has
 /// set a deadline.
 async fn linger(state: &ShardState, stream: &Stream) {
+    let _ = stream.flush().await;
     stream.shutdown_write();
     let mut buffer = state.body_buffers.take();
     let mut left = 16 * DISCARD_BYTES_MAX;

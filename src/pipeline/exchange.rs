@@ -281,7 +281,7 @@ impl Exchange<'_, '_> {
         }
         let state = self.state;
         let recorder = self.recorder();
-        let connected = lease.connect(&state.deadlines, at, &state.head_buffers, recorder).await;
+        let connected = lease.connect(&state.deadlines, at, recorder).await;
         let connection = connected.map_err(|fault| Failure {
             fault,
             outcome: match fault {
@@ -456,13 +456,15 @@ impl Exchange<'_, '_> {
     /// Reads up to the end of the final answer's head; passes interim answers on.
     async fn read_answer(
         &mut self,
-        mut connection: Connection,
+        connection: Connection,
         sent_whole: bool,
     ) -> Result<Answer, Failure> {
         let mut head = self.state.take_response_head();
-        let mut reading = HeadReading::new();
+        // While the target thinks, no buffer is held. An error shows when it is read.
+        let _ = connection.readable().await;
+        let mut reading = HeadReading::new(self.state.head_buffers.take());
         loop {
-            let (result, buffer) = connection.read().await;
+            let (result, buffer) = connection.read(reading.make_room()).await;
             if !matches!(result, Ok(count) if count > 0) {
                 self.state.head_buffers.put(buffer);
                 self.state.put_response_head(head);
@@ -477,7 +479,7 @@ impl Exchange<'_, '_> {
                     let HeadReading { buffer, start, .. } = reading;
                     return Ok(Answer { connection, head, buffer, start, sent_whole, came: now() });
                 }
-                Ok(false) => connection.arm(reading.make_room()),
+                Ok(false) => {}
                 Err(failure) => {
                     self.state.head_buffers.put(reading.buffer);
                     self.state.put_response_head(head);
@@ -618,35 +620,14 @@ impl Exchange<'_, '_> {
         let BodyRelay { connection, answer_bytes, at, .. } = relay;
         let keep_alive = head.keep_alive;
         self.state.put_response_head(head);
-        let whole = match whole {
-            Ok(whole) => whole,
-            Err(fault) => {
-                self.state.head_buffers.put(buffer);
-                return Err(fault);
-            }
-        };
+        self.state.head_buffers.put(buffer);
+        let whole = whole?;
         let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
-        buffer.clear();
-        self.keep(lease, connection, buffer, may_keep, at);
+        if may_keep && !connection.deadline.passed() && !connection.stream.has_unsent() {
+            lease.keep(connection, at);
+        }
         let goes_on = self.finish_upload() && goes_on;
         Ok(Passed { goes_on, answer_bytes, ended: at })
-    }
-
-    /// Puts the connection back into the pool if it is fit, its next read armed with `buffer`.
-    fn keep(
-        &self,
-        lease: &Lease,
-        mut connection: Connection,
-        buffer: Vec<u8>,
-        may_keep: bool,
-        at: Nanos,
-    ) {
-        if !may_keep || connection.deadline.passed() {
-            self.state.head_buffers.put(buffer);
-            return;
-        }
-        connection.arm(buffer);
-        lease.keep(connection, at);
     }
 
     /// Settles what became of the request's body: whether it was taken whole. What is still being
@@ -703,16 +684,18 @@ struct HeadReading {
 }
 
 impl HeadReading {
-    fn new() -> Self {
+    fn new(buffer: Vec<u8>) -> Self {
         let scanner = HeadScanner::for_response();
-        Self { buffer: Vec::new(), start: 0, scanner, interim_count: 0 }
+        Self { buffer, start: 0, scanner, interim_count: 0 }
     }
 
     /// The buffer with what is not used up at its front, and room behind.
     fn make_room(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.drain(..self.start);
-        self.start = 0;
+        if self.start > 0 {
+            buffer.drain(..self.start);
+            self.start = 0;
+        }
         if buffer.len() == buffer.capacity() {
             buffer.reserve(HEAD_BYTES_CEILING - buffer.len().min(HEAD_BYTES_CEILING - 1));
         }

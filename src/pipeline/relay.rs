@@ -157,8 +157,7 @@ impl BodyRelay<'_, '_, '_> {
         debug_assert_eq!(buffer.len(), filled);
         self.exchange.client.deadline.clear();
         self.connection.set_due(self.at.plus(self.idle_timeout));
-        self.connection.arm(buffer);
-        let (result, buffer) = self.connection.read().await;
+        let (result, buffer) = self.connection.read(buffer).await;
         self.connection.clear_due();
         self.at = now();
         if matches!(result, Ok(count) if count > 0) {

@@ -84,7 +84,7 @@ impl Direction {
             self.state.head_buffers.put(buffer);
             alive = written.is_ok();
         }
-        if alive {
+        if alive && self.to.flush().await.is_ok() {
             self.to.shutdown_write();
         } else {
             // Nobody takes what the sender sends: end that direction too, or it would wait for ever.

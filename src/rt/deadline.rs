@@ -95,13 +95,13 @@ impl Deadlines {
 }
 
 impl Deadlines {
-    /// Shuts down every socket that is idle and has a deadline set, as draining does; returns how
-    /// many.
+    /// Ends every socket that is idle and has a deadline set, as draining does; returns how many.
+    /// Only the receiving direction ends, so that an answer that is on its way still arrives.
     pub fn shutdown_idle(&self) -> u32 {
         let mut count = 0;
         for entry in self.0.slots.borrow().iter().flatten() {
             if entry.idle.get() && entry.fd.get() >= 0 && !entry.passed.replace(true) {
-                shutdown_both(entry.fd.get());
+                shutdown_read(entry.fd.get());
                 count += 1;
             }
         }
@@ -192,7 +192,7 @@ impl Deadline {
         DeadlineMover { entry: Rc::clone(&self.entry), wheel: Rc::clone(&self.wheel) }
     }
 
-    /// Says whether the socket may be shut down at will, as [`Deadlines::shutdown_idle`] does.
+    /// Says whether the socket may be ended at will, as [`Deadlines::shutdown_idle`] does.
     #[inline]
     pub fn set_idle(&self, idle: bool) {
         self.entry.idle.set(idle);

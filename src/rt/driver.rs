@@ -5,7 +5,9 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 
-use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
+use monoio::{LegacyDriver, RuntimeBuilder};
+
+use super::ring::Ring;
 
 /// What the settings ask for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -69,12 +71,39 @@ fn ring_builder(flags: &[&str]) -> io_uring::Builder {
 }
 
 /// The driver that [`run`] would choose on this thread, without running anything.
-pub fn probe(choice: DriverChoice, ring: RingOptions) -> io::Result<DriverReport> {
+pub fn probe(choice: DriverChoice, options: RingOptions) -> io::Result<DriverReport> {
+    Ok(choose(choice, options)?.1)
+}
+
+/// Builds the driver on this thread and runs `main` on it to its end. `main` is handed the report
+/// of what was chosen.
+pub fn run<F: Future>(
+    choice: DriverChoice,
+    options: RingOptions,
+    main: impl FnOnce(DriverReport) -> F,
+) -> io::Result<F::Output> {
+    let (ring, report) = choose(choice, options)?;
+    if let Some(ring) = ring {
+        return ring.run(|| main(report));
+    }
+    let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
+        .with_entries(options.entries)
+        .enable_timer()
+        .build()?;
+    Ok(runtime.block_on(main(report)))
+}
+
+/// The best ring that the kernel gives, or none: then it is epoll.
+fn choose(choice: DriverChoice, options: RingOptions) -> io::Result<(Option<Ring>, DriverReport)> {
     let mut refused = Vec::new();
     if choice != DriverChoice::Epoll {
         for flags in FLAG_SETS {
-            match ring_builder(flags).build(ring.entries) {
-                Ok(_) => return Ok(DriverReport { name: "io_uring", flags, refused }),
+            match Ring::new(&mut ring_builder(flags), options.entries) {
+                Ok((ring, refusal)) => {
+                    let refusal = refusal.map(|error| format!("multishot reception: {error}"));
+                    refused.extend(refusal);
+                    return Ok((Some(ring), DriverReport { name: "io_uring", flags, refused }));
+                }
                 Err(error) => refused.push(refusal(flags, &error)),
             }
         }
@@ -82,30 +111,7 @@ pub fn probe(choice: DriverChoice, ring: RingOptions) -> io::Result<DriverReport
             return Err(io::Error::other(format!("io_uring is refused: {}", refused.join(", "))));
         }
     }
-    Ok(DriverReport { name: "epoll", flags: &[], refused })
-}
-
-/// Builds the driver on this thread and runs `main` on it to its end. `main` is handed the report
-/// of what was chosen.
-pub fn run<F: Future>(
-    choice: DriverChoice,
-    ring: RingOptions,
-    main: impl FnOnce(DriverReport) -> F,
-) -> io::Result<F::Output> {
-    let report = probe(choice, ring)?;
-    if report.name == "epoll" {
-        let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
-            .with_entries(ring.entries)
-            .enable_timer()
-            .build()?;
-        return Ok(runtime.block_on(main(report)));
-    }
-    let mut runtime = RuntimeBuilder::<IoUringDriver>::new()
-        .with_entries(ring.entries)
-        .uring_builder(ring_builder(report.flags))
-        .enable_timer()
-        .build()?;
-    Ok(runtime.block_on(main(report)))
+    Ok((None, DriverReport { name: "epoll", flags: &[], refused }))
 }
 
 fn refusal(flags: &[&str], error: &io::Error) -> String {

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use monoio::io::Canceller;
 use monoio::net::{TcpListener, UnixListener};
 
+use super::ring;
 use super::stream::{Peer, Stream, wants_nonblocking};
 use crate::sys::{duplicate, shutdown_both};
 
@@ -28,6 +29,13 @@ impl ListenerSocket {
         })
     }
 
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_nonblocking(nonblocking),
+            Self::Unix(socket) => socket.set_nonblocking(nonblocking),
+        }
+    }
+
     /// The port that it is bound to, `None` for unix sockets.
     #[must_use]
     pub fn local_port(&self) -> Option<u16> {
@@ -47,16 +55,22 @@ impl ListenerSocket {
     }
 }
 
-/// A listening socket on a shard.
-pub struct Listener {
-    socket: Socket,
-    canceller: RefCell<Canceller>,
+impl From<ListenerSocket> for OwnedFd {
+    fn from(socket: ListenerSocket) -> Self {
+        match socket {
+            ListenerSocket::Tcp(socket) => socket.into(),
+            ListenerSocket::Unix(socket) => socket.into(),
+        }
+    }
 }
 
-#[derive(Debug)]
+/// A listening socket on a shard.
+pub struct Listener(Socket);
+
 enum Socket {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+    Ring { listener: ring::Listener, is_tcp: bool },
+    Tcp { listener: TcpListener, canceller: RefCell<Canceller> },
+    Unix { listener: UnixListener, canceller: RefCell<Canceller> },
 }
 
 /// A connection that was accepted.
@@ -71,30 +85,40 @@ pub struct Accepted {
 impl Listener {
     /// Takes `socket` over. To be called on the shard.
     pub fn new(socket: ListenerSocket) -> io::Result<Self> {
-        let socket = match socket {
+        socket.set_nonblocking(wants_nonblocking())?;
+        if ring::is_current() {
+            let is_tcp = matches!(socket, ListenerSocket::Tcp(_));
+            let listener = ring::Listener::new(socket.into())?;
+            return Ok(Self(Socket::Ring { listener, is_tcp }));
+        }
+        let canceller = RefCell::default();
+        Ok(Self(match socket {
             ListenerSocket::Tcp(socket) => {
-                socket.set_nonblocking(wants_nonblocking())?;
-                Socket::Tcp(TcpListener::from_std(socket)?)
+                Socket::Tcp { listener: TcpListener::from_std(socket)?, canceller }
             }
             ListenerSocket::Unix(socket) => {
-                socket.set_nonblocking(wants_nonblocking())?;
-                Socket::Unix(UnixListener::from_std(socket)?)
+                Socket::Unix { listener: UnixListener::from_std(socket)?, canceller }
             }
-        };
-        Ok(Self { socket, canceller: RefCell::default() })
+        }))
     }
 
     /// Waits for a connection. Never drop this future before it is done: [`Listener::close`] and
     /// [`Listener::leave`] end it with an error, or with the connection that came just before.
     pub async fn accept(&self) -> io::Result<Accepted> {
-        let handle = self.canceller.borrow().handle();
-        match &self.socket {
-            Socket::Tcp(listener) => {
+        match &self.0 {
+            Socket::Ring { listener, is_tcp: true } => accepted_tcp(listener.accept().await?),
+            Socket::Ring { listener, is_tcp: false } => {
+                let stream = Stream::from_fd(listener.accept().await?)?;
+                Ok(Accepted { stream, peer: Peer::Unix })
+            }
+            Socket::Tcp { listener, canceller } => {
+                let handle = canceller.borrow().handle();
                 let (stream, peer) = listener.cancelable_accept(handle).await?;
                 stream.set_nodelay(true)?;
                 Ok(Accepted { stream: Stream::from_tcp(stream), peer: Peer::Tcp(peer) })
             }
-            Socket::Unix(listener) => {
+            Socket::Unix { listener, canceller } => {
+                let handle = canceller.borrow().handle();
                 let (stream, _) = listener.cancelable_accept(handle).await?;
                 Ok(Accepted { stream: Stream::from_unix(stream), peer: Peer::Unix })
             }
@@ -106,18 +130,25 @@ impl Listener {
     #[must_use]
     pub fn accept_waiting(&self) -> Vec<Accepted> {
         let Ok(duplicate) = duplicate(self.raw_fd()) else { return Vec::new() };
-        match &self.socket {
-            Socket::Tcp(_) => accept_waiting_tcp(&duplicate.into()),
-            Socket::Unix(_) => accept_waiting_unix(&duplicate.into()),
+        match &self.0 {
+            Socket::Ring { is_tcp: true, .. } | Socket::Tcp { .. } => {
+                accept_waiting_tcp(&duplicate.into())
+            }
+            Socket::Ring { is_tcp: false, .. } | Socket::Unix { .. } => {
+                accept_waiting_unix(&duplicate.into())
+            }
         }
     }
 
     /// The port that it is bound to, `None` for unix sockets.
     #[must_use]
     pub fn local_port(&self) -> Option<u16> {
-        match &self.socket {
-            Socket::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
-            Socket::Unix(_) => None,
+        match &self.0 {
+            Socket::Ring { listener, is_tcp: true } => listener.local_port(),
+            Socket::Tcp { listener, .. } => {
+                listener.local_addr().ok().map(|address| address.port())
+            }
+            Socket::Ring { .. } | Socket::Unix { .. } => None,
         }
     }
 
@@ -131,18 +162,32 @@ impl Listener {
     /// Stops accepting, and leaves the socket to another process that accepts from it too: what
     /// waits in its queue stays there. An accept in flight returns.
     pub fn leave(&self) {
-        let canceller = self.canceller.take();
-        self.canceller.replace(canceller.cancel());
+        match &self.0 {
+            Socket::Ring { listener, .. } => listener.cancel(),
+            Socket::Tcp { canceller, .. } | Socket::Unix { canceller, .. } => {
+                let canceled = canceller.take().cancel();
+                canceller.replace(canceled);
+            }
+        }
     }
 
     /// The descriptor; it stays owned by this listener.
     #[must_use]
     pub fn raw_fd(&self) -> RawFd {
-        match &self.socket {
-            Socket::Tcp(listener) => listener.as_raw_fd(),
-            Socket::Unix(listener) => listener.as_raw_fd(),
+        match &self.0 {
+            Socket::Ring { listener, .. } => listener.raw_fd(),
+            Socket::Tcp { listener, .. } => listener.as_raw_fd(),
+            Socket::Unix { listener, .. } => listener.as_raw_fd(),
         }
     }
+}
+
+/// ECONNABORTED if the peer has gone already, as accept(2) itself would say.
+fn accepted_tcp(fd: OwnedFd) -> io::Result<Accepted> {
+    let socket = std::net::TcpStream::from(fd);
+    let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
+    let peer = peer.map_err(|_| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
+    Ok(Accepted { stream: Stream::from_fd(socket.into())?, peer: Peer::Tcp(peer) })
 }
 
 fn accept_waiting_tcp(listener: &std::net::TcpListener) -> Vec<Accepted> {

@@ -1,11 +1,12 @@
 //! The runtime facade, the only importer of monoio: run, spawn, listen, connect, read, write,
 //! sleep, deadlines.
 //!
-//! Four rules of monoio 0.2.4 are kept here and by everyone above:
-//! 1. A read or accept in flight is never dropped to cancel it: bytes would be lost. A deadline
+//! A shard runs on a ring of our own (`ring`), or, where io_uring is refused, on monoio's epoll
+//! driver; nobody above knows which. For monoio's sake some rules hold for everybody:
+//! 1. A read or accept in flight is never dropped to cancel it: bytes could be lost. A deadline
 //!    calls `shutdown(2)` on the socket instead ([`Deadline`]).
-//! 2. Nobody wakes itself to yield: [`yield_now`] sleeps a moment.
-//! 3. No splice, no buffered writer, no cancelable operations.
+//! 2. Nobody wakes itself to yield: [`yield_now`] is there for that.
+//! 3. No splice, no buffered writer, no cancelable operations but accept.
 //! 4. An idle connection waits with [`Stream::readable`] and holds no buffer.
 
 mod buffers;
@@ -15,6 +16,7 @@ mod deadline;
 mod driver;
 mod listener;
 mod panic;
+mod ring;
 mod stream;
 
 use std::future::Future;
@@ -32,6 +34,9 @@ pub use stream::{Peer, Stream};
 /// Starts a task on this shard. It runs to its end; nobody waits for it unless the caller keeps
 /// count. A panic ends the task and nothing else.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    if ring::is_current() {
+        return ring::spawn(task);
+    }
     let task = Contained::new(task);
     monoio::spawn(async {
         if task.await.is_err() {
@@ -42,10 +47,16 @@ pub fn spawn(task: impl Future<Output = ()> + 'static) {
 
 /// Waits at least `span`, to the precision of the runtime's timer (1 ms).
 pub async fn sleep(span: Duration) {
+    if ring::is_current() {
+        return ring::sleep(span).await;
+    }
     monoio::time::sleep(span).await;
 }
 
 /// Lets every other task of the shard, and the ring, have a turn.
 pub async fn yield_now() {
+    if ring::is_current() {
+        return ring::yield_now().await;
+    }
     monoio::time::sleep(Duration::from_micros(1)).await;
 }

@@ -3,26 +3,29 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpStream, UnixStream};
 
+use super::ring::{self, SocketHandle};
 use crate::sys::{SplitCell, has_input, reset_on_close, shutdown_both, shutdown_write};
 
 /// A connected stream socket.
 #[derive(Clone, Debug)]
 pub struct Stream(Socket);
 
-/// epoll asks for descriptors that never block; io_uring would answer EAGAIN on them instead of
+/// epoll asks for descriptors that never block; the ring would answer EAGAIN on them instead of
 /// waiting, so there they must be blocking ones.
 pub(super) fn wants_nonblocking() -> bool {
-    monoio::utils::is_legacy()
+    !ring::is_current()
 }
 
 #[derive(Clone, Debug)]
 enum Socket {
+    /// Of either kind, where the shard runs on io_uring.
+    Ring(SocketHandle),
     Tcp(SplitCell<TcpStream>),
     Unix(SplitCell<UnixStream>),
 }
@@ -45,21 +48,33 @@ impl Stream {
         Self(Socket::Unix(SplitCell::new(stream)))
     }
 
+    /// Takes over a connected socket of either kind, on the ring.
+    pub(super) fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self(Socket::Ring(SocketHandle::new(fd)?)))
+    }
+
     /// Takes over a connected TCP socket, such as one that another shard accepted.
     pub fn from_std_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(wants_nonblocking())?;
+        if ring::is_current() {
+            return Self::from_fd(stream.into());
+        }
         Ok(Self::from_tcp(TcpStream::from_std(stream)?))
     }
 
     /// Takes over a connected unix socket.
     pub fn from_std_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(wants_nonblocking())?;
+        if ring::is_current() {
+            return Self::from_fd(stream.into());
+        }
         Ok(Self::from_unix(UnixStream::from_std(stream)?))
     }
 
     /// Waits until a write would return at once, as it does when connecting has ended.
     pub(super) async fn writable(&self) -> io::Result<()> {
         match &self.0 {
+            Socket::Ring(socket) => socket.writable().await,
             Socket::Tcp(cell) => cell.get().writable(false).await,
             Socket::Unix(cell) => cell.get().writable(false).await,
         }
@@ -80,10 +95,10 @@ impl Stream {
         let filled = buffer.len();
         let end = buffer.capacity().min(filled.saturating_add(bytes_max));
         debug_assert!(filled < end, "a read without room would look like end of file");
-        let slice = buffer.slice_mut(filled..end);
         let (result, slice) = match &self.0 {
-            Socket::Tcp(cell) => cell.begin().read(slice).await,
-            Socket::Unix(cell) => cell.begin().read(slice).await,
+            Socket::Ring(socket) => return socket.read(buffer, bytes_max).await,
+            Socket::Tcp(cell) => cell.begin().read(buffer.slice_mut(filled..end)).await,
+            Socket::Unix(cell) => cell.begin().read(buffer.slice_mut(filled..end)).await,
         };
         (result, slice.into_inner())
     }
@@ -91,16 +106,40 @@ impl Stream {
     /// Writes once from `buffer[start..]`; returns how much was taken, never 0.
     pub async fn write_some(&self, buffer: Vec<u8>, start: usize) -> (io::Result<usize>, Vec<u8>) {
         let end = buffer.len();
-        let slice = buffer.slice(start..end);
-        let (result, slice) = match &self.0 {
-            Socket::Tcp(cell) => cell.begin().write(slice).await,
-            Socket::Unix(cell) => cell.begin().write(slice).await,
+        let (result, buffer) = match &self.0 {
+            Socket::Ring(socket) => (socket.write(&buffer[start..]).await, buffer),
+            Socket::Tcp(cell) => {
+                let (result, slice) = cell.begin().write(buffer.slice(start..end)).await;
+                (result, slice.into_inner())
+            }
+            Socket::Unix(cell) => {
+                let (result, slice) = cell.begin().write(buffer.slice(start..end)).await;
+                (result, slice.into_inner())
+            }
         };
-        let result = match result {
-            Ok(0) if start < end => Err(io::ErrorKind::WriteZero.into()),
-            other => other,
-        };
-        (result, slice.into_inner())
+        match result {
+            Ok(0) if start < end => (Err(io::ErrorKind::WriteZero.into()), buffer),
+            result => (result, buffer),
+        }
+    }
+
+    /// Waits until what was written has gone to the kernel. On a ring, short writes are left to it
+    /// and count as written at once; before the sending direction is ended, or the stream is, they
+    /// must be waited for.
+    pub async fn flush(&self) -> io::Result<()> {
+        match &self.0 {
+            Socket::Ring(socket) => socket.flush().await,
+            Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Whether something that was written has not gone to the kernel; see [`Stream::flush`].
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        match &self.0 {
+            Socket::Ring(socket) => socket.has_unsent(),
+            Socket::Tcp(_) | Socket::Unix(_) => false,
+        }
     }
 
     /// Writes `buffer[start..]` whole.
@@ -120,17 +159,28 @@ impl Stream {
     /// Waits until a read would return at once, with data, end of file or an error.
     pub async fn readable(&self) -> io::Result<()> {
         match &self.0 {
+            Socket::Ring(socket) => socket.readable().await,
             Socket::Tcp(cell) => cell.get().readable(false).await,
             Socket::Unix(cell) => cell.get().readable(false).await,
         }
     }
 
-    /// Whether something has come that a read in flight was not told of yet. With io_uring the
-    /// kernel itself ends the read; epoll tells only when it is asked, and a shard that finds work
-    /// elsewhere does not ask.
+    /// Begins to receive before anybody reads, where that makes [`Stream::has_input`] cheap.
+    pub fn arm(&self) {
+        if let Socket::Ring(socket) = &self.0 {
+            socket.arm();
+        }
+    }
+
+    /// Whether a read would return at once: with bytes, end of file or an error. On a ring, of a
+    /// stream that is armed, this costs nothing; epoll tells only when it is asked, and a shard
+    /// that finds work elsewhere does not ask, so there the socket itself is.
     #[must_use]
-    pub fn has_unnoticed_input(&self) -> bool {
-        monoio::utils::is_legacy() && has_input(self.raw_fd())
+    pub fn has_input(&self) -> bool {
+        match &self.0 {
+            Socket::Ring(socket) => socket.has_input(),
+            Socket::Tcp(_) | Socket::Unix(_) => has_input(self.raw_fd()),
+        }
     }
 
     /// Ends both directions; operations in flight return.
@@ -138,7 +188,8 @@ impl Stream {
         shutdown_both(self.raw_fd());
     }
 
-    /// Makes the close of the socket a reset that drops what is unsent. Nothing may be in flight.
+    /// Makes the close of the socket a reset that drops what is unsent. No read or write may be
+    /// waited for.
     pub fn reset_on_close(&self) {
         reset_on_close(self.raw_fd());
     }
@@ -152,6 +203,7 @@ impl Stream {
     #[must_use]
     pub fn raw_fd(&self) -> RawFd {
         match &self.0 {
+            Socket::Ring(socket) => socket.raw_fd(),
             Socket::Tcp(cell) => cell.get().as_raw_fd(),
             Socket::Unix(cell) => cell.get().as_raw_fd(),
         }

@@ -40,6 +40,45 @@ pub fn has_input(fd: RawFd) -> bool {
     count >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
+/// Reads what has come into the spare capacity of `buffer`, at most `bytes_max`, which grows by it;
+/// 0 is end of file. [`io::ErrorKind::WouldBlock`] if nothing has, whether the socket blocks or not.
+pub fn receive_now(fd: RawFd, buffer: &mut Vec<u8>, bytes_max: usize) -> io::Result<usize> {
+    let spare = buffer.spare_capacity_mut();
+    let bytes_max = bytes_max.min(spare.len());
+    loop {
+        // SAFETY: the pointer is to `bytes_max` live bytes that may be written to.
+        let count =
+            unsafe { libc::recv(fd, spare.as_mut_ptr().cast(), bytes_max, libc::MSG_DONTWAIT) };
+        if let Ok(count) = usize::try_from(count) {
+            let filled = buffer.len() + count;
+            // SAFETY: the kernel has written `count` bytes behind the old length.
+            unsafe { buffer.set_len(filled) };
+            return Ok(count);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Sends what the socket takes of `bytes` at once; how much that was.
+/// [`io::ErrorKind::WouldBlock`] if nothing, whether the socket blocks or not.
+pub fn send_now(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    loop {
+        // SAFETY: the pointer is to live bytes of the length given, which the kernel only reads.
+        let count = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        if let Ok(count) = usize::try_from(count) {
+            return Ok(count);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
 fn shutdown(fd: RawFd, how: libc::c_int) {
     // SAFETY: shutdown(2) takes no pointers; a descriptor that is closed or no socket yields an
     // error, which is what is wanted of a connection that is gone already.
@@ -78,6 +117,24 @@ mod tests {
         server.peek(&mut [0]).expect("the end came");
         assert!(has_input(server.as_raw_fd()));
         assert!(has_input(-1));
+    }
+
+    #[test]
+    fn sending_and_receiving_never_wait() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("pair");
+        let mut buffer = Vec::with_capacity(8);
+        let error = receive_now(ours.as_raw_fd(), &mut buffer, 8).expect_err("nothing came");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert_eq!(send_now(theirs.as_raw_fd(), b"0123456789").expect("room"), 10);
+        assert_eq!(receive_now(ours.as_raw_fd(), &mut buffer, 3).expect("came"), 3);
+        assert_eq!(receive_now(ours.as_raw_fd(), &mut buffer, 100).expect("came"), 5);
+        assert_eq!(buffer, b"01234567", "what there is room for");
+        while send_now(theirs.as_raw_fd(), &[0; 4096]).is_ok() {}
+        let error = send_now(theirs.as_raw_fd(), b"x").expect_err("full");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        drop(ours);
+        let error = send_now(theirs.as_raw_fd(), b"x").expect_err("nobody is there");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
     }
 
     #[test]

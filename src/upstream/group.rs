@@ -12,7 +12,7 @@ use crate::base::{Fault, Nanos};
 use crate::coord::{GroupTargets, ResolvedTarget, TargetEndpoint};
 use crate::model::TargetGroup;
 use crate::observe::GroupRecorder;
-use crate::rt::{Buffers, Deadlines, Stream, connect_tcp, connect_unix};
+use crate::rt::{Deadlines, Stream, connect_tcp, connect_unix};
 
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
@@ -141,14 +141,13 @@ impl Lease {
         &self,
         deadlines: &Deadlines,
         now: Nanos,
-        buffers: &Buffers,
         recorder: &GroupRecorder,
     ) -> Result<Connection, Fault> {
         let timeout_ms = self.group.settings.borrow().connect_timeout_ms;
         let due = now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now));
         let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
         match open(&endpoint, deadlines, due).await {
-            Ok(stream) => Ok(Connection::new(stream, deadlines, buffers, recorder.clone())),
+            Ok(stream) => Ok(Connection::new(stream, deadlines, recorder.clone())),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
             Err(_) => Err(Fault::ConnectFailed),
         }
@@ -169,9 +168,10 @@ impl Lease {
     }
 
     /// Keeps `connection` for the next request to the target, if the settings allow. Its answer
-    /// was read to its end, and its next read is armed.
+    /// was read to its end.
     pub(crate) fn keep(&self, mut connection: Connection, now: Nanos) {
         let settings = self.group.settings.borrow();
+        connection.stream.arm();
         connection.deadline.clear();
         connection.idle_since = now;
         connection.requests_count += 1;

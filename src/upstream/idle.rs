@@ -15,7 +15,7 @@ impl IdleConnections {
     /// A connection to `target` that the target has neither closed nor spoiled.
     pub(crate) fn take(&mut self, target: TargetId) -> Option<Connection> {
         let stack = self.stack(target)?;
-        while let Some(mut connection) = stack.pop() {
+        while let Some(connection) = stack.pop() {
             if !connection.is_spoiled() {
                 return Some(connection);
             }
@@ -43,7 +43,7 @@ impl IdleConnections {
     pub(crate) fn sweep(&mut self, now: Nanos, timeout: Nanos) -> u32 {
         let mut expired_count = 0;
         for (_, stack) in &mut self.targets {
-            stack.retain_mut(|one| {
+            stack.retain(|one| {
                 let is_expired = now.since(one.idle_since) >= timeout;
                 expired_count += u32::from(is_expired);
                 !is_expired && !one.is_spoiled()

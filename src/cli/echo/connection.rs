@@ -155,6 +155,7 @@ impl Connection {
     async fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
         self.answer_refusal(refusal);
         self.flush().await?;
+        self.stream.flush().await?;
         self.stream.shutdown_write();
         let mut left = LINGER_BYTES_MAX;
         while left > 0 {
