@@ -25,15 +25,18 @@ impl Chunk {
     }
 }
 
-/// The chunks of one ring.
+/// The chunks of one ring. The kernel goes through them in turn, so a pool that is larger than it
+/// need be costs caches; it begins small and grows when it was too small.
 ///
 /// # Invariants
 ///
-/// - A chunk is either in the kernel's hands or in those of the owner of its [`Chunk`].
+/// - A chunk below `used_count` is either in the kernel's hands or in those of the owner of its
+///   [`Chunk`]; the others are nobody's, and their memory was never touched.
 pub(super) struct ChunkPool {
     entries: Pages,
     memory: Pages,
     count: u16,
+    used_count: u16,
     chunk_bytes: u32,
     tail: u16,
 }
@@ -42,7 +45,8 @@ impl ChunkPool {
     /// The number under which the kernel knows the pool.
     pub(super) const GROUP: u16 = 0;
 
-    /// A pool of `count` (a power of two, at most 32,768) chunks, all of them the kernel's.
+    /// A pool of at most `count` (a power of two, at most 32,768) chunks, the first few of which
+    /// are the kernel's from now on.
     pub(super) fn register(ring: &IoUring, count: u16, chunk_bytes: u32) -> io::Result<Self> {
         assert!(count.is_power_of_two() && count <= 1 << 15, "what the kernel takes");
         let entries = Pages::map(usize::from(count) * size_of::<BufRingEntry>())?;
@@ -57,11 +61,19 @@ impl ChunkPool {
                 0,
             )
         }?;
-        let mut pool = Self { entries, memory, count, chunk_bytes, tail: 0 };
-        for index in 0..count {
-            pool.give(index);
-        }
+        let mut pool = Self { entries, memory, count, used_count: 0, chunk_bytes, tail: 0 };
+        pool.grow();
         Ok(pool)
+    }
+
+    /// Doubles what the kernel may use, if there is more.
+    pub(super) fn grow(&mut self) {
+        let used_count =
+            self.used_count.saturating_mul(2).clamp(FIRST_COUNT, FIRST_COUNT.max(self.count));
+        for index in self.used_count..used_count.min(self.count) {
+            self.give(index);
+        }
+        self.used_count = used_count.min(self.count);
     }
 
     /// Takes the pool away from the kernel, and frees it if the kernel agrees.
@@ -73,7 +85,10 @@ impl ChunkPool {
 
     /// The kernel has received `bytes` into the chunk `index` and left it to us.
     pub(super) fn received(&mut self, index: u16, bytes: u32) -> Chunk {
-        assert!(index < self.count && bytes <= self.chunk_bytes, "the kernel keeps to its word");
+        assert!(
+            index < self.used_count && bytes <= self.chunk_bytes,
+            "the kernel keeps to its word"
+        );
         Chunk { index, bytes }
     }
 
@@ -111,6 +126,9 @@ impl ChunkPool {
         unsafe { self.memory.start().add(offset) }
     }
 }
+
+/// Chunks that a pool begins with: as many as come in one turn of a loop that is not overrun.
+const FIRST_COUNT: u16 = 64;
 
 /// Anonymous memory of its own, zeroed and page-aligned; pages that are never touched cost
 /// nothing.

@@ -85,8 +85,8 @@ impl<T: Clone> Uring<T> {
         Ok(Self { ring, operations: Slab::new(), pool: None, spare: Vec::new() })
     }
 
-    /// Gives the ring chunks to receive into, without which [`Uring::receive_multishot`] fails.
-    /// Linux 5.19 and later.
+    /// Gives the ring at most `count` chunks to receive into, without which
+    /// [`Uring::receive_multishot`] fails. Linux 5.19 and later.
     pub fn provide_chunks(&mut self, count: u16, chunk_bytes: u32) -> io::Result<()> {
         assert!(self.pool.is_none(), "the ring has one pool");
         self.pool = Some(ChunkPool::register(&self.ring, count, chunk_bytes)?);
@@ -94,7 +94,8 @@ impl<T: Clone> Uring<T> {
     }
 
     /// Receives from a socket, as often as something comes, until end of file, an error, or until
-    /// the pool is empty (ENOBUFS). Linux 6.0 and later.
+    /// the pool is empty (ENOBUFS; it grows then, so trying again is worth while). Linux 6.0 and
+    /// later.
     pub fn receive_multishot(&mut self, fd: RawFd, owner: T) -> OperationId {
         let entry = opcode::RecvMulti::new(Fd(fd), ChunkPool::GROUP).build();
         self.start(entry, owner, Kind::Plain)
@@ -217,6 +218,11 @@ impl<T: Clone> Uring<T> {
         let result = u32::try_from(entry.result())
             .map_err(|_| io::Error::from_raw_os_error(-entry.result()));
         let bytes = *result.as_ref().unwrap_or(&0);
+        if entry.result() == -libc::ENOBUFS
+            && let Some(pool) = &mut self.pool
+        {
+            pool.grow();
+        }
         let chunk = match (cqueue::buffer_select(entry.flags()), &mut self.pool) {
             (Some(index), Some(pool)) => Some(pool.received(index, bytes)),
             _ => None,

@@ -31,9 +31,6 @@ pub(super) use tasks::spawn;
 use wait::Wait;
 pub(super) use wait::{sleep, yield_now};
 
-/// Chunks of the pool. What has come is copied out in the turn in which it came, so this bounds
-/// what one turn takes in at once, not connections.
-const CHUNKS_COUNT: u16 = 128;
 /// One chunk: a head and a small body in one piece.
 const CHUNK_BYTES: u32 = 20 * 1024;
 
@@ -76,7 +73,11 @@ impl Ring {
         entries: u32,
     ) -> io::Result<(Self, Option<io::Error>)> {
         let mut uring = Uring::new(builder, entries)?;
-        let tried = try_multishot().and_then(|()| uring.provide_chunks(CHUNKS_COUNT, CHUNK_BYTES));
+        // What has come is copied out in the turn in which it came: this bounds what one turn takes
+        // in at once, not connections.
+        let chunks_count_max = u16::try_from(entries.next_power_of_two()).unwrap_or(1 << 15);
+        let tried =
+            try_multishot().and_then(|()| uring.provide_chunks(chunks_count_max, CHUNK_BYTES));
         let is_multishot = Cell::new(tried.is_ok());
         Ok((Self { uring: RefCell::new(uring), is_multishot }, tried.err()))
     }
