@@ -18,9 +18,10 @@ table! {
         /// "auto" is io_uring where the kernel allows it, else epoll; "io_uring" refuses to start
         /// without it.
         io_driver: DriverChoice ["auto"];
-        /// Entries of a shard's submission queue; a power of two.
+        /// Entries of a shard's submission queue, a power of two. At most as many chunks of 20 KiB
+        /// take in what comes in one turn of its loop; memory is used for those that were needed.
         ring_entries: RingEntries [4_096];
-        /// Unused buffers that a shard keeps; each takes 16 KiB.
+        /// Unused buffers that a shard keeps; each takes 20 KiB.
         buffers_spare_count: u32 [1_024] in 0..=1_048_576;
         /// How long requests may take to end when the process is told to stop; 0 does not wait.
         drain_timeout_ms: u64 [30_000] in 0..=3_600_000;
