@@ -6,8 +6,8 @@ use std::ops::Range;
 use ahash::AHashMap;
 
 use super::patterns::Patterns;
-use super::segment::{HEAD_BYTES, PathSegment};
-use super::tree::{End, NONE, Node, Tree, home, seed_below};
+use super::segment::PathSegment;
+use super::tree::{End, Node, Tree, home, seed_below};
 use crate::plan::symbol::{GREEDY, PARAMETER};
 
 /// So that most nodes lie at their home, and every search comes to a free place.
@@ -238,7 +238,7 @@ fn shared_label<'patterns>(
 /// The segment of a pattern that follows the `/` at `depth`.
 fn segment_of(patterns: &Patterns, index: usize, depth: usize) -> &[u8] {
     let rest = &patterns.of(index)[depth + 1..];
-    &rest[..rest.iter().position(|symbol| is_slash(symbol)).unwrap_or(rest.len())]
+    &rest[..rest.iter().position(is_slash).unwrap_or(rest.len())]
 }
 
 const fn is_slash(symbol: &u8) -> bool {

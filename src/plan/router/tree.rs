@@ -167,10 +167,8 @@ impl Tree {
             let fits = node.parent == parent
                 && node.head == segment.head
                 && usize::from(node.segment_bytes) == segment.bytes;
-            if fits {
-                if let Some(at) = self.pass_text::<ENCODED>(node, path, segment.head_end) {
-                    return Some((place as u32, at));
-                }
+            if fits && let Some(at) = self.pass_text::<ENCODED>(node, path, segment.head_end) {
+                return Some((place as u32, at));
             }
             if node.is_free() {
                 return None;
@@ -189,7 +187,7 @@ pub(super) const fn seed_below(seed: u64, parent: u32) -> u64 {
 /// Where the search for a node begins, in a table of so many places.
 #[inline]
 pub(super) fn home(hash: u64, places: usize) -> usize {
-    (u128::from(hash) * places as u128 >> 64) as usize
+    ((u128::from(hash) * places as u128) >> 64) as usize
 }
 
 /// One lookup.
