@@ -5,10 +5,10 @@
 
 use std::fmt;
 
+use super::segment::PathSegment;
 use super::tree::{End, NONE, Tree};
 use super::{PathSpans, Router, method_bit};
 use crate::base::Method;
-use crate::plan::symbol::{pass_label, segment_end, symbol_at};
 
 /// Which route takes a request, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,6 +82,7 @@ impl Router {
     /// The indexes of all routes, in an order in which the first that fits a request takes it.
     #[must_use]
     pub fn list(&self) -> Vec<u32> {
+        let children = self.tree.children();
         let (mut full, mut greedy) = (Vec::new(), Vec::new());
         let mut waiting = vec![Step::Enter { node: 0, at: 0 }];
         while let Some(step) = waiting.pop() {
@@ -95,9 +96,8 @@ impl Router {
             if node.parameter != NONE {
                 waiting.push(Step::Enter { node: node.parameter, at: 0 });
             }
-            let children =
-                node.children_start..node.children_start + u32::from(node.children_count);
-            waiting.extend(children.rev().map(|node| Step::Enter { node, at: 0 }));
+            let children = children.get(&step.node()).into_iter().flatten().rev();
+            waiting.extend(children.map(|node| Step::Enter { node: *node, at: 0 }));
         }
         full.into_iter().chain(greedy).chain(self.default_route).collect()
     }
@@ -148,7 +148,10 @@ impl Router {
         }
         let path = if path.is_empty() { b"/" } else { path };
         let (mut full, mut greedy) = (Vec::new(), Vec::new());
-        let mut waiting = vec![Step::Enter { node: 0, at: 0 }];
+        let root = self.tree.node(0);
+        let passed = root.and_then(|root| self.tree.pass_text::<true>(root, path, 0));
+        let mut waiting: Vec<_> =
+            passed.map(|at| Step::Enter { node: 0, at }).into_iter().collect();
         while let Some(step) = waiting.pop() {
             let place = step.node();
             let Some(node) = self.tree.node(place) else { continue };
@@ -156,15 +159,13 @@ impl Router {
             match step {
                 Step::Greedy { .. } => greedy
                     .extend(self.tree.greedy_ends(node).iter().map(|end| fits(end, Rank::Greedy))),
-                Step::Enter { at, .. } => {
-                    match pass_label::<true>(self.tree.label(node), path, at) {
-                        None => {}
-                        Some(at) if at == path.len() => full.extend(
-                            self.tree.full_ends(node).iter().map(|end| fits(end, Rank::Full)),
-                        ),
-                        Some(at) => waiting.extend(next_steps(&self.tree, place, path, at)),
-                    }
+                Step::Enter { at, .. } if at == path.len() => {
+                    full.extend(self.tree.full_ends(node).iter().map(|end| fits(end, Rank::Full)))
                 }
+                Step::Enter { at, .. } if path.get(at) == Some(&b'/') => {
+                    waiting.extend(next_steps(&self.tree, place, path, at + 1));
+                }
+                Step::Enter { .. } => {}
             }
         }
         let default = self.default_route.map(|route| Fitting {
@@ -207,16 +208,21 @@ impl Step {
     }
 }
 
-/// What to look at once `place` is passed and the path goes on at `at`: the last one first.
+/// What to look at below `place`, where a segment starts at byte `at` of the path: the last one
+/// first.
 fn next_steps(tree: &Tree, place: u32, path: &[u8], at: usize) -> Vec<Step> {
     let Some(node) = tree.node(place) else { return Vec::new() };
-    let mut steps = vec![Step::Greedy { node: place }];
-    if node.parameter != NONE && path.get(at) != Some(&b'/') {
-        steps.push(Step::Enter { node: node.parameter, at: segment_end(path, at) });
+    let segment = PathSegment::read::<true>(path, at, tree.seed_below(place));
+    let mut steps = Vec::new();
+    if at < path.len() {
+        steps.push(Step::Greedy { node: place });
     }
-    let first = symbol_at(path, at);
-    let child = first.and_then(|(first, _)| tree.child(node, first));
-    steps.extend(child.map(|node| Step::Enter { node, at }));
+    if let Some(parameter) = tree.node(node.parameter).filter(|_| at < segment.end) {
+        let passed = tree.pass_text::<true>(parameter, path, segment.end);
+        steps.extend(passed.map(|at| Step::Enter { node: node.parameter, at }));
+    }
+    let child = tree.child::<true>(place, &segment, path);
+    steps.extend(child.map(|(node, at)| Step::Enter { node, at }));
     steps
 }
 

@@ -28,9 +28,12 @@
 //! work of the worst request at [`Router::visits_max`], which no client can raise.
 
 mod build;
+mod draft;
 mod explain;
+mod patterns;
 #[cfg(test)]
 mod reference;
+mod segment;
 mod spans;
 mod tree;
 

@@ -1,50 +1,67 @@
 //! The radix tree in flat arrays, and the walk that finds a route in it.
 
+use std::collections::HashMap;
+
+use super::segment::PathSegment;
 use super::spans::PathSpans;
-use crate::plan::symbol::{needs_decoding, pass_label, segment_end, symbol_at};
+use crate::plan::symbol::{needs_decoding, pass_label, segment_end};
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// A radix tree over the bytes of path patterns.
+/// A radix tree over the segments of path patterns.
 ///
-/// A node's label is a run of literal bytes that may cross segments. Where a label ends on a `/`,
-/// the node may have a parameter child, which is entered after one non-empty segment, and greedy
-/// ends, which take the whole rest.
+/// A node's label is a run of literal segments, each with the `/` before it. After a label the
+/// path ends, or goes on with a `/`. Static children are found by hashing one segment, whatever
+/// their number: a tree over bytes has more levels the more routes there are, and each is a line
+/// of memory that is in no cache. Here a level is one line, and its address follows from the path
+/// alone, so the loads of several levels overlap.
 ///
 /// # Invariants
 ///
-/// - Node 0 is the root; children have greater indexes than their parent.
-/// - The static children of a node are neighbours, and their labels differ in the first byte.
-/// - A parameter child or a greedy end only stands where the text so far ends with `/`.
+/// - Node 0 is the root. The places after it are a hash table of static children, with linear
+///   probing and never full; parameter children lie there too, and are reached by their index.
+/// - Static children of one node differ in their first segment.
+/// - A parameter child or a greedy end takes over behind the `/` that follows the label.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) nodes: Box<[Node]>,
-    /// Of each node its label, then the first bytes of its static children: one cache line
-    /// serves the comparison and the choice of the child.
+    /// What hashes begin with.
+    pub(super) seed: u64,
+    /// Of each node what its label has besides the head; equal ones are kept once.
     pub(super) text: Box<[u8]>,
     /// Of each node its full ends, then its greedy ends; exact methods before ANY.
     pub(super) ends: Box<[End]>,
 }
 
-/// One node; two and a half fit a cache line.
+/// One node: one cache line, with all that most lookups need of it.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Node {
-    pub(super) text_start: u32,
-    pub(super) children_start: u32,
+    /// Of a static child, the start of its first segment, without the `/`.
+    pub(super) head: u128,
+    /// Of a static child, its parent; else [`NONE`].
+    pub(super) parent: u32,
     /// The parameter child, or [`NONE`].
     pub(super) parameter: u32,
+    /// The label, or of a static child what follows the head.
+    pub(super) text_start: u32,
     pub(super) ends_start: u32,
-    pub(super) label_bytes: u16,
-    pub(super) children_count: u16,
+    /// The first of the full ends and of the greedy ends, or no methods.
+    pub(super) full: End,
+    pub(super) greedy: End,
+    pub(super) text_bytes: u16,
+    /// Of a static child, the length of its first segment.
+    pub(super) segment_bytes: u16,
     /// Methods of all ends at and below this node; prunes the walk.
     pub(super) methods: u16,
     pub(super) full_count: u8,
     pub(super) greedy_count: u8,
+    pub(super) has_children: bool,
 }
 
 /// Where a route ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct End {
     /// The methods that it takes, as bits.
     pub(super) methods: u16,
@@ -52,14 +69,55 @@ pub(super) struct End {
     pub(super) route: u32,
 }
 
+const _: () = assert!(size_of::<Node>() == 64);
+
+impl Node {
+    /// No node: a free place of the table.
+    pub(super) const FREE: Self = Self {
+        head: 0,
+        parent: NONE,
+        parameter: NONE,
+        text_start: 0,
+        ends_start: 0,
+        full: End { methods: 0, route: 0 },
+        greedy: End { methods: 0, route: 0 },
+        text_bytes: 0,
+        segment_bytes: 0,
+        methods: 0,
+        full_count: 0,
+        greedy_count: 0,
+        has_children: false,
+    };
+
+    /// Whether this place of the table is free. Every node has an end at or below it.
+    pub(super) const fn is_free(&self) -> bool {
+        self.methods == 0
+    }
+}
+
 impl Tree {
     pub(super) fn node(&self, index: u32) -> Option<&Node> {
         self.nodes.get(index as usize)
     }
 
-    pub(super) fn label(&self, node: &Node) -> &[u8] {
+    /// Where `path`, read from `at`, has passed the text of `node`.
+    #[inline]
+    pub(super) fn pass_text<const ENCODED: bool>(
+        &self,
+        node: &Node,
+        path: &[u8],
+        at: usize,
+    ) -> Option<usize> {
+        if node.text_bytes == 0 {
+            return Some(at);
+        }
+        pass_label::<ENCODED>(self.text(node), path, at)
+    }
+
+    /// The label, or of a static child what follows the head.
+    pub(super) fn text(&self, node: &Node) -> &[u8] {
         let start = node.text_start as usize;
-        self.text.get(start..start + usize::from(node.label_bytes)).unwrap_or_default()
+        self.text.get(start..start + usize::from(node.text_bytes)).unwrap_or_default()
     }
 
     /// The ends of routes that have no more segments here.
@@ -74,24 +132,62 @@ impl Tree {
         self.ends.get(start..start + usize::from(node.greedy_count)).unwrap_or_default()
     }
 
-    /// The static child whose label starts with `first`.
-    #[inline]
-    pub(super) fn child(&self, node: &Node, first: u8) -> Option<u32> {
-        let start = node.text_start as usize + usize::from(node.label_bytes);
-        let firsts = self.text.get(start..start + usize::from(node.children_count))?;
-        let place = if firsts.len() <= 8 {
-            firsts.iter().position(|one| *one == first)
-        } else {
-            memchr::memchr(first, firsts)
+    /// The static children of each node that has any, sorted by their labels. Only for lists: it
+    /// looks at every node.
+    pub(super) fn children(&self) -> HashMap<u32, Vec<u32>> {
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (index, node) in (0..).zip(&self.nodes).filter(|(_, node)| node.parent != NONE) {
+            children.entry(node.parent).or_default().push(index);
+        }
+        let label = |index: &u32| {
+            let node = self.node(*index);
+            node.map(|node| (node.head.to_le_bytes(), node.segment_bytes, self.text(node)))
         };
-        place.map(|place| node.children_start + place as u32)
+        children.values_mut().for_each(|all| all.sort_by_key(label));
+        children
+    }
+
+    /// What the hash of a segment below the node `parent` begins with.
+    #[inline]
+    pub(super) const fn seed_below(&self, parent: u32) -> u64 {
+        seed_below(self.seed, parent)
+    }
+
+    /// The static child of `parent` that `segment` of `path` leads to, and where its label ends.
+    #[inline]
+    pub(super) fn child<const ENCODED: bool>(
+        &self,
+        parent: u32,
+        segment: &PathSegment,
+        path: &[u8],
+    ) -> Option<(u32, usize)> {
+        let mut place = home(segment.hash, self.nodes.len());
+        loop {
+            let node = self.nodes.get(place)?;
+            let fits = node.parent == parent
+                && node.head == segment.head
+                && usize::from(node.segment_bytes) == segment.bytes;
+            if fits && let Some(at) = self.pass_text::<ENCODED>(node, path, segment.head_end) {
+                return Some((place as u32, at));
+            }
+            if node.is_free() {
+                return None;
+            }
+            place = if place + 1 == self.nodes.len() { 0 } else { place + 1 };
+        }
     }
 }
 
-/// The first end that takes the method of this bit.
+/// What the hash of a segment below the node `parent` begins with.
 #[inline]
-fn end_for(ends: &[End], method_bit: u16) -> Option<u32> {
-    ends.iter().find(|end| end.methods & method_bit != 0).map(|end| end.route)
+pub(super) const fn seed_below(seed: u64, parent: u32) -> u64 {
+    seed ^ (parent as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+/// Where the search for a node begins, in a table of so many places.
+#[inline]
+pub(super) fn home(hash: u64, places: usize) -> usize {
+    ((u128::from(hash) * places as u128) >> 64) as usize
 }
 
 /// One lookup.
@@ -133,20 +229,17 @@ impl<'walk> Walk<'walk> {
 
     /// The best route, full or greedy, with its spans set.
     pub(super) fn run(&mut self) -> Option<u32> {
-        let full = if needs_decoding(self.path) {
-            self.descend::<true>(0, 0, 0)
-        } else {
-            self.descend::<false>(0, 0, 0)
-        };
+        let full =
+            if needs_decoding(self.path) { self.start::<true>() } else { self.start::<false>() };
         if full.is_none() && self.greedy.is_some() {
             self.spans.copy_from(&self.greedy_spans, self.greedy_spans.count());
         }
         full.or(self.greedy)
     }
 
-    /// The full match at or below the node `index`, entered at byte `at` of the path with
-    /// `captured` parameters so far. Calls itself once per segment that leaves a choice open, so
-    /// at most [`super::SEGMENTS_COUNT_MAX`] deep whatever the client sends.
+    /// The full match at or below the node `index`, whose label ends at byte `at` of the path,
+    /// with `captured` parameters so far. Calls itself once per segment that leaves a choice open,
+    /// so at most [`super::SEGMENTS_COUNT_MAX`] deep whatever the client sends.
     fn descend<const ENCODED: bool>(
         &mut self,
         mut index: u32,
@@ -163,56 +256,78 @@ impl<'walk> Walk<'walk> {
             if node.methods & self.method_bit == 0 {
                 return None;
             }
-            at = pass_label::<ENCODED>(tree.label(node), self.path, at)?;
-            let Some((first, _)) = self.symbol::<ENCODED>(at) else {
-                let route = end_for(tree.full_ends(node), self.method_bit)?;
-                self.spans.keep(captured);
-                return Some(route);
+            let start = match self.path.get(at) {
+                Some(b'/') => at + 1,
+                Some(_) => return None,
+                None => {
+                    let route = end_for(node.full, tree.full_ends(node), self.method_bit)?;
+                    self.spans.keep(captured);
+                    return Some(route);
+                }
             };
-            let has_parameter = node.parameter != NONE && first != b'/';
-            if let Some(child) = tree.child(node, first) {
-                if !has_parameter && node.greedy_count == 0 {
-                    index = child;
-                    continue;
+            let end;
+            if node.has_children {
+                let seed = tree.seed_below(index);
+                let segment = PathSegment::read::<ENCODED>(self.path, start, seed);
+                end = segment.end;
+                if let Some((child, passed)) = tree.child::<ENCODED>(index, &segment, self.path) {
+                    if node.parameter == NONE && node.greedy_count == 0 {
+                        (index, at) = (child, passed);
+                        continue;
+                    }
+                    if let Some(route) = self.descend::<ENCODED>(child, passed, captured) {
+                        return Some(route);
+                    }
                 }
-                if let Some(route) = self.descend::<ENCODED>(child, at, captured) {
-                    return Some(route);
+            } else {
+                end = segment_end(self.path, start);
+            }
+            if let Some(parameter) = tree.node(node.parameter).filter(|_| start < end) {
+                self.spans.set(captured, start, end);
+                let passed = tree.pass_text::<ENCODED>(parameter, self.path, end);
+                match passed {
+                    Some(passed) if node.greedy_count == 0 => {
+                        (index, at, captured) = (node.parameter, passed, captured + 1);
+                        continue;
+                    }
+                    Some(passed) => {
+                        let full = self.descend::<ENCODED>(node.parameter, passed, captured + 1);
+                        if full.is_some() {
+                            return full;
+                        }
+                    }
+                    None => {}
                 }
             }
-            if has_parameter {
-                let end = segment_end(self.path, at);
-                self.spans.set(captured, at, end);
-                if node.greedy_count == 0 {
-                    (index, at, captured) = (node.parameter, end, captured + 1);
-                    continue;
-                }
-                if let Some(route) = self.descend::<ENCODED>(node.parameter, end, captured + 1) {
-                    return Some(route);
-                }
-            }
-            self.note_greedy(node, at, captured);
+            self.note_greedy(node, start, captured);
             return None;
         }
     }
 
-    #[inline]
-    fn symbol<const ENCODED: bool>(&self, at: usize) -> Option<(u8, usize)> {
-        if ENCODED {
-            symbol_at(self.path, at)
-        } else {
-            self.path.get(at).map(|byte| (*byte, at + 1))
-        }
+    fn start<const ENCODED: bool>(&mut self) -> Option<u32> {
+        let at = self.tree.pass_text::<ENCODED>(self.tree.node(0)?, self.path, 0)?;
+        self.descend::<ENCODED>(0, at, 0)
     }
 
-    /// Keeps the greedy end of `node`, unless a more specific one is kept already. The values
-    /// are copied because the walk goes on and writes over them.
+    /// Keeps the greedy end of `node` for a rest from `at` on, unless a more specific one is kept
+    /// already. The values are copied because the walk goes on and writes over them.
     fn note_greedy(&mut self, node: &Node, at: usize, captured: usize) {
-        if self.greedy.is_some() {
+        if self.greedy.is_some() || at >= self.path.len() {
             return;
         }
-        let Some(route) = end_for(self.tree.greedy_ends(node), self.method_bit) else { return };
+        let ends = self.tree.greedy_ends(node);
+        let Some(route) = end_for(node.greedy, ends, self.method_bit) else { return };
         self.greedy = Some(route);
         self.spans.set(captured, at, self.path.len());
         self.greedy_spans.copy_from(self.spans, captured + 1);
     }
+}
+
+/// The first end that takes the method of this bit; `first` is the first of `ends`.
+#[inline]
+fn end_for(first: End, ends: &[End], method_bit: u16) -> Option<u32> {
+    if first.methods & method_bit != 0 {
+        return Some(first.route);
+    }
+    ends.iter().find(|end| end.methods & method_bit != 0).map(|end| end.route)
 }

@@ -1,18 +1,21 @@
 //! Cost of a lookup and of compiling, by number of routes.
 //!
-//! `cargo bench --bench router`. Requests are drawn over all routes, so the large sets pay their
-//! cache misses: the flatness of the lookup is what this shows.
+//! Requests are drawn over all routes, so the large sets pay their cache misses; `static_hot` asks
+//! for the same few paths again and again and shows the work alone.
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use shardgate::base::Method;
 use shardgate::model::{PathPattern, RouteKey, RouteMethod, Segment};
 use shardgate::plan::{PathSpans, Router};
 
+use crate::measure::{Case, Measure};
+
 const SIZES: [usize; 3] = [10, 1_000, 100_000];
-/// A power of two, and more paths than a branch predictor learns by heart.
+/// More paths than a branch predictor learns by heart.
 const REQUESTS_COUNT: usize = 4_096;
+/// Few enough to stay in the first cache with all that they lead to.
+const HOT_COUNT: usize = 16;
 
 const RESOURCES: [&str; 10] = [
     "accounts",
@@ -61,7 +64,7 @@ fn keys(count: usize) -> Vec<RouteKey> {
 }
 
 /// Paths of routes of these kinds (`index % 5`), spread over the whole set.
-fn paths(count: usize, kinds: &[usize], tail: &str) -> Vec<(Method, Vec<u8>)> {
+fn paths(count: usize, requests: usize, kinds: &[usize], tail: &str) -> Vec<(Method, Vec<u8>)> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut draw = || {
         state ^= state << 13;
@@ -81,55 +84,64 @@ fn paths(count: usize, kinds: &[usize], tail: &str) -> Vec<(Method, Vec<u8>)> {
         };
         (method, format!("{path}{tail}").into_bytes())
     };
-    (0..REQUESTS_COUNT)
+    (0..requests)
         .map(|_| (draw() % (count / 5) * 5 + kinds[draw() % kinds.len()], draw()))
         .map(|(index, drawn)| path(index, drawn))
         .collect()
 }
 
-fn lookups(criterion: &mut Criterion) {
-    let kinds: [(&str, &[usize], &str, bool); 5] = [
-        ("static", &[0, 1], "", true),
-        ("parameter", &[2, 3], "", true),
-        ("greedy", &[4], "", true),
-        ("miss", &[0, 1, 2, 3], "/no/such/route", false),
-        ("encoded", &[4], "%20x", true),
-    ];
-    for (name, indexes, tail, is_hit) in kinds {
-        let mut group = criterion.benchmark_group(format!("router/{name}"));
-        group.throughput(Throughput::Elements(1));
-        for size in SIZES {
-            let router = Router::compile(&keys(size)).expect("all routes differ");
-            let requests = paths(size, indexes, tail);
-            let mut spans = PathSpans::default();
-            for (method, path) in &requests {
-                assert_eq!(router.find(*method, path, &mut spans).is_some(), is_hit);
-            }
-            let mut next = 0;
-            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-                bencher.iter(|| {
-                    next = (next + 1) % REQUESTS_COUNT;
-                    let (method, path) = &requests[next];
-                    router.find(*method, black_box(path), &mut spans)
-                });
-            });
-        }
-        group.finish();
-    }
+/// Lookups of one kind.
+struct Kind {
+    name: &'static str,
+    requests: usize,
+    /// Of which kinds of routes, as [`route`] makes them.
+    routes: &'static [usize],
+    tail: &'static str,
+    is_hit: bool,
 }
 
-fn compiling(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("router/compile");
-    group.sample_size(10);
+const KINDS: [Kind; 6] = [
+    Kind { name: "static_hot", requests: HOT_COUNT, ..STATIC },
+    STATIC,
+    Kind { name: "parameter", routes: &[2, 3], ..STATIC },
+    Kind { name: "greedy", routes: &[4], ..STATIC },
+    Kind { name: "miss", routes: &[0, 1, 2, 3], tail: "/no/such/route", is_hit: false, ..STATIC },
+    Kind { name: "encoded", routes: &[4], tail: "%20x", ..STATIC },
+];
+
+const STATIC: Kind =
+    Kind { name: "static", requests: REQUESTS_COUNT, routes: &[0, 1], tail: "", is_hit: true };
+
+pub(crate) fn cases(measure: &mut Measure) {
+    for kind in KINDS {
+        for size in SIZES {
+            let case = Case::new("router", format!("{}_{size}", kind.name));
+            measure.case(case, || lookup(&kind, size));
+        }
+    }
     for size in SIZES {
-        let keys = keys(size);
-        group.throughput(Throughput::Elements(size as u64));
-        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-            bencher.iter(|| Router::compile(black_box(&keys)));
+        let case = Case::new("router", format!("compile_{size}")).items(size as u64);
+        // Also for ten routes, of which a call is quick: the cost of one route is what is told.
+        measure.case(case.slow(), || {
+            let keys = keys(size);
+            move || Router::compile(black_box(&keys))
         });
     }
-    group.finish();
 }
 
-criterion_group!(benches, lookups, compiling);
-criterion_main!(benches);
+fn lookup(kind: &Kind, size: usize) -> impl FnMut() -> Option<u32> + use<> {
+    let router = Router::compile(&keys(size)).expect("all routes differ");
+    let requests = paths(size, kind.requests, kind.routes, kind.tail);
+    let mut spans = PathSpans::default();
+    for (method, path) in &requests {
+        assert_eq!(router.find(*method, path, &mut spans).is_some(), kind.is_hit);
+    }
+    let mut next = 0;
+    move || {
+        next = if next + 1 == requests.len() { 0 } else { next + 1 };
+        let (method, path) = &requests[next];
+        let found = router.find(*method, black_box(path), &mut spans);
+        black_box(&spans);
+        found
+    }
+}

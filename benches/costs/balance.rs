@@ -5,17 +5,18 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use shardgate::base::Nanos;
 use shardgate::coord::{ResolvedTarget, TargetEndpoint};
 use shardgate::model::{ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, TargetGroup};
 use shardgate::upstream::{GroupState, Outcome, stable_hash};
 
+use crate::measure::{Case, Measure};
+
 /// Time between two requests of a shard: the group is looked at again once in a tick, as it would
 /// be under this load.
 const STEP_NANOS: u64 = 8_000;
 
-fn choose(criterion: &mut Criterion) {
+pub(crate) fn cases(measure: &mut Measure) {
     let ways = [
         ("round_robin", Balance::RoundRobin),
         ("least_outstanding", Balance::LeastOutstanding),
@@ -23,20 +24,22 @@ fn choose(criterion: &mut Criterion) {
         ("consistent_hash", Balance::ConsistentHash(HashKey::Path)),
     ];
     for (name, balance) in ways {
-        let mut bench = criterion.benchmark_group(format!("balance/{name}"));
         for count in [1_u32, 3, 16, 256] {
-            let mut state = GroupState::new(&group(balance.clone()), &targets(count), Nanos(1), 1);
-            let (mut now, mut request) = (Nanos(1), 0_u64);
-            bench.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-                bencher.iter(|| {
-                    now = now.plus(Nanos(STEP_NANOS));
-                    request += 1;
-                    let hash = stable_hash(&request.to_le_bytes());
-                    let target = state.choose(now, black_box(hash), &[]).expect("a target");
-                    state.ended(black_box(target), Outcome::Answered(200), now);
-                });
-            });
+            let case = Case::new("balance", format!("{name}_{count}"));
+            measure.case(case, || choosing(&balance, count));
         }
+    }
+}
+
+fn choosing(balance: &Balance, count: u32) -> impl FnMut() + use<> {
+    let mut state = GroupState::new(&group(balance.clone()), &targets(count), Nanos(1), 1);
+    let (mut now, mut request) = (Nanos(1), 0_u64);
+    move || {
+        now = now.plus(Nanos(STEP_NANOS));
+        request += 1;
+        let hash = stable_hash(&request.to_le_bytes());
+        let target = state.choose(now, black_box(hash), &[]).expect("a target");
+        state.ended(black_box(target), Outcome::Answered(200), now);
     }
 }
 
@@ -84,6 +87,3 @@ fn group(balance: Balance) -> TargetGroup {
         dns_ttl_ms_max: 60_000,
     }
 }
-
-criterion_group!(benches, choose);
-criterion_main!(benches);

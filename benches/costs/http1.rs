@@ -1,15 +1,16 @@
-//! Cost of the HTTP/1 codecs: `cargo bench --bench http1`.
+//! Cost of the HTTP/1 codecs.
 //!
 //! The tables are reused as a shard reuses them, so after the first round nothing is allocated; the
 //! head benches measure finding the end and parsing, as the connection driver does both.
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use shardgate::base::Method;
 use shardgate::proto::{
     ChunkedDecoder, HeadLimits, HeadScanner, RequestHead, ResponseHead, uri, write_chunk_head,
 };
+
+use crate::measure::{Case, Measure};
 
 const LIMITS: HeadLimits =
     HeadLimits { request_line_bytes_max: 8_192, head_bytes_max: 10_240, headers_count_max: 128 };
@@ -47,46 +48,52 @@ const RESPONSE: &str = "HTTP/1.1 200 OK\r\n\
     ETag: \"65e2f3a0-100\"\r\n\
     \r\n";
 
-fn request_heads(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("request_head");
-    for (name, text) in [("small", SMALL_REQUEST), ("browser", BROWSER_REQUEST)] {
-        let bytes = text.as_bytes();
-        let mut head = RequestHead::new();
-        let mut scanner = HeadScanner::new();
-        group.throughput(Throughput::Bytes(bytes.len() as u64));
-        group.bench_function(format!("{name}/find_end"), |bench| {
-            bench.iter(|| {
-                scanner.reset();
-                scanner.find_end(black_box(bytes), &LIMITS)
-            });
-        });
-        group.bench_function(format!("{name}/parse"), |bench| {
-            bench.iter(|| head.parse(black_box(bytes), &LIMITS));
-        });
-        scanner.reset();
-        assert_eq!(scanner.find_end(bytes, &LIMITS), Ok(Some(bytes.len())));
-        assert_eq!(head.parse(bytes, &LIMITS), Ok(()));
-    }
-    group.finish();
+pub(crate) fn cases(measure: &mut Measure) {
+    request_heads(measure);
+    response_head(measure);
+    chunked(measure);
+    paths(measure);
 }
 
-fn response_heads(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("response_head");
-    let bytes = RESPONSE.as_bytes();
-    let mut head = ResponseHead::new();
-    let mut scanner = HeadScanner::for_response();
-    group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("find_end", |bench| {
-        bench.iter(|| {
-            scanner.reset();
-            scanner.find_end(black_box(bytes), &LIMITS)
+fn request_heads(measure: &mut Measure) {
+    for (name, text) in [("small", SMALL_REQUEST), ("browser", BROWSER_REQUEST)] {
+        let bytes = text.as_bytes();
+        let case = |what| Case::new("request_head", format!("{name}_{what}")).bytes(bytes.len());
+        measure.case(case("find_end"), || finding_end(HeadScanner::new(), bytes));
+        measure.case(case("parse"), || {
+            let mut head = RequestHead::new();
+            assert_eq!(head.parse(bytes, &LIMITS), Ok(()));
+            move || {
+                let parsed = head.parse(black_box(bytes), &LIMITS);
+                black_box(&head);
+                parsed
+            }
         });
+    }
+}
+
+fn response_head(measure: &mut Measure) {
+    let bytes = RESPONSE.as_bytes();
+    let case = |what| Case::new("response_head", what).bytes(bytes.len());
+    measure.case(case("find_end"), || finding_end(HeadScanner::for_response(), bytes));
+    measure.case(case("parse"), || {
+        let mut head = ResponseHead::new();
+        assert_eq!(head.parse(bytes, Method::Get), Ok(()));
+        move || {
+            let parsed = head.parse(black_box(bytes), Method::Get);
+            black_box(&head);
+            parsed
+        }
     });
-    group.bench_function("parse", |bench| {
-        bench.iter(|| head.parse(black_box(bytes), Method::Get));
-    });
-    assert_eq!(head.parse(bytes, Method::Get), Ok(()));
-    group.finish();
+}
+
+fn finding_end(mut scanner: HeadScanner, bytes: &'static [u8]) -> impl FnMut() -> Option<usize> {
+    let mut find = move || {
+        scanner.reset();
+        scanner.find_end(black_box(bytes), &LIMITS).expect("within the limits")
+    };
+    assert_eq!(find(), Some(bytes.len()));
+    find
 }
 
 /// 64 KiB of payload in chunks of one size.
@@ -101,45 +108,46 @@ fn chunked_body(chunk_bytes: usize) -> Vec<u8> {
     body
 }
 
-fn chunked(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("chunked_64KiB");
-    let mut decoder = ChunkedDecoder::new();
+fn chunked(measure: &mut Measure) {
     for chunk_bytes in [16, 256, 4_096, 32_768] {
         let body = chunked_body(chunk_bytes);
-        group.throughput(Throughput::Bytes(64 * 1024));
-        group.bench_function(format!("decode/chunks_of_{chunk_bytes}"), |bench| {
-            bench.iter_batched_ref(
-                || body.clone(),
-                |bytes| {
-                    decoder.reset();
-                    decoder.decode(black_box(bytes))
-                },
-                BatchSize::SmallInput,
-            );
-        });
+        let case = Case::new("chunked", format!("decode_64KiB_in_chunks_of_{chunk_bytes}"));
+        let mut decoder = ChunkedDecoder::new();
+        assert!(decoder.decode(&mut body.clone()).is_ok());
+        // It moves the payload together in the buffer, so each call needs one of its own.
+        measure.case_with_input(
+            case.bytes(64 * 1024),
+            || body.clone(),
+            |bytes| {
+                decoder.reset();
+                decoder.decode(black_box(bytes)).is_ok()
+            },
+        );
     }
-    group.finish();
-    criterion.bench_function("chunk_head/write", |bench| {
+    measure.case(Case::new("chunked", "write_chunk_head"), || {
         let mut out = [0; 18];
-        bench.iter(|| write_chunk_head(black_box(16_384), &mut out).len());
+        move || {
+            let bytes = write_chunk_head(black_box(16_384), &mut out).len();
+            black_box(&out);
+            bytes
+        }
     });
 }
 
-fn paths(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("normalise_path");
-    let mut out = Vec::new();
+fn paths(measure: &mut Measure) {
     for (name, path) in [
         ("plain", "/v1/items/4711/reviews"),
         ("dotted", "/static/app.min.js"),
         ("encoded", "/v1/items/a%20b%2Fc"),
         ("rewritten", "/v1/./items/%2e%2e/%61dmin"),
     ] {
-        group.bench_function(name, |bench| {
-            bench.iter(|| uri::normalise_path(black_box(path.as_bytes()), &mut out));
+        measure.case(Case::new("normalise_path", name).bytes(path.len()), || {
+            let mut out = Vec::new();
+            move || {
+                let form = uri::normalise_path(black_box(path.as_bytes()), &mut out);
+                black_box(&out);
+                form
+            }
         });
     }
-    group.finish();
 }
-
-criterion_group!(benches, request_heads, response_heads, chunked, paths);
-criterion_main!(benches);

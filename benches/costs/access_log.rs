@@ -2,17 +2,24 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use shardgate::base::{Nanos, RequestIdSource};
 use shardgate::observe::access_log::{AccessLog, AccessLogFormat, AccessRecord};
 use shardgate::observe::{Metrics, PlanLabels, RequestEnd, RouteLabel, StageLabel};
 use shardgate::plan::RouteSlot;
 
+use crate::measure::{Case, Measure};
+
 const ROUTES_COUNT: u32 = 1_000;
 /// Requests of one measured round, so that the cost of the round itself vanishes.
 const ROUND: u64 = 1_000;
 
-fn counters(criterion: &mut Criterion) {
+pub(crate) fn cases(measure: &mut Measure) {
+    let case = Case::new("request_ended", format!("{ROUTES_COUNT}_routes"));
+    measure.case(case.items(ROUND), counters);
+    lines(measure);
+}
+
+fn counters() -> impl FnMut() {
     let mut metrics = Metrics::new(1);
     let stage = StageLabel { api_id: "api".into(), stage_name: "prod".into() };
     let key = |index: u32| RouteLabel { stage: 0, key: format!("GET /items/{index}").into() };
@@ -23,29 +30,26 @@ fn counters(criterion: &mut Criterion) {
         groups: Vec::new(),
     });
     let plan = metrics.shard(0).expect("one shard").recorder().adopt(1);
-    let mut group = criterion.benchmark_group("request_ended");
-    group.throughput(criterion::Throughput::Elements(ROUND));
-    group.bench_function("1000_routes", |bencher| {
-        let mut random = RequestIdSource::new([3, 4]);
-        let ends: Vec<RequestEnd> = (0..ROUND)
-            .map(|_| {
-                let latency = 50_000 + random.next_u64() % 1_000_000;
-                RequestEnd {
-                    route: Some(RouteSlot((random.next_u64() % u64::from(ROUTES_COUNT)) as u32)),
-                    stage: Some(0),
-                    status: 200,
-                    fault: None,
-                    latency: Nanos(latency),
-                    upstream: Some(Nanos(latency - 10_000)),
-                    request_bytes: 0,
-                    answer_bytes: 256,
-                    is_tunnel: false,
-                }
-            })
-            .collect();
-        bencher.iter(|| ends.iter().for_each(|end| plan.request_ended(black_box(end))));
-    });
-    group.finish();
+    let mut random = RequestIdSource::new([3, 4]);
+    let mut end = || {
+        let latency = 50_000 + random.next_u64() % 1_000_000;
+        RequestEnd {
+            route: Some(RouteSlot((random.next_u64() % u64::from(ROUTES_COUNT)) as u32)),
+            stage: Some(0),
+            status: 200,
+            fault: None,
+            latency: Nanos(latency),
+            upstream: Some(Nanos(latency - 10_000)),
+            request_bytes: 0,
+            answer_bytes: 256,
+            is_tunnel: false,
+        }
+    };
+    let ends: Vec<RequestEnd> = (0..ROUND).map(|_| end()).collect();
+    move || {
+        black_box(&metrics);
+        ends.iter().for_each(|end| plan.request_ended(black_box(end)));
+    }
 }
 
 fn record() -> AccessRecord<'static> {
@@ -75,33 +79,43 @@ fn record() -> AccessRecord<'static> {
     }
 }
 
-fn lines(criterion: &mut Criterion) {
+fn lines(measure: &mut Measure) {
     const FULL: &str = "{\"id\":\"$context.requestId\",\"ip\":\"$context.identity.sourceIp\",\
         \"time\":\"$context.requestTime\",\"method\":\"$context.httpMethod\",\
         \"path\":\"$context.path\",\"query\":\"$context.shardgate.query\",\
         \"agent\":\"$context.identity.userAgent\",\"route\":\"$context.routeKey\",\
         \"status\":$context.status,\"bytes\":$context.responseLength,\
         \"ms\":$context.responseLatency,\"upstreamMs\":$context.integrationLatency}";
-    let mut group = criterion.benchmark_group("access_log_line");
     for (name, text) in [("clf", "clf"), ("json", "json"), ("json_full", FULL)] {
-        let format = AccessLogFormat::compile(text).expect("a format");
-        let (record, mut out) = (record(), Vec::with_capacity(4_096));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
+        measure.case(Case::new("access_log_line", name), || {
+            let format = AccessLogFormat::compile(text).expect("a format");
+            let (record, mut out) = (record(), Vec::with_capacity(4_096));
+            move || {
                 out.clear();
                 format.render(black_box(&record), &mut out);
-                black_box(out.len())
-            });
+                black_box(&out);
+            }
         });
     }
-    let format = AccessLogFormat::compile("clf").expect("a format");
-    let (record, log) = (record(), AccessLog::open("/dev/null").expect("the device"));
-    let mut sink = log.shard_sink();
-    group.bench_function("clf_into_sink", |bencher| {
-        bencher.iter(|| sink.line(|out| format.render(black_box(&record), out)));
+    measure.case(Case::new("access_log_line", "clf_into_sink"), || {
+        let format = AccessLogFormat::compile("clf").expect("a format");
+        let log = OpenLog(AccessLog::open("/dev/null").expect("the device"));
+        let (record, mut sink) = (record(), log.0.shard_sink());
+        move || {
+            black_box(&log);
+            sink.line(|out| format.render(black_box(&record), out));
+        }
     });
-    group.finish();
 }
 
-criterion_group!(benches, counters, lines);
-criterion_main!(benches);
+/// Says at its end how many lines the writer was too slow for: those cost less than a line.
+struct OpenLog(AccessLog);
+
+impl Drop for OpenLog {
+    fn drop(&mut self) {
+        let counts = self.0.counts();
+        if counts.lines_dropped > 0 {
+            eprintln!("{} lines dropped, {} written", counts.lines_dropped, counts.lines_written);
+        }
+    }
+}
