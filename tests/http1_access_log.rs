@@ -70,13 +70,8 @@ fn every_request_leaves_a_line() {
     ask("GET", "/moved", "ANY /moved");
     ask("GET", "/limited", "ANY /limited");
     drop(client);
-    // Lines are written off the path; the end of the process writes the last of them.
-    gateway.signal("TERM");
-    assert!(gateway.wait().success());
-    let text = fs::read_to_string(gateway.folder().join("access.log")).expect("a log");
-    let lines: Vec<Json> =
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(lines.len(), expected.len(), "{text}");
+    let lines = lines(&mut gateway);
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, (id, method, route, status, length)) in lines.iter().zip(&expected) {
         assert_eq!(line["requestId"], **id);
         assert_eq!(line["ip"], "127.0.0.1");
@@ -87,4 +82,66 @@ fn every_request_leaves_a_line() {
         assert_eq!(line["responseLength"], length.to_string(), "{line}");
         assert!(line["requestTime"].as_str().is_some_and(|time| time.ends_with("+0000")), "{line}");
     }
+}
+
+#[test]
+fn a_line_names_the_target_that_was_asked_last() {
+    let live = Upstream::answering(HI);
+    let mut gateway = Gateway::start(&format!(
+        r#"
+[[listener]]
+name = "public"
+address = "127.0.0.1:0"
+
+[[upstream]]
+name = "dead"
+targets = ["unix:{{dir}}/nobody.sock"]
+
+[[upstream]]
+name = "mixed"
+targets = ["unix:{{dir}}/nobody.sock", "{}"]
+
+[[api]]
+name = "main"
+route = [
+    {{ key = "GET /mock", mock = {{}} }},
+    {{ key = "GET /dead", upstream = "dead" }},
+    {{ key = "GET /mixed", upstream = "mixed" }},
+]
+
+[access_log]
+path = "{{dir}}/access.log"
+format = '{{"id":"$context.requestId","path":"$context.path","target":"$context.shardgate.target"}}'
+"#,
+        live.address()
+    ));
+    let mut client = gateway.connect();
+    assert_eq!(client.request("GET", "/mock").status, 200);
+    assert_eq!(client.request("GET", "/dead").status, 502);
+    // In turn: one of the two comes to the dead target first.
+    assert_eq!(client.request("GET", "/mixed").status, 201);
+    assert_eq!(client.request("GET", "/mixed").status, 201);
+    assert_eq!(client.request("GET", "/nothing").status, 404);
+    drop(client);
+    let dead = format!("unix:{}", gateway.folder().join("nobody.sock").display());
+    let live = live.address().to_string();
+    let lines = lines(&mut gateway);
+    let targets: Vec<_> =
+        lines.iter().map(|line| (text(line, "path"), text(line, "target"))).collect();
+    let expected =
+        [("/mock", "-"), ("/dead", &dead), ("/mixed", &live), ("/mixed", &live), ("/nothing", "-")];
+    assert_eq!(targets, expected);
+}
+
+/// The lines of the access log, read at the end of the process: they are written off the path, and
+/// the end writes the last of them.
+fn lines(gateway: &mut Gateway) -> Vec<Json> {
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    let text = fs::read_to_string(gateway.folder().join("access.log")).expect("a log");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn text<'l>(line: &'l Json, name: &str) -> &'l str {
+    line[name].as_str().expect("text")
 }

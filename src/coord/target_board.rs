@@ -5,6 +5,7 @@
 //! adopt an epoch) and read health per request from a [`HealthCell`], without a lock.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -17,6 +18,16 @@ pub enum TargetEndpoint {
     Tcp(SocketAddr),
     /// A unix stream socket.
     Unix(PathBuf),
+}
+
+/// As the boot file writes it: `10.0.0.1:80`, `unix:/path`.
+impl fmt::Display for TargetEndpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(out, "{address}"),
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The verdict of active checks.

@@ -125,6 +125,11 @@ impl Lease {
         &self.group
     }
 
+    /// The target's address as text, for whoever tells of the request later.
+    pub(crate) fn shown(&self) -> Rc<str> {
+        self.group.state.borrow().shown(self.target)
+    }
+
     /// Appends the Host that names the target.
     pub(crate) fn write_host(&self, out: &mut Vec<u8>) {
         let state = self.group.state.borrow();

@@ -16,6 +16,7 @@
 //! targets are unhealthy, requests end with [`Fault::NoHealthyTarget`] at once.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::balance::Balancer;
 use super::circuit::Circuit;
@@ -202,6 +203,14 @@ impl GroupState {
         let slot = &self.slots[target.index()];
         debug_assert_eq!(slot.generation, target.generation(), "the try has ended");
         &slot.endpoint
+    }
+
+    /// [`GroupState::endpoint`] as text. Costs a count, no allocation.
+    #[must_use]
+    pub fn shown(&self, target: TargetId) -> Rc<str> {
+        let slot = &self.slots[target.index()];
+        debug_assert_eq!(slot.generation, target.generation(), "the try has ended");
+        Rc::clone(&slot.shown)
     }
 
     /// Whether the target is still in the group: a connection to one that is not is closed and

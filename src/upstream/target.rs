@@ -1,5 +1,7 @@
 //! One target of a group: its endpoint, its record, and what its share is now.
 
+use std::rc::Rc;
+
 use super::hash_ring::stable_hash;
 use super::outlier::OutlierRecord;
 use super::policy::Policy;
@@ -13,6 +15,9 @@ use crate::coord::{Health, ResolvedTarget, TargetEndpoint};
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) endpoint: ResolvedTarget,
+    /// The endpoint as text, made once. Each shard has its own, so that a request that takes a
+    /// handle to it writes to no other core's cache line.
+    pub(crate) shown: Rc<str>,
     pub(crate) tenancy: Tenancy,
     pub(crate) generation: u32,
     /// Its share if it is not ejected: zero when active checks found it unhealthy.
@@ -44,6 +49,7 @@ impl Target {
         slow_start: Nanos,
     ) -> Self {
         Self {
+            shown: Rc::from(endpoint.address.to_string()),
             endpoint,
             tenancy: Tenancy::Member,
             generation,

@@ -13,7 +13,7 @@ use super::AdminView;
 use crate::base::Nanos;
 use crate::control::reload::InForce;
 use crate::control::status::Phase;
-use crate::coord::{Health, TargetEndpoint};
+use crate::coord::Health;
 use crate::observe::{Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState};
 use crate::rt;
 
@@ -129,13 +129,10 @@ fn groups(view: &AdminView) -> Vec<(String, Vec<TargetRow>)> {
         view.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let of_group = |name: &str| {
         let targets = view.targets.find(name);
-        let rows = targets.iter().flat_map(|targets| &targets.addresses).map(|target| {
-            let address = match &target.address {
-                TargetEndpoint::Tcp(address) => address.to_string(),
-                TargetEndpoint::Unix(path) => format!("unix:{}", path.display()),
-            };
-            (address, target.weight, target.health.get())
-        });
+        let rows = targets
+            .iter()
+            .flat_map(|targets| &targets.addresses)
+            .map(|target| (target.address.to_string(), target.weight, target.health.get()));
         rows.collect::<Vec<_>>()
     };
     let groups = &configuration.model.target_groups;
