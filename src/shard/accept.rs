@@ -176,7 +176,7 @@ fn take_in(shard: &Rc<Shard>, stream: Stream, peer: Peer, context: Rc<ListenerCo
     if shard.connections_count.get() >= shard.connections_max() {
         shard.state.recorder.connection_refused();
         let state = Rc::clone(&shard.state);
-        spawn(refuse_connection(state, stream, Fault::TooManyConnections));
+        spawn(refuse_connection(state, stream, peer, context, Fault::TooManyConnections));
         return false;
     }
     shard.connection_opened();
