@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::configuration::ShardPlace;
 use crate::base::Nanos;
 use crate::coord::{Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, mailbox};
-use crate::observe::{Metrics, ShardMetrics};
+use crate::observe::{DeadlineKind, Metrics, ShardMetrics};
 use crate::plan::Plan;
 use crate::rt;
 
@@ -125,6 +125,11 @@ impl Shards {
     pub(crate) async fn next_end(&mut self) -> Option<(u16, Result<(), String>)> {
         let end = self.ends.join_next().await?;
         Some(end.unwrap_or_else(|error| (u16::MAX, Err(error.to_string()))))
+    }
+
+    /// Connections that the drain's deadline cut off.
+    pub(crate) fn cut_count(&self) -> u64 {
+        self.metrics.iter().map(|shard| shard.deadlines_fired(DeadlineKind::Drain)).sum()
     }
 
     /// Tells all to end at once.

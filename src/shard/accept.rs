@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Shard;
 use super::listeners::OpenListener;
+use crate::base::limits::TICK_MS;
 use crate::base::{Fault, Nanos};
 use crate::coord::{DrainedListeners, HandedOver, ShardMessage};
 use crate::edge::{refuse_connection, serve_connection};
@@ -195,8 +196,12 @@ impl Drop for ConnectionGuard {
     }
 }
 
+/// However early the deadline: idle connections end within it, and are not cut off.
+const IDLE_END: Nanos = Nanos::from_millis(2 * TICK_MS);
+
 /// Begins to drain: no new connections, idle ones end, busy ones end with their next answer.
 pub(super) fn drain(shard: &Rc<Shard>, deadline: Nanos, fate: DrainedListeners) {
+    let deadline = deadline.max(now().plus(IDLE_END));
     if shard.drain_deadline.replace(Some(deadline)).is_some() {
         return;
     }

@@ -19,6 +19,7 @@ pub(super) async fn run(shard: &Shard) {
             second = this_second;
         }
         if shard.stops.get() || is_drained(shard, began) {
+            count_cut(shard, began);
             count_stock(shard); // the last word on what was not given back
             // Its last lines go to the writer now: tasks that never end, such as the one that
             // reads the mail, keep the state alive past the end of this thread's work.
@@ -69,6 +70,20 @@ fn count_stock(shard: &Shard) {
 fn http_date(time: SystemTime) -> [u8; 29] {
     let text = httpdate::fmt_http_date(time);
     text.as_bytes().try_into().unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+/// Counts the connections that the drain's deadline cuts off: those with a request under way, and
+/// those whose first request may have been. Idle ones were closed when the drain began.
+fn count_cut(shard: &Shard, at: Nanos) {
+    let is_due = shard.drain_deadline.get().is_some_and(|deadline| at >= deadline);
+    let count = shard.connections_count.get();
+    if shard.stops.get() || !is_due || count == 0 {
+        return;
+    }
+    for _ in 0..count {
+        shard.state.recorder.deadline_fired(DeadlineKind::Drain);
+    }
+    tracing::warn!(shard = shard.options.index, count, "the drain's deadline cuts connections off");
 }
 
 fn is_drained(shard: &Shard, at: Nanos) -> bool {

@@ -110,7 +110,12 @@ impl OneShard {
     /// Drains it to its end, without a deadline that a slow machine could reach, and says what it
     /// counted to the last.
     pub fn end(self) -> Counted {
-        let deadline = now().plus(Nanos::from_millis(600_000));
+        self.end_within(600_000)
+    }
+
+    /// Drains it, with a deadline in so many milliseconds, and says what it counted to the last.
+    pub fn end_within(self, deadline_ms: u64) -> Counted {
+        let deadline = now().plus(Nanos::from_millis(deadline_ms));
         let drain = ShardMessage::Drain { deadline, listeners: DrainedListeners::Close };
         self.mail.try_send_control(drain).expect("it lives");
         let Self { metrics, thread, .. } = self;
@@ -140,5 +145,12 @@ impl Counted {
         let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         let value = line.and_then(|value| value.parse().ok());
         value.unwrap_or_else(|| panic!("no {series} in\n{}", self.0))
+    }
+
+    /// The values of all series of a family, together.
+    pub fn sum(&self, family: &str) -> u64 {
+        let samples = self.0.lines().filter(|line| line.split('{').next() == Some(family));
+        let value = |line: &str| line.rsplit_once(' ')?.1.parse::<u64>().ok();
+        samples.map(|line| value(line).expect("a number")).sum()
     }
 }
