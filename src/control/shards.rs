@@ -13,7 +13,9 @@ use tokio::task::JoinSet;
 
 use super::configuration::ShardPlace;
 use crate::base::Nanos;
-use crate::coord::{Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, mailbox};
+use crate::coord::{
+    Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, UpstreamBoard, mailbox,
+};
 use crate::observe::{DeadlineKind, Metrics, ShardMetrics};
 use crate::plan::Plan;
 use crate::rt;
@@ -43,6 +45,8 @@ pub struct ShardSeat {
     pub metrics: Arc<ShardMetrics>,
     /// Where targets are.
     pub targets: Arc<TargetBoard>,
+    /// Where the shard tells how it sees them.
+    pub upstreams: Arc<UpstreamBoard>,
 }
 
 /// All shards of the process.
@@ -50,6 +54,7 @@ pub struct ShardSeat {
 pub(crate) struct Shards {
     publisher: Arc<Publisher>,
     metrics: Vec<Arc<ShardMetrics>>,
+    upstreams: Arc<UpstreamBoard>,
     /// One task per shard that waits for its end.
     ends: JoinSet<(u16, Result<(), String>)>,
 }
@@ -70,8 +75,12 @@ impl Shards {
         let (peers, inboxes): (Vec<_>, Vec<_>) =
             mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
         let publisher = Publisher::new(peers.clone(), plan.epoch, ANSWER_TIMEOUT);
-        let mut shards =
-            Self { publisher: Arc::new(publisher), metrics: Vec::new(), ends: JoinSet::new() };
+        let mut shards = Self {
+            publisher: Arc::new(publisher),
+            metrics: Vec::new(),
+            upstreams: UpstreamBoard::new(places.len()),
+            ends: JoinSet::new(),
+        };
         let peers: Arc<[_]> = peers.into();
         gear.resize_with(places.len(), ShardGear::default);
         let seats = (0..).zip(places).zip(inboxes).zip(gear);
@@ -90,6 +99,7 @@ impl Shards {
                 peers: Arc::clone(&peers),
                 metrics: counters,
                 targets: Arc::clone(targets),
+                upstreams: Arc::clone(&shards.upstreams),
             };
             match start(seat) {
                 Ok(thread) => shards.watch(index, thread),
@@ -113,6 +123,11 @@ impl Shards {
     /// The way to put plans in force and to send mail to all.
     pub(crate) fn publisher(&self) -> &Arc<Publisher> {
         &self.publisher
+    }
+
+    /// How each shard sees its targets.
+    pub(crate) fn upstreams(&self) -> &Arc<UpstreamBoard> {
+        &self.upstreams
     }
 
     /// The counters of each shard.

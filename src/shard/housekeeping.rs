@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Shard;
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
+use crate::coord::GroupView;
 use crate::observe::{BufferKind, DeadlineKind};
 use crate::plan::GroupSlot;
 use crate::rt::{now, sleep, unix_millis};
@@ -53,6 +54,7 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
         }
     }
     count_stock(shard);
+    tell_view(shard, at);
     Some(this_second)
 }
 
@@ -65,6 +67,17 @@ fn count_stock(shard: &Shard) {
     }
     state.recorder.buffers_counted(BufferKind::Head, state.head_buffers.count());
     state.recorder.buffers_counted(BufferKind::Body, state.body_buffers.count());
+}
+
+/// Tells how this shard sees its targets. What cannot be told now is told in a second.
+fn tell_view(shard: &Shard, at: Nanos) {
+    let (plan, mut view) = (shard.state.plan(), shard.view.borrow_mut());
+    view.at = at;
+    view.groups.resize_with(plan.groups().len(), GroupView::default);
+    for (group, view) in plan.groups().iter().zip(&mut view.groups) {
+        group.describe(at, view);
+    }
+    shard.shared.upstreams.publish(usize::from(shard.options.index), &mut view);
 }
 
 fn http_date(time: SystemTime) -> [u8; 29] {

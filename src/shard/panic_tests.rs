@@ -12,7 +12,7 @@ use super::{ShardOptions, ShardParts, Shared, start};
 use crate::base::Nanos;
 use crate::coord::{
     ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
-    mailbox,
+    UpstreamBoard, mailbox,
 };
 use crate::model::{
     AccessLog as LogSettings, Forwarding, Limits, Listener, ListenerAddress, ProxyProtocol,
@@ -65,6 +65,7 @@ impl OneShard {
         let shared = Shared {
             pools: TokenPools::new(),
             targets: Arc::new(TargetBoard::new()),
+            upstreams: UpstreamBoard::new(1),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };

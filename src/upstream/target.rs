@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) record: OutlierRecord,
     pub(crate) requests_total: u64,
     pub(crate) failures_total: u64,
+    /// Connections that carry a try, or whose try is about to open another one.
+    pub(crate) connections_busy: u32,
     slow_start: SlowStart,
     was_healthy: bool,
 }
@@ -57,6 +59,7 @@ impl Target {
             record: OutlierRecord::new(now),
             requests_total: 0,
             failures_total: 0,
+            connections_busy: 0,
             slow_start: SlowStart::begin(now, slow_start),
             was_healthy: true,
         }
@@ -130,6 +133,7 @@ impl Target {
             is_ramping: self.is_ramping(),
             requests_total: self.requests_total,
             failures_total: self.failures_total,
+            connections_busy: self.connections_busy,
             ejections_total: self.record.ejections_total(),
         }
     }

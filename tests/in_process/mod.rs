@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use shardgate::base::Nanos;
 use shardgate::coord::{
     ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage, TargetBoard,
-    TargetEndpoint, TargetRecord, TokenPools, mailbox,
+    TargetEndpoint, TargetRecord, TokenPools, UpstreamBoard, mailbox,
 };
 use shardgate::model::TargetAddress;
 use shardgate::observe::{Metrics, ProcessInfo, RenderOptions};
@@ -67,6 +67,7 @@ impl OneShard {
         let shared = Shared {
             pools: TokenPools::new(),
             targets: Arc::new(targets),
+            upstreams: UpstreamBoard::new(1),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };
