@@ -167,7 +167,8 @@ pub(crate) fn stuck(shards: &[Arc<ShardMetrics>], now: Nanos, span: Duration) ->
     shards.iter().filter(is_stuck).map(|shard| shard.index()).collect()
 }
 
-/// Connections handed over and changed targets that one shard may have unread.
+/// Connections handed over and verdicts on targets that one shard may have unread. Neither is lost
+/// if the lane is full: the connection stays where it is, the verdict is in its cell.
 const MAILBOX_CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// Bounds each of the two steps of an epoch. A shard answers in well under a millisecond; one that
 /// does not answer for this long is stuck.

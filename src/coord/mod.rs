@@ -6,7 +6,7 @@
 //!
 //! The invariant that a newcomer would break: nothing here waits for another core. The two locks
 //! ([`TokenPools`], [`TargetBoard`]) are taken when a shard adopts an epoch, never for a request;
-//! that of [`UpstreamBoard`] is only tried.
+//! at a tick they, and that of [`UpstreamBoard`], are only tried.
 
 mod connection_board;
 mod doorbell;

@@ -113,6 +113,7 @@ pub fn start(
                 listeners: RefCell::new(OpenListeners::default()),
                 prepared: RefCell::default(),
                 view: RefCell::default(),
+                targets_version: Cell::new(0),
                 connections_count: Cell::new(0),
                 accepting_count: Cell::new(0),
                 drain_deadline: Cell::new(None),

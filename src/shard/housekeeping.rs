@@ -1,4 +1,4 @@
-//! The tick of a shard: deadlines, dates, idle upstream connections, gauges, the end.
+//! The tick of a shard: deadlines, targets, dates, idle upstream connections, gauges, the end.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,6 +37,7 @@ pub(super) async fn run(shard: &Shard) {
 fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
     let state = &shard.state;
     state.deadlines.turn(at);
+    take_targets(shard, at);
     if let Some(sink) = state.access_log.borrow_mut().as_mut() {
         sink.tick(at);
     }
@@ -67,6 +68,26 @@ fn count_stock(shard: &Shard) {
     }
     state.recorder.buffers_counted(BufferKind::Head, state.head_buffers.count());
     state.recorder.buffers_counted(BufferKind::Body, state.body_buffers.count());
+}
+
+/// Takes over the target lists that are newer than those of the groups. One load in a tick in which
+/// nothing changed; if the board is being written, the next tick comes back for it.
+fn take_targets(shard: &Shard, at: Nanos) {
+    let board = &shard.shared.targets;
+    let version = board.version();
+    if version == shard.targets_version.get() {
+        return;
+    }
+    let plan = shard.state.plan();
+    let names = plan.plan.groups.iter().map(|group| group.name.as_str());
+    let Some(lists) = board.try_find(names) else { return };
+    for (group, list) in plan.groups().iter().zip(&lists) {
+        if let Some(list) = list {
+            group.update(list, at);
+        }
+    }
+    // What was put since then has a greater version and is looked for at the next tick.
+    shard.targets_version.set(version);
 }
 
 /// Tells how this shard sees its targets. What cannot be told now is told in a second.

@@ -36,6 +36,8 @@ struct Shard {
     prepared: RefCell<Option<Prepared>>,
     /// How the shard sees its targets; filled anew each second.
     view: RefCell<ShardView>,
+    /// The version of the target board that the groups have all lists of.
+    targets_version: Cell<u64>,
     connections_count: Cell<u32>,
     /// Accept loops that have not ended: each may yet bring one connection.
     accepting_count: Cell<u32>,

@@ -17,6 +17,8 @@ use crate::rt::{Buffers, Deadlines, Stream, connect_tcp, connect_unix};
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
     settings: RefCell<Rc<TargetGroup>>,
+    /// That of the list of targets in force; 0 before the first.
+    targets_version: Cell<u64>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
     /// Counts under the group's name, which all epochs that have it share.
@@ -41,6 +43,7 @@ impl Group {
         let state = GroupState::new(group, addresses(targets), now, seed);
         Self {
             settings: RefCell::new(Rc::new(group.clone())),
+            targets_version: Cell::new(version(targets)),
             state: RefCell::new(state),
             idle: RefCell::default(),
             recorder: RefCell::default(),
@@ -50,11 +53,19 @@ impl Group {
     /// Takes over new settings. What survives keeps its state and connections.
     pub fn renew(&self, group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos) {
         self.settings.replace(Rc::new(group.clone()));
-        self.update(targets, now);
+        self.take(targets, now);
     }
 
-    /// Takes over new addresses. What survives keeps its state and connections.
-    pub fn update(&self, targets: Option<&GroupTargets>, now: Nanos) {
+    /// Takes over `targets` if they are newer than those it has. What survives keeps its state and
+    /// connections.
+    pub fn update(&self, targets: &GroupTargets, now: Nanos) {
+        if targets.version > self.targets_version.get() {
+            self.take(Some(targets), now);
+        }
+    }
+
+    fn take(&self, targets: Option<&GroupTargets>, now: Nanos) {
+        self.targets_version.set(version(targets));
         let settings = self.settings();
         let mut state = self.state.borrow_mut();
         let _ = state.update(&settings, addresses(targets), now);
@@ -233,6 +244,10 @@ impl Drop for Lease {
 
 fn addresses(targets: Option<&GroupTargets>) -> &[ResolvedTarget] {
     targets.map_or(&[], |targets| &targets.addresses)
+}
+
+fn version(targets: Option<&GroupTargets>) -> u64 {
+    targets.map_or(0, |targets| targets.version)
 }
 
 async fn open(endpoint: &TargetEndpoint, deadlines: &Deadlines, due: Nanos) -> io::Result<Stream> {

@@ -31,6 +31,7 @@ pub struct OneShard {
     mail: Sender<ShardMessage>,
     thread: JoinHandle<std::io::Result<()>>,
     socket: PathBuf,
+    targets: Arc<TargetBoard>,
 }
 
 impl OneShard {
@@ -47,18 +48,14 @@ impl OneShard {
         let plan = Arc::new(plan::compile(&settings.model, 1).expect("a plan"));
         let mut metrics = Metrics::new(1);
         metrics.prepare(&plan);
-        let targets = TargetBoard::new();
+        let targets = Arc::new(TargetBoard::new());
         for group in &plan.groups {
             let records = group.targets.iter().enumerate().map(|(target_index, target)| {
                 let TargetAddress::Unix(path) = &target.address else {
                     panic!("only unix targets")
                 };
-                TargetRecord {
-                    address: TargetEndpoint::Unix(path.clone()),
-                    weight: target.weight,
-                    target_index,
-                    host: Arc::from("localhost"),
-                }
+                let record = unix_target(path);
+                TargetRecord { weight: target.weight, target_index, ..record }
             });
             let records: Vec<_> = records.collect();
             assert!(targets.publish(&group.name, &records).is_some(), "a new group");
@@ -66,7 +63,7 @@ impl OneShard {
         let (mail, inbox) = mailbox(NonZeroUsize::MIN).expect("a mailbox");
         let shared = Shared {
             pools: TokenPools::new(),
-            targets: Arc::new(targets),
+            targets: Arc::clone(&targets),
             upstreams: UpstreamBoard::new(1),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
@@ -87,7 +84,7 @@ impl OneShard {
         let counters = metrics.shard(0).expect("one shard");
         let parts = ShardParts { mail: inbox, metrics: counters, plan, gear };
         let thread = shard::start(options, Arc::new(shared), parts).expect("started");
-        Self { metrics, mail, thread, socket }
+        Self { metrics, mail, thread, socket, targets }
     }
 
     /// A connection to it.
@@ -98,6 +95,16 @@ impl OneShard {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Where its targets are told.
+    pub fn targets(&self) -> &TargetBoard {
+        &self.targets
+    }
+
+    /// Its mailbox, whose bulk lane holds a single message.
+    pub fn mail(&self) -> &Sender<ShardMessage> {
+        &self.mail
     }
 
     /// What it counted, in Prometheus' form.
@@ -125,6 +132,16 @@ impl OneShard {
         let options = RenderOptions { with_routes: false };
         metrics.render_prometheus(&ProcessInfo::default(), options, &mut text);
         Counted(text)
+    }
+}
+
+/// A target on a unix socket.
+pub fn unix_target(path: &Path) -> TargetRecord {
+    TargetRecord {
+        address: TargetEndpoint::Unix(path.to_owned()),
+        weight: 1,
+        target_index: 0,
+        host: Arc::from("localhost"),
     }
 }
 
