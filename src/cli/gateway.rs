@@ -128,6 +128,7 @@ fn start_shard(process: Process, shards_count: usize) -> StartShard {
             Arc::new(Shared {
                 pools: TokenPools::new(),
                 targets: Arc::clone(&seat.targets),
+                upstreams: Arc::clone(&seat.upstreams),
                 connections: ConnectionBoard::new(shards_count),
                 mailboxes: seat.peers.to_vec(),
             })

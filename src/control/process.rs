@@ -243,7 +243,7 @@ impl Process {
         if outcome != Outcome::Interrupted {
             self.logs.close();
         }
-        tracing::info!(?outcome, "ended");
+        tracing::info!(?outcome, cut_connections = self.shards.cut_count(), "ended");
         match end {
             End::Failed(error) => Err(error),
             End::Asked | End::HandedOver => Ok(outcome),

@@ -13,8 +13,10 @@ use tokio::task::JoinSet;
 
 use super::configuration::ShardPlace;
 use crate::base::Nanos;
-use crate::coord::{Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, mailbox};
-use crate::observe::{Metrics, ShardMetrics};
+use crate::coord::{
+    Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, UpstreamBoard, mailbox,
+};
+use crate::observe::{DeadlineKind, Metrics, ShardMetrics};
 use crate::plan::Plan;
 use crate::rt;
 
@@ -43,6 +45,8 @@ pub struct ShardSeat {
     pub metrics: Arc<ShardMetrics>,
     /// Where targets are.
     pub targets: Arc<TargetBoard>,
+    /// Where the shard tells how it sees them.
+    pub upstreams: Arc<UpstreamBoard>,
 }
 
 /// All shards of the process.
@@ -50,6 +54,7 @@ pub struct ShardSeat {
 pub(crate) struct Shards {
     publisher: Arc<Publisher>,
     metrics: Vec<Arc<ShardMetrics>>,
+    upstreams: Arc<UpstreamBoard>,
     /// One task per shard that waits for its end.
     ends: JoinSet<(u16, Result<(), String>)>,
 }
@@ -70,8 +75,12 @@ impl Shards {
         let (peers, inboxes): (Vec<_>, Vec<_>) =
             mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
         let publisher = Publisher::new(peers.clone(), plan.epoch, ANSWER_TIMEOUT);
-        let mut shards =
-            Self { publisher: Arc::new(publisher), metrics: Vec::new(), ends: JoinSet::new() };
+        let mut shards = Self {
+            publisher: Arc::new(publisher),
+            metrics: Vec::new(),
+            upstreams: UpstreamBoard::new(places.len()),
+            ends: JoinSet::new(),
+        };
         let peers: Arc<[_]> = peers.into();
         gear.resize_with(places.len(), ShardGear::default);
         let seats = (0..).zip(places).zip(inboxes).zip(gear);
@@ -90,6 +99,7 @@ impl Shards {
                 peers: Arc::clone(&peers),
                 metrics: counters,
                 targets: Arc::clone(targets),
+                upstreams: Arc::clone(&shards.upstreams),
             };
             match start(seat) {
                 Ok(thread) => shards.watch(index, thread),
@@ -115,6 +125,11 @@ impl Shards {
         &self.publisher
     }
 
+    /// How each shard sees its targets.
+    pub(crate) fn upstreams(&self) -> &Arc<UpstreamBoard> {
+        &self.upstreams
+    }
+
     /// The counters of each shard.
     pub(crate) fn counters(&self) -> Vec<Arc<ShardMetrics>> {
         self.metrics.clone()
@@ -125,6 +140,11 @@ impl Shards {
     pub(crate) async fn next_end(&mut self) -> Option<(u16, Result<(), String>)> {
         let end = self.ends.join_next().await?;
         Some(end.unwrap_or_else(|error| (u16::MAX, Err(error.to_string()))))
+    }
+
+    /// Connections that the drain's deadline cut off.
+    pub(crate) fn cut_count(&self) -> u64 {
+        self.metrics.iter().map(|shard| shard.deadlines_fired(DeadlineKind::Drain)).sum()
     }
 
     /// Tells all to end at once.
@@ -147,7 +167,8 @@ pub(crate) fn stuck(shards: &[Arc<ShardMetrics>], now: Nanos, span: Duration) ->
     shards.iter().filter(is_stuck).map(|shard| shard.index()).collect()
 }
 
-/// Connections handed over and changed targets that one shard may have unread.
+/// Connections handed over and verdicts on targets that one shard may have unread. Neither is lost
+/// if the lane is full: the connection stays where it is, the verdict is in its cell.
 const MAILBOX_CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// Bounds each of the two steps of an epoch. A shard answers in well under a millisecond; one that
 /// does not answer for this long is stuck.

@@ -77,6 +77,7 @@ impl Process {
             in_force: Arc::clone(&in_force),
             logs: Arc::clone(&logs),
             targets: board,
+            upstreams: Arc::clone(shards.upstreams()),
             shards: shards.counters(),
             events: events.0.clone(),
         };

@@ -1,12 +1,12 @@
-//! Where targets are and how they do, for the plan in force: names are resolved, targets checked,
-//! and the shards told of what changes.
+//! Where targets are and how they do, for the plan in force: names are resolved, targets checked.
+//! Shards find what changes on the board.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::{HealthChecks, HickoryResolver, TargetWatch};
-use crate::coord::{Publisher, ShardMessage, TargetBoard};
+use crate::coord::{Publisher, TargetBoard};
 use crate::model::TargetGroup;
 
 /// The watch over all target groups.
@@ -14,7 +14,7 @@ pub(crate) struct Targets {
     board: Arc<TargetBoard>,
     names: TargetWatch<HickoryResolver>,
     checks: Arc<HealthChecks>,
-    /// Set once there are shards to tell; until then the board says it all.
+    /// Set once there are shards to tell of verdicts; until then the board says it all.
     shards: Arc<OnceLock<Arc<Publisher>>>,
 }
 
@@ -32,20 +32,11 @@ impl Targets {
             }
         });
         let checks = Arc::new(checks);
-        let (to_shards, to_checks) = (Arc::clone(&shards), Arc::clone(&checks));
-        let names = TargetWatch::new(
-            HickoryResolver::system(),
-            Arc::clone(&board),
-            move |targets| {
+        let to_checks = Arc::clone(&checks);
+        let names =
+            TargetWatch::new(HickoryResolver::system(), Arc::clone(&board), move |targets| {
                 to_checks.on_targets(&targets);
-                let Some(shards) = to_shards.get() else { return };
-                let missed = shards.send_bulk(|| ShardMessage::Targets(Arc::clone(&targets)));
-                if !missed.is_empty() {
-                    let group = &*targets.group;
-                    tracing::warn!(group, shards = ?missed, "shards have old addresses until the next reload");
-                }
-            },
-        );
+            });
         Self { board, names, checks, shards }
     }
 
@@ -54,7 +45,7 @@ impl Targets {
         &self.board
     }
 
-    /// From now on `shards` are told.
+    /// From now on `shards` are told of verdicts.
     pub(crate) fn tell(&self, shards: &Arc<Publisher>) {
         // Set once, at the start of the process.
         let _ = self.shards.set(Arc::clone(shards));

@@ -1,6 +1,6 @@
 //! Bounded mail to one shard, from any thread.
 //!
-//! Two lanes: control messages (epochs, drain, stop) and bulk (connections, targets), so that a
+//! Two lanes: control messages (epochs, drain, stop) and bulk (connections, health), so that a
 //! flood of handed-over connections never keeps an epoch out. Within a lane messages of one sender
 //! arrive in order; a control message overtakes bulk.
 //!

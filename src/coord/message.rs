@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{GroupTargets, HealthChange, Transit};
+use super::{HealthChange, Transit};
 use crate::base::Nanos;
 use crate::observe::access_log::ShardLogSink;
 use crate::plan::Plan;
@@ -52,8 +52,6 @@ pub enum ShardMessage {
     Stop,
     /// A connection that another shard accepted for this one.
     Connection(HandedOver),
-    /// The targets of a group changed.
-    Targets(Arc<GroupTargets>),
     /// The health of a target changed; [`super::HealthCell`] says so already. Told so that the
     /// shard can close idle connections, or begin a slow start, without polling the cells.
     Health(HealthChange),

@@ -5,7 +5,8 @@
 //! the others ([`ConnectionBoard`], [`HealthCell`]). Refuses to know what a request is.
 //!
 //! The invariant that a newcomer would break: nothing here waits for another core. The two locks
-//! ([`TokenPools`], [`TargetBoard`]) are taken when a shard adopts an epoch, never for a request.
+//! ([`TokenPools`], [`TargetBoard`]) are taken when a shard adopts an epoch, never for a request;
+//! at a tick they, and that of [`UpstreamBoard`], are only tried.
 
 mod connection_board;
 mod doorbell;
@@ -19,6 +20,7 @@ mod token_law;
 mod token_pool;
 mod token_pools;
 mod token_scale;
+mod upstream_board;
 mod word;
 
 pub use connection_board::{ConnectionBoard, Transit};
@@ -32,4 +34,7 @@ pub use target_board::{
 };
 pub use token_pool::TokenPool;
 pub use token_pools::TokenPools;
+pub use upstream_board::{
+    GroupCounts, GroupView, ShardView, TargetCounts, TargetView, UpstreamBoard,
+};
 pub use word::Word;

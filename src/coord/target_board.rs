@@ -1,14 +1,17 @@
 //! Where the targets of each group are just now, and whether active checks find them well.
 //!
 //! Written by the side thread: addresses when DNS answers change, health when a check's verdict
-//! changes. Shards get the addresses as an immutable list (by message, or from the board when they
-//! adopt an epoch) and read health per request from a [`HealthCell`], without a lock.
+//! changes. Shards take the addresses from the board as immutable lists: when they adopt an epoch,
+//! and in the tick in which they find that the board's version has grown, so that there is no
+//! message that could be lost or come late. They read health per request from a [`HealthCell`],
+//! without a lock.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Where a connection to a target goes, resolved.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -17,6 +20,16 @@ pub enum TargetEndpoint {
     Tcp(SocketAddr),
     /// A unix stream socket.
     Unix(PathBuf),
+}
+
+/// As the boot file writes it: `10.0.0.1:80`, `unix:/path`.
+impl fmt::Display for TargetEndpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(out, "{address}"),
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The verdict of active checks.
@@ -95,7 +108,7 @@ pub struct ResolvedTarget {
 pub struct GroupTargets {
     /// Name of the group.
     pub group: Box<str>,
-    /// Grows with each list of the group, so that of two lists the newer is known.
+    /// That of the board when the list was put: of two lists the newer has the greater one.
     pub version: u64,
     /// The targets, each endpoint once. May be empty: nothing is resolved.
     pub addresses: Vec<ResolvedTarget>,
@@ -115,11 +128,17 @@ pub struct HealthChange {
 }
 
 /// The newest list of every group. The lock is held for the length of a map operation, by the side
-/// thread on a change and by shards when they adopt an epoch, never for a request.
+/// thread on a change and by shards when they adopt an epoch or take over a change, never for a
+/// request.
 #[derive(Debug, Default)]
 pub struct TargetBoard {
-    groups: Mutex<HashMap<Box<str>, Arc<GroupTargets>>>,
+    groups: Mutex<Groups>,
+    /// How many lists were ever put. Written behind the list, while the lock is held (release);
+    /// read by shards once a tick (acquire).
+    version: AtomicU64,
 }
+
+type Groups = HashMap<Box<str>, Arc<GroupTargets>>;
 
 impl TargetBoard {
     /// A board without groups.
@@ -128,8 +147,8 @@ impl TargetBoard {
         Self::default()
     }
 
-    /// Puts the targets of `group` and answers with the list to send to the shards, or `None` if
-    /// nothing changed. Of two records with one address the first counts, with both weights
+    /// Puts the targets of `group` and answers with the list that shards will take over, or `None`
+    /// if nothing changed. Of two records with one address the first counts, with both weights
     /// together. Endpoints that stay keep their health; order is kept as given.
     #[must_use]
     pub fn publish(&self, group: &str, records: &[TargetRecord]) -> Option<Arc<GroupTargets>> {
@@ -139,13 +158,37 @@ impl TargetBoard {
         if current.is_some_and(|targets| targets.is_of(&records)) {
             return None;
         }
+        let version = self.version.load(Ordering::Relaxed) + 1; // the lock orders writers
         let newest = Arc::new(GroupTargets {
             group: group.into(),
-            version: current.map_or(1, |targets| targets.version + 1),
+            version,
             addresses: records.into_iter().map(|record| resolve(record, current)).collect(),
         });
         groups.insert(group.into(), Arc::clone(&newest));
+        self.version.store(version, Ordering::Release);
         Some(newest)
+    }
+
+    /// Grows with every list that is put. Who finds it grown finds that list on the board.
+    #[inline]
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The newest list of each of the groups `names`, without waiting: `None` if the board is just
+    /// being used.
+    #[must_use]
+    pub fn try_find<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Option<Vec<Option<Arc<GroupTargets>>>> {
+        let groups = match self.groups.try_lock() {
+            Ok(groups) => groups,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(names.map(|name| groups.get(name).cloned()).collect())
     }
 
     /// Puts the verdict on an endpoint. `None` if it is the same as before, or the group or the
@@ -179,7 +222,7 @@ impl TargetBoard {
         self.lock().retain(|group, _| names.contains(&**group));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<GroupTargets>>> {
+    fn lock(&self) -> MutexGuard<'_, Groups> {
         // The map is whole at every point where its holder could panic.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,6 +287,31 @@ mod tests {
         assert_eq!((first.version, second.version, third.version), (1, 2, 3));
         assert!(Arc::ptr_eq(&third, &board.find("g").expect("known")));
         assert!(board.find("other").is_none());
+    }
+
+    #[test]
+    fn the_boards_version_grows_with_each_list_of_any_group() {
+        let board = TargetBoard::new();
+        assert_eq!(board.version(), 0);
+        let one = board.publish("g", &[record(1, 1)]).expect("new");
+        let other = board.publish("h", &[record(1, 1)]).expect("new");
+        assert!(board.publish("h", &[record(1, 1)]).is_none());
+        let newest = board.publish("g", &[record(2, 1)]).expect("changed");
+        assert_eq!([one.version, other.version, newest.version], [1, 2, 3]);
+        assert_eq!(board.version(), 3);
+        // A group that was forgotten and comes again is newer than it was.
+        board.retain(&HashSet::new());
+        assert_eq!(board.publish("g", &[record(1, 1)]).expect("new").version, 4);
+    }
+
+    #[test]
+    fn lists_are_found_without_waiting_or_not_at_all() {
+        let board = TargetBoard::new();
+        let list = board.publish("g", &[record(1, 1)]).expect("new");
+        let found = board.try_find(["g", "none"].into_iter()).expect("nobody uses the board");
+        assert!(matches!(&found[..], [Some(one), None] if Arc::ptr_eq(one, &list)));
+        let _writer = board.lock();
+        assert!(board.try_find(["g"].into_iter()).is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use super::proxied::read_proxy_header;
+use super::refusal::{Refusal, Understood};
 use super::worker::{Job, Stock};
 use crate::base::limits::{BUFFER_BYTES, HEAD_BYTES_CEILING, REQUESTS_PER_TURN_MAX};
 use crate::base::{Fault, Nanos, RequestId, ThrottleScope};
@@ -67,12 +68,21 @@ pub fn serve_connection<H>(
 }
 
 /// Answers a connection that is not served with `fault`, and closes it.
-pub async fn refuse_connection(state: Rc<ShardState>, stream: Stream, fault: Fault) {
+pub async fn refuse_connection(
+    state: Rc<ShardState>,
+    stream: Stream,
+    peer: Peer,
+    listener: Rc<ListenerContext>,
+    fault: Fault,
+) {
     let deadline = state.deadlines.watch(stream.raw_fd());
-    deadline.set(now().plus(DISCARD_TIMEOUT));
+    let started = now();
+    deadline.set(started.plus(DISCARD_TIMEOUT));
     let mut out = Vec::new();
     let (id, date) = (state.next_request_id(), state.http_date());
-    write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+    let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+    let source_ip = listener.source_ip(peer, None);
+    Refusal { id, fault, source_ip, understood: None, answer_bytes, started }.log(&state);
     if stream.write_all(out, 0).await.0.is_ok() {
         linger(&state, &stream).await;
     }
@@ -121,9 +131,9 @@ struct Work<'c> {
     answers_count: u32,
     /// When the latest read or answer was done.
     at: Nanos,
-    /// When the head that is being read must be complete; set by the first read that leaves it
-    /// incomplete.
-    head_due: Option<Nanos>,
+    /// When the first bytes of the head that is being read came; set by the first read that leaves
+    /// it incomplete.
+    head_since: Option<Nanos>,
 }
 
 /// Its buffers. They go back to their stock however the work ends.
@@ -172,7 +182,7 @@ impl Job for Http1 {
             start: 0,
             answers_count: 0,
             at: Nanos(0),
-            head_due: None,
+            head_since: None,
         };
         let next = self.serve_requests(&mut work).await;
         self.state.put_request_head(work.head);
@@ -223,7 +233,7 @@ impl Http1 {
             let head_limits = head_limits(limits);
             let found = work.scanner.find_end(&work.buffers.input[work.start..], &head_limits);
             let next = match found {
-                Err(fault) => Some(self.refuse(work, fault)),
+                Err(fault) => Some(self.refuse(work, fault, None)),
                 Ok(Some(head_bytes)) => self.serve_one(work, head_bytes, limits).await,
                 Ok(None) => {
                     if let Err(next) = self.flush(work).await {
@@ -265,10 +275,10 @@ impl Http1 {
         let parsed =
             work.head.parse(&work.buffers.input[work.start..head_end], &head_limits(limits));
         if let Err(fault) = parsed {
-            return Some(self.refuse(work, fault));
+            return Some(self.refuse(work, fault, None));
         }
         if let Err(fault) = self.check_rate(work.at, limits) {
-            return Some(self.refuse(work, fault));
+            return Some(self.refuse(work, fault, Some(head_end)));
         }
         if let Err(next) = self.complete_small_body(work, head_end, limits).await {
             return Some(next);
@@ -328,7 +338,7 @@ impl Http1 {
         chunked_end: Option<usize>,
     ) -> Option<Next> {
         work.scanner = HeadScanner::new();
-        work.head_due = None;
+        work.head_since = None;
         work.start = head_end;
         match fate {
             BodyFate::TakenWhole(surplus) => {
@@ -413,7 +423,7 @@ impl Http1 {
             let (result, input) = self.stream.read_append(input).await;
             work.buffers.input = input;
             if !matches!(result, Ok(count) if count > 0) {
-                return Err(self.end_of_input(work, DeadlineKind::Body));
+                return Err(self.end_of_input(work, DeadlineKind::Body, Some(head_end)));
             }
         }
         Ok(())
@@ -442,23 +452,30 @@ impl Http1 {
             work.buffers.input.reserve(bytes_max.saturating_sub(work.buffers.input.len()).max(1));
         }
         let head_timeout = Nanos::from_millis(limits.head_timeout_ms);
-        let head_due = *work.head_due.get_or_insert(work.at.plus(head_timeout));
-        self.deadline.set_read(head_due);
+        let head_since = *work.head_since.get_or_insert(work.at);
+        self.deadline.set_read(head_since.plus(head_timeout));
         let was_empty = work.buffers.input.is_empty();
         match self.read(work).await {
             Ok(()) => Ok(()),
             Err(_) if was_empty => Err(Next::Close),
-            Err(_) => Err(self.end_of_input(work, DeadlineKind::Head)),
+            Err(_) => Err(self.end_of_input(work, DeadlineKind::Head, None)),
         }
     }
 
     /// The input ended in the middle of a request: an answer if it was slow, else nothing.
-    fn end_of_input(&self, work: &mut Work<'_>, kind: DeadlineKind) -> Next {
-        if !self.count_passed(kind) {
+    fn end_of_input(
+        &self,
+        work: &mut Work<'_>,
+        kind: DeadlineKind,
+        head_end: Option<usize>,
+    ) -> Next {
+        if self.count_passed(kind) {
+            self.refuse(work, Fault::RequestTimeout, head_end);
+        } else {
             self.state.recorder.connection_fault(Fault::ClientGone);
-            return Next::Close;
+            let id = self.state.next_request_id();
+            self.log_refusal(work, Fault::ClientGone, id, head_end, 0);
         }
-        self.refuse(work, Fault::RequestTimeout);
         Next::Close
     }
 
@@ -509,14 +526,37 @@ impl Http1 {
     }
 
     /// Appends the answer to a request that cannot be served; the connection ends with it.
-    fn refuse(&self, work: &mut Work<'_>, fault: Fault) -> Next {
+    /// `head_end` is where its head ends in the input, if it was understood.
+    fn refuse(&self, work: &mut Work<'_>, fault: Fault, head_end: Option<usize>) -> Next {
         self.state.recorder.connection_fault(fault);
         let id: RequestId = self.state.next_request_id();
         // The table may still hold the request before: only the bytes tell what this one is.
         let has_body = !work.buffers.input[work.start..].starts_with(b"HEAD ");
-        let date = self.state.http_date();
-        write_fault(&mut work.buffers.output, fault, id, Persistence::Close, has_body, &date);
+        let (date, out) = (self.state.http_date(), &mut work.buffers.output);
+        let answer_bytes = write_fault(out, fault, id, Persistence::Close, has_body, &date);
+        self.log_refusal(work, fault, id, head_end, answer_bytes);
         Next::Linger
+    }
+
+    /// Writes the access-log line of a request that comes to no phase.
+    fn log_refusal(
+        &self,
+        work: &Work<'_>,
+        fault: Fault,
+        id: RequestId,
+        head_end: Option<usize>,
+        answer_bytes: usize,
+    ) {
+        let input = &work.buffers.input;
+        let understood = head_end.map(|end| Understood {
+            head: &work.head,
+            bytes: &input[work.start..end],
+            early_bytes: input.len() - end,
+        });
+        let head = understood.map(|one| (one.head, one.bytes));
+        let source_ip = self.listener.source_ip(self.peer.get(), head);
+        let started = work.head_since.unwrap_or(work.at);
+        Refusal { id, fault, source_ip, understood, answer_bytes, started }.log(&self.state);
     }
 
     /// Counts requests per second of this connection.
@@ -589,12 +629,16 @@ impl Http1 {
     /// Sends the answers that waited and a 500 after a panic, if no answer had begun.
     async fn answer_panic(&self) {
         self.state.recorder.panicked();
+        let (id, fault) = (self.state.next_request_id(), Fault::Panicked);
+        let source_ip = self.listener.source_ip(self.peer.get(), None);
+        let (understood, started) = (None, now());
+        let mut line = Refusal { id, fault, source_ip, understood, answer_bytes: 0, started };
         if self.answer_started.get() {
-            return;
+            return line.log(&self.state);
         }
-        let mut out = self.rescued.take();
-        let (id, date) = (self.state.next_request_id(), self.state.http_date());
-        write_fault(&mut out, Fault::Panicked, id, Persistence::Close, true, &date);
+        let (mut out, date) = (self.rescued.take(), self.state.http_date());
+        line.answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+        line.log(&self.state);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
         if self.stream.write_all(out, 0).await.0.is_ok() {
             self.linger().await;

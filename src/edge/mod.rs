@@ -5,6 +5,7 @@
 
 mod h1;
 mod proxied;
+mod refusal;
 mod worker;
 
 pub use h1::{Workers, refuse_connection, serve_connection};

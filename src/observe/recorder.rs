@@ -92,7 +92,7 @@ pub enum DeadlineKind {
     Total,
     /// An unused upstream connection was kept long enough.
     UpstreamKeepalive,
-    /// The drain's deadline.
+    /// The drain's deadline, for each connection that it cut off.
     Drain,
 }
 

@@ -104,6 +104,12 @@ impl ShardMetrics {
         crate::base::Nanos(self.counters.last_tick_ns.get())
     }
 
+    /// Operations that a deadline of this kind ended.
+    #[must_use]
+    pub fn deadlines_fired(&self, kind: DeadlineKind) -> u64 {
+        self.counters.deadlines_fired[kind as usize].get()
+    }
+
     pub(super) fn release_recorder(&self) {
         self.has_recorder.store(false, Ordering::Release);
     }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::request::Request;
 use crate::base::{Fault, Nanos};
 use crate::model::Listener;
-use crate::proto::FieldName;
+use crate::proto::{FieldName, RequestHead};
 use crate::rt::{Deadline, Peer, Stream, now};
 
 /// What all connections of one listener have in common.
@@ -39,6 +39,34 @@ impl ListenerContext {
             port: port.into_boxed_str(),
             forwarded_lines: lines.into_bytes().into_boxed_slice(),
         }
+    }
+
+    /// The address that a request came from at first: the peer's, or, where trusted proxies passed
+    /// it on, the last one in `X-Forwarded-For` that is not a trusted proxy's. Without a head that
+    /// was understood (it comes with its bytes) it is the peer's.
+    #[must_use]
+    pub fn source_ip(&self, peer: Peer, head: Option<(&RequestHead, &[u8])>) -> Option<IpAddr> {
+        let Peer::Tcp(address) = peer else {
+            return None;
+        };
+        let mut source = address.ip().to_canonical();
+        let Some((head, bytes)) = head.filter(|_| self.trusts(source)) else {
+            return Some(source);
+        };
+        let lines = head.fields.iter().rev();
+        for field in lines.filter(|field| field.known == FieldName::XForwardedFor) {
+            for element in field.value.of(bytes).rsplit(|byte| *byte == b',') {
+                let text = std::str::from_utf8(element.trim_ascii()).ok();
+                let Some(ip) = text.and_then(|text| text.parse::<IpAddr>().ok()) else {
+                    return Some(source);
+                };
+                source = ip.to_canonical();
+                if !self.trusts(source) {
+                    return Some(source);
+                }
+            }
+        }
+        Some(source)
     }
 
     /// Whether what `peer` says of its own clients is believed.
@@ -81,31 +109,10 @@ impl Client<'_> {
         }
     }
 
-    /// The address that the request came from at first: the peer's, or, where trusted proxies
-    /// passed it on, the last one in `X-Forwarded-For` that is not a trusted proxy's.
+    /// See [`ListenerContext::source_ip`].
     #[must_use]
     pub fn source_ip(&self, request: &Request<'_>) -> Option<IpAddr> {
-        let Peer::Tcp(_) = self.peer else {
-            return None;
-        };
-        let mut source = self.ip();
-        if !self.listener.trusts(source) {
-            return Some(source);
-        }
-        let lines = request.head.fields.iter().rev();
-        for field in lines.filter(|field| field.known == FieldName::XForwardedFor) {
-            for element in field.value.of(request.bytes).rsplit(|byte| *byte == b',') {
-                let text = std::str::from_utf8(element.trim_ascii()).ok();
-                let Some(ip) = text.and_then(|text| text.parse::<IpAddr>().ok()) else {
-                    return Some(source);
-                };
-                source = ip.to_canonical();
-                if !self.listener.trusts(source) {
-                    return Some(source);
-                }
-            }
-        }
-        Some(source)
+        self.listener.source_ip(self.peer, Some((request.head, request.bytes)))
     }
 
     /// Writes `buffer[start..]` whole. [`Fault::ClientGone`] if the client went away, or took

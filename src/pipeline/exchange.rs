@@ -42,6 +42,8 @@ pub(crate) struct Exchange<'x, 'b> {
     pub(crate) routed_path: &'x [u8],
     pub(crate) body: &'x mut RequestBody<'b>,
     pub(crate) out: &'x mut Vec<u8>,
+    /// Where the latest try went.
+    pub(crate) target: Option<Rc<str>>,
 }
 
 /// An answer that was passed on whole.
@@ -168,6 +170,7 @@ impl Exchange<'_, '_> {
                     self.recorder().circuit_opened();
                 }
             })?;
+            self.target = Some(lease.shown());
             self.recorder().request_sent();
             let is_retry = tries.sent_count + tries.unsent_count > 0;
             let failure = match self.try_target(&lease, at).await {

@@ -15,6 +15,8 @@ mod serve;
 mod state;
 mod tunnel;
 mod upload;
+#[cfg(test)]
+mod upload_tests;
 
 pub use client::{Client, ListenerContext};
 pub use request::Request;

@@ -48,19 +48,17 @@ pub async fn serve(
     // Most paths are normal already and need no buffer.
     let mut normal_path = if is_normal { Vec::new() } else { state.head_buffers.take() };
     let path = if is_normal { Ok(request.path()) } else { normalise(request, &mut normal_path) };
-    let mut log = Log { path, stage_index: None, route_index: None };
+    let mut log = Log { path, stage_index: None, route_index: None, target: None };
     let result = phases(state, &plan, client, request, body, out, &mut log).await;
-    let Log { stage_index, route_index, .. } = log;
-    if !is_normal {
-        state.head_buffers.put(normal_path);
-    }
     let answered = match result {
         Ok(answered) => answered,
         Err(fault) => refuse(state, client, request, body, out, fault),
     };
     let request_bytes = body.received_bytes();
-    let place = stage_index.map(|stage_index| (stage_index, route_index));
-    record(state, &plan, client, request, request_bytes, place, &answered);
+    record(state, &plan, client, request, request_bytes, &log, &answered);
+    if !is_normal {
+        state.head_buffers.put(normal_path);
+    }
     Served { goes_on: answered.goes_on, ended: answered.ended }
 }
 
@@ -82,6 +80,8 @@ struct Log<'m> {
     path: Result<&'m [u8], Fault>,
     stage_index: Option<u32>,
     route_index: Option<usize>,
+    /// The target that was asked last.
+    target: Option<Rc<str>>,
 }
 
 async fn phases(
@@ -126,8 +126,11 @@ async fn phases(
                 routed_path: matched.path,
                 body,
                 out,
+                target: None,
             };
-            exchange.relay().await.map(Answered::from)
+            let relayed = exchange.relay().await;
+            log.target = exchange.target;
+            relayed.map(Answered::from)
         }
     }
 }
@@ -304,17 +307,15 @@ fn record(
     client: &Client<'_>,
     request: &Request<'_>,
     request_bytes: u64,
-    place: Option<(u32, Option<usize>)>,
+    log: &Log<'_>,
     answered: &Answered,
 ) {
-    let stage_index = place.map(|(stage_index, _)| stage_index);
-    let stage = stage_index.and_then(|index| plan.plan.stages.get(index as usize));
-    let route_index = place.and_then(|(_, route_index)| route_index);
-    let route = stage.zip(route_index).and_then(|(stage, index)| stage.routes.get(index));
+    let stage = log.stage_index.and_then(|index| plan.plan.stages.get(index as usize));
+    let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
     let latency = answered.ended.since(request.started);
     plan.recorder.request_ended(&RequestEnd {
         route: route.map(|route| route.slot),
-        stage: stage_index,
+        stage: log.stage_index,
         status: answered.status,
         fault: answered.fault,
         latency,
@@ -348,7 +349,7 @@ fn record(
         latency,
         integration_latency: answered.upstream,
         integration_status: answered.upstream_status,
-        target: None,
+        target: log.target.as_deref(),
         fault: answered.fault,
         error_message: answered.fault.map(fault_message),
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Shard;
 use super::listeners::OpenListener;
+use crate::base::limits::TICK_MS;
 use crate::base::{Fault, Nanos};
 use crate::coord::{DrainedListeners, HandedOver, ShardMessage};
 use crate::edge::{refuse_connection, serve_connection};
@@ -176,7 +177,7 @@ fn take_in(shard: &Rc<Shard>, stream: Stream, peer: Peer, context: Rc<ListenerCo
     if shard.connections_count.get() >= shard.connections_max() {
         shard.state.recorder.connection_refused();
         let state = Rc::clone(&shard.state);
-        spawn(refuse_connection(state, stream, Fault::TooManyConnections));
+        spawn(refuse_connection(state, stream, peer, context, Fault::TooManyConnections));
         return false;
     }
     shard.connection_opened();
@@ -195,8 +196,12 @@ impl Drop for ConnectionGuard {
     }
 }
 
+/// However early the deadline: idle connections end within it, and are not cut off.
+const IDLE_END: Nanos = Nanos::from_millis(2 * TICK_MS);
+
 /// Begins to drain: no new connections, idle ones end, busy ones end with their next answer.
 pub(super) fn drain(shard: &Rc<Shard>, deadline: Nanos, fate: DrainedListeners) {
+    let deadline = deadline.max(now().plus(IDLE_END));
     if shard.drain_deadline.replace(Some(deadline)).is_some() {
         return;
     }

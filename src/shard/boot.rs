@@ -11,6 +11,7 @@ use super::listeners::OpenListeners;
 use super::{Shard, accept, housekeeping, mail};
 use crate::coord::{
     ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
+    UpstreamBoard,
 };
 use crate::observe::ShardMetrics;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
@@ -45,6 +46,8 @@ pub struct Shared {
     pub pools: TokenPools,
     /// Addresses and health of targets.
     pub targets: Arc<TargetBoard>,
+    /// How each shard sees its targets.
+    pub upstreams: Arc<UpstreamBoard>,
     /// Connections per shard.
     pub connections: Arc<ConnectionBoard>,
     /// The mailboxes of the shards, by index.
@@ -109,6 +112,8 @@ pub fn start(
                 workers: Rc::default(),
                 listeners: RefCell::new(OpenListeners::default()),
                 prepared: RefCell::default(),
+                view: RefCell::default(),
+                targets_version: Cell::new(0),
                 connections_count: Cell::new(0),
                 accepting_count: Cell::new(0),
                 drain_deadline: Cell::new(None),

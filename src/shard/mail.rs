@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::accept::{self, wanted_listeners};
 use super::{Prepared, Shard};
-use crate::coord::{GroupTargets, Inbox, Receiver, ShardGear, ShardMessage};
+use crate::coord::{Inbox, Receiver, ShardGear, ShardMessage};
 use crate::pipeline::ListenerContext;
 use crate::plan::Plan;
-use crate::rt::now;
 
 /// Reads the mail for as long as the shard lives.
 pub(super) async fn read(shard: Rc<Shard>, mail: Receiver<ShardMessage>) {
@@ -46,7 +45,6 @@ fn handle(shard: &Rc<Shard>, message: ShardMessage) {
         ShardMessage::Drain { deadline, listeners } => accept::drain(shard, deadline, listeners),
         ShardMessage::Stop => shard.stops.set(true),
         ShardMessage::Connection(connection) => accept::take_over(shard, connection),
-        ShardMessage::Targets(targets) => update_targets(shard, &targets),
         // The health cells are read when a target is chosen.
         ShardMessage::Health(_) => {}
     }
@@ -88,11 +86,5 @@ fn adopt(shard: &Rc<Shard>, epoch: u64) {
     }
     if let Err(error) = accept::open_sockets(shard, gear.sockets) {
         tracing::error!(%error, shard = shard.options.index, "cannot listen");
-    }
-}
-
-fn update_targets(shard: &Shard, targets: &GroupTargets) {
-    if let Some(group) = shard.state.plan().group_by_name(&targets.group) {
-        group.update(Some(targets), now());
     }
 }

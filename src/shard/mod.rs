@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::Nanos;
-use crate::coord::ShardGear;
+use crate::coord::{ShardGear, ShardView};
 use crate::edge::Workers;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
 use crate::plan::Plan;
@@ -34,6 +34,10 @@ struct Shard {
     workers: Rc<Workers>,
     listeners: RefCell<OpenListeners>,
     prepared: RefCell<Option<Prepared>>,
+    /// How the shard sees its targets; filled anew each second.
+    view: RefCell<ShardView>,
+    /// The version of the target board that the groups have all lists of.
+    targets_version: Cell<u64>,
     connections_count: Cell<u32>,
     /// Accept loops that have not ended: each may yet bring one connection.
     accepting_count: Cell<u32>,

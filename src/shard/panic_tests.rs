@@ -1,5 +1,6 @@
 //! A panic inside a request, against a real shard: the client gets a 500, everyone else goes on.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,9 +12,12 @@ use super::{ShardOptions, ShardParts, Shared, start};
 use crate::base::Nanos;
 use crate::coord::{
     ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
-    mailbox,
+    UpstreamBoard, mailbox,
 };
-use crate::model::{Forwarding, Limits, Listener, ListenerAddress, ProxyProtocol};
+use crate::model::{
+    AccessLog as LogSettings, Forwarding, Limits, Listener, ListenerAddress, ProxyProtocol,
+};
+use crate::observe::access_log::AccessLog;
 use crate::observe::{Metrics, ProcessInfo, RenderOptions};
 use crate::plan::{HostTable, Plan};
 use crate::rt::{DriverChoice, ListenerSocket, RingOptions, now};
@@ -23,7 +27,8 @@ struct OneShard {
     mail: Sender<ShardMessage>,
     thread: JoinHandle<std::io::Result<()>>,
     path: PathBuf,
-    _folder: tempfile::TempDir,
+    log: AccessLog,
+    folder: tempfile::TempDir,
 }
 
 impl OneShard {
@@ -48,7 +53,10 @@ impl OneShard {
             groups: Vec::new(),
             limits: Limits::default(),
             forwarding: Forwarding::default(),
-            access_log: None,
+            access_log: Some(LogSettings {
+                path: folder.path().join("log").display().to_string(),
+                format: "$context.status $context.shardgate.cause $context.requestId".to_owned(),
+            }),
             route_slots_count: 0,
         });
         let mut metrics = Metrics::new(1);
@@ -57,6 +65,7 @@ impl OneShard {
         let shared = Shared {
             pools: TokenPools::new(),
             targets: Arc::new(TargetBoard::new()),
+            upstreams: UpstreamBoard::new(1),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };
@@ -70,15 +79,16 @@ impl OneShard {
             listeners: None,
             rebalances: false,
         };
+        let log = AccessLog::open(folder.path().join("log")).expect("a file");
         let socket = UnixListener::bind(&path).expect("bound");
         let gear = ShardGear {
             sockets: vec![("public".to_owned(), ListenerSocket::Unix(socket))],
-            access_log: None,
+            access_log: Some(log.shard_sink()),
         };
         let counters = metrics.shard(0).expect("one shard");
         let parts = ShardParts { mail: inbox, metrics: counters, plan, gear };
         let thread = start(options, Arc::new(shared), parts).expect("started");
-        Self { metrics, mail, thread, path, _folder: folder }
+        Self { metrics, mail, thread, path, log, folder }
     }
 
     fn connect(&self) -> UnixStream {
@@ -94,8 +104,8 @@ impl OneShard {
         answers
     }
 
-    /// The value of a series once the shard has ended.
-    fn end(self, series: &[&str]) -> Vec<String> {
+    /// The values of series once the shard has ended, and the lines of its log without the ids.
+    fn end(self, series: &[&str]) -> (Vec<String>, Vec<String>) {
         let deadline = now().plus(Nanos::from_millis(60_000));
         let drain = ShardMessage::Drain { deadline, listeners: DrainedListeners::Close };
         self.mail.try_send_control(drain).expect("it lives");
@@ -107,7 +117,11 @@ impl OneShard {
             let line = text.lines().find_map(|line| line.strip_prefix(series));
             line.unwrap_or_else(|| panic!("no {series} in {text}")).trim().to_owned()
         };
-        series.iter().map(value).collect()
+        let values = series.iter().map(value).collect();
+        self.log.close();
+        let lines = fs::read_to_string(self.folder.path().join("log")).expect("text");
+        let without_id = |line: &str| line.rsplit_once(' ').expect("an id").0.to_owned();
+        (values, lines.lines().map(without_id).collect())
     }
 }
 
@@ -140,7 +154,10 @@ fn a_panic_answers_500_and_leaves_the_shard_serving() {
         "shardgate_connections{shard=\"0\"}",
         "shardgate_buffers{shard=\"0\",kind=\"head\",state=\"taken\"}",
     ];
-    assert_eq!(shard.end(&series), ["3", "0", "0"]);
+    let (values, lines) = shard.end(&series);
+    assert_eq!(values, ["3", "0", "0"]);
+    let panicked = lines.iter().filter(|line| *line == "500 panicked").count();
+    assert_eq!((lines.len(), panicked), (5, 3), "{lines:?}");
 }
 
 #[test]
@@ -149,5 +166,8 @@ fn answers_that_waited_before_a_panic_are_sent_in_order() {
     let ordinary = statuses(&shard.answers(LAST)).join(" ");
     let answers = shard.answers(&[NOT_FOUND, NOT_FOUND, PANICS, NOT_FOUND].concat());
     assert_eq!(statuses(&answers), [ordinary.as_str(), ordinary.as_str(), "500"], "{answers}");
-    assert_eq!(shard.end(&["shardgate_panics_total"]), ["1"]);
+    let (values, lines) = shard.end(&["shardgate_panics_total"]);
+    assert_eq!(values, ["1"]);
+    assert_eq!(lines[3], "500 panicked");
+    assert_eq!(lines.len(), 4, "the last request was never read: {lines:?}");
 }

@@ -9,7 +9,7 @@ use super::group_state::GroupState;
 use super::idle::IdleConnections;
 use super::{Outcome, TargetId};
 use crate::base::{Fault, Nanos};
-use crate::coord::{GroupTargets, ResolvedTarget, TargetEndpoint};
+use crate::coord::{GroupTargets, GroupView, ResolvedTarget, TargetEndpoint};
 use crate::model::TargetGroup;
 use crate::observe::GroupRecorder;
 use crate::rt::{Deadlines, Stream, connect_tcp, connect_unix};
@@ -17,6 +17,8 @@ use crate::rt::{Deadlines, Stream, connect_tcp, connect_unix};
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
     settings: RefCell<Rc<TargetGroup>>,
+    /// That of the list of targets in force; 0 before the first.
+    targets_version: Cell<u64>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
     /// Counts under the group's name, which all epochs that have it share.
@@ -30,6 +32,8 @@ pub(crate) struct Lease {
     target: TargetId,
     outcome: Cell<Outcome>,
     ended: Nanos,
+    /// It has a connection, or has had one and opens another.
+    is_busy: Cell<bool>,
 }
 
 impl Group {
@@ -39,6 +43,7 @@ impl Group {
         let state = GroupState::new(group, addresses(targets), now, seed);
         Self {
             settings: RefCell::new(Rc::new(group.clone())),
+            targets_version: Cell::new(version(targets)),
             state: RefCell::new(state),
             idle: RefCell::default(),
             recorder: RefCell::default(),
@@ -48,11 +53,19 @@ impl Group {
     /// Takes over new settings. What survives keeps its state and connections.
     pub fn renew(&self, group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos) {
         self.settings.replace(Rc::new(group.clone()));
-        self.update(targets, now);
+        self.take(targets, now);
     }
 
-    /// Takes over new addresses. What survives keeps its state and connections.
-    pub fn update(&self, targets: Option<&GroupTargets>, now: Nanos) {
+    /// Takes over `targets` if they are newer than those it has. What survives keeps its state and
+    /// connections.
+    pub fn update(&self, targets: &GroupTargets, now: Nanos) {
+        if targets.version > self.targets_version.get() {
+            self.take(Some(targets), now);
+        }
+    }
+
+    fn take(&self, targets: Option<&GroupTargets>, now: Nanos) {
+        self.targets_version.set(version(targets));
         let settings = self.settings();
         let mut state = self.state.borrow_mut();
         let _ = state.update(&settings, addresses(targets), now);
@@ -82,7 +95,8 @@ impl Group {
     ) -> Result<Lease, Fault> {
         let target = self.state.borrow_mut().choose(now, hash, tried)?;
         let outcome = Cell::new(Outcome::Abandoned);
-        Ok(Lease { group: Rc::clone(self), target, outcome, ended: now })
+        let (group, is_busy) = (Rc::clone(self), Cell::new(false));
+        Ok(Lease { group, target, outcome, ended: now, is_busy })
     }
 
     /// Whether a failed try may be followed by another one; counts against the budget.
@@ -108,9 +122,23 @@ impl Group {
         self.idle.borrow().count()
     }
 
-    /// Runs `read` with the state, for the admin listener's view.
-    pub fn with_state<R>(&self, read: impl FnOnce(&mut GroupState) -> R) -> R {
-        read(&mut self.state.borrow_mut())
+    /// Fills `view` with how this shard sees the group at `now`, for the admin listener. Called by
+    /// the shard's housekeeping.
+    pub fn describe(&self, now: Nanos, view: &mut GroupView) {
+        let mut state = self.state.borrow_mut();
+        state.look(now);
+        let mut idle = vec![0; state.places_count()];
+        for (target, count) in self.idle.borrow().counts() {
+            // Only members have idle connections, and no two members have one place.
+            if let Some(place) = idle.get_mut(target.index()) {
+                *place = u32::try_from(count).unwrap_or(u32::MAX);
+            }
+        }
+        let targets = state.targets().map(|target| {
+            let idle = idle.get(target.id.index()).copied().unwrap_or(0);
+            (&target.endpoint.address, target.counts(idle))
+        });
+        view.fill(&self.settings.borrow().name, state.snapshot().counts(), targets);
     }
 }
 
@@ -125,6 +153,11 @@ impl Lease {
         &self.group
     }
 
+    /// The target's address as text, for whoever tells of the request later.
+    pub(crate) fn shown(&self) -> Rc<str> {
+        self.group.state.borrow().shown(self.target)
+    }
+
     /// Appends the Host that names the target.
     pub(crate) fn write_host(&self, out: &mut Vec<u8>) {
         let state = self.group.state.borrow();
@@ -133,7 +166,9 @@ impl Lease {
 
     /// An idle connection that is fit for use, the most recently used one first.
     pub(crate) fn idle_connection(&self) -> Option<Connection> {
-        self.group.idle.borrow_mut().take(self.target)
+        let connection = self.group.idle.borrow_mut().take(self.target)?;
+        self.count_busy(true);
+        Some(connection)
     }
 
     /// Opens a new connection.
@@ -147,7 +182,10 @@ impl Lease {
         let due = now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now));
         let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
         match open(&endpoint, deadlines, due).await {
-            Ok(stream) => Ok(Connection::new(stream, deadlines, recorder.clone())),
+            Ok(stream) => {
+                self.count_busy(true);
+                Ok(Connection::new(stream, deadlines, recorder.clone()))
+            }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
             Err(_) => Err(Fault::ConnectFailed),
         }
@@ -179,13 +217,23 @@ impl Lease {
             && connection.requests_count >= settings.keepalive_requests_max;
         if !worn_out {
             let kept_max = settings.keepalive_connections_max as usize;
+            self.count_busy(false); // it is counted among the idle ones
             self.group.idle.borrow_mut().put(self.target, connection, kept_max);
+        }
+    }
+}
+
+impl Lease {
+    fn count_busy(&self, is_busy: bool) {
+        if self.is_busy.replace(is_busy) != is_busy {
+            self.group.state.borrow_mut().count_busy(self.target, is_busy);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.count_busy(false);
         let mut state = self.group.state.borrow_mut();
         let is_ejected = state.ended(self.target, self.outcome.get(), self.ended);
         if is_ejected && let Some(recorder) = &*self.group.recorder.borrow() {
@@ -196,6 +244,10 @@ impl Drop for Lease {
 
 fn addresses(targets: Option<&GroupTargets>) -> &[ResolvedTarget] {
     targets.map_or(&[], |targets| &targets.addresses)
+}
+
+fn version(targets: Option<&GroupTargets>) -> u64 {
+    targets.map_or(0, |targets| targets.version)
 }
 
 async fn open(endpoint: &TargetEndpoint, deadlines: &Deadlines, due: Nanos) -> io::Result<Stream> {

@@ -16,6 +16,7 @@
 //! targets are unhealthy, requests end with [`Fault::NoHealthyTarget`] at once.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::balance::Balancer;
 use super::circuit::Circuit;
@@ -175,6 +176,14 @@ impl GroupState {
         false
     }
 
+    /// A try that has not ended has got a connection, or has no longer one.
+    pub(crate) fn count_busy(&mut self, target: TargetId, is_busy: bool) {
+        let slot = &mut self.slots[target.index()];
+        debug_assert_eq!(slot.generation, target.generation(), "the try has ended");
+        let count = slot.connections_busy;
+        slot.connections_busy = if is_busy { count + 1 } else { count.saturating_sub(1) };
+    }
+
     /// Whether the policy and the budget allow one more try of a request that was tried again
     /// `retries_done` times. Takes from the budget: ask only when the try would be made.
     pub fn may_retry(&mut self, now: Nanos, retries_done: u32) -> bool {
@@ -204,6 +213,14 @@ impl GroupState {
         &slot.endpoint
     }
 
+    /// [`GroupState::endpoint`] as text. Costs a count, no allocation.
+    #[must_use]
+    pub fn shown(&self, target: TargetId) -> Rc<str> {
+        let slot = &self.slots[target.index()];
+        debug_assert_eq!(slot.generation, target.generation(), "the try has ended");
+        Rc::clone(&slot.shown)
+    }
+
     /// Whether the target is still in the group: a connection to one that is not is closed and
     /// not kept.
     #[must_use]
@@ -225,6 +242,14 @@ impl GroupState {
         self.circuit.outstanding()
     }
 
+    /// Brings what time alone changes (ejections that end, ramps) up to `now`, as the next choice
+    /// would.
+    pub fn look(&mut self, now: Nanos) {
+        if now >= self.refresh_at {
+            self.refresh(now);
+        }
+    }
+
     /// The state of the group as a whole, for the admin listener.
     #[must_use]
     pub fn snapshot(&self) -> GroupSnapshot {
@@ -239,6 +264,12 @@ impl GroupState {
             retries_granted_total: self.budget.granted_total(),
             retries_refused_total: self.budget.refused_total(),
         }
+    }
+
+    /// [`TargetId::index`] of every target is below it.
+    #[must_use]
+    pub fn places_count(&self) -> usize {
+        self.slots.len()
     }
 
     /// The state of each member, for the admin listener.

@@ -62,6 +62,11 @@ impl IdleConnections {
         self.targets.iter().map(|(_, stack)| stack.len()).sum()
     }
 
+    /// How many there are for each target.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (TargetId, usize)> {
+        self.targets.iter().map(|(target, stack)| (*target, stack.len()))
+    }
+
     fn stack(&mut self, target: TargetId) -> Option<&mut Vec<Connection>> {
         self.targets.iter_mut().find(|(one, _)| *one == target).map(|(_, stack)| stack)
     }

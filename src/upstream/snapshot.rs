@@ -2,7 +2,7 @@
 
 use super::target_id::TargetId;
 use crate::base::Nanos;
-use crate::coord::{Health, ResolvedTarget};
+use crate::coord::{GroupCounts, Health, ResolvedTarget, TargetCounts};
 
 /// A group as a whole, on one shard.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +48,42 @@ pub struct TargetSnapshot<'a> {
     pub requests_total: u64,
     /// Tries that failed by its fault.
     pub failures_total: u64,
+    /// Connections that carry a try.
+    pub connections_busy: u32,
     /// Times it was ejected.
     pub ejections_total: u64,
+}
+
+impl GroupSnapshot {
+    /// What of it the admin listener shows.
+    #[must_use]
+    pub fn counts(&self) -> GroupCounts {
+        GroupCounts {
+            outstanding: self.outstanding,
+            outstanding_max: self.outstanding_max,
+            is_panicking: self.is_panicking,
+            circuit_refused_total: self.circuit_refused_total,
+            without_target_total: self.without_target_total,
+            retries_granted_total: self.retries_granted_total,
+            retries_refused_total: self.retries_refused_total,
+        }
+    }
+}
+
+impl TargetSnapshot<'_> {
+    /// What of it the admin listener shows, with as many idle connections.
+    #[must_use]
+    pub fn counts(&self, connections_idle: u32) -> TargetCounts {
+        TargetCounts {
+            outstanding: self.outstanding,
+            share: self.share,
+            is_ramping: self.is_ramping,
+            ejected_until: self.ejected_until,
+            connections_idle,
+            connections_open: self.connections_busy.saturating_add(connections_idle),
+            requests_total: self.requests_total,
+            failures_total: self.failures_total,
+            ejections_total: self.ejections_total,
+        }
+    }
 }

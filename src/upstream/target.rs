@@ -1,5 +1,7 @@
 //! One target of a group: its endpoint, its record, and what its share is now.
 
+use std::rc::Rc;
+
 use super::hash_ring::stable_hash;
 use super::outlier::OutlierRecord;
 use super::policy::Policy;
@@ -13,6 +15,9 @@ use crate::coord::{Health, ResolvedTarget, TargetEndpoint};
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) endpoint: ResolvedTarget,
+    /// The endpoint as text, made once. Each shard has its own, so that a request that takes a
+    /// handle to it writes to no other core's cache line.
+    pub(crate) shown: Rc<str>,
     pub(crate) tenancy: Tenancy,
     pub(crate) generation: u32,
     /// Its share if it is not ejected: zero when active checks found it unhealthy.
@@ -20,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) record: OutlierRecord,
     pub(crate) requests_total: u64,
     pub(crate) failures_total: u64,
+    /// Connections that carry a try, or whose try is about to open another one.
+    pub(crate) connections_busy: u32,
     slow_start: SlowStart,
     was_healthy: bool,
 }
@@ -44,6 +51,7 @@ impl Target {
         slow_start: Nanos,
     ) -> Self {
         Self {
+            shown: Rc::from(endpoint.address.to_string()),
             endpoint,
             tenancy: Tenancy::Member,
             generation,
@@ -51,6 +59,7 @@ impl Target {
             record: OutlierRecord::new(now),
             requests_total: 0,
             failures_total: 0,
+            connections_busy: 0,
             slow_start: SlowStart::begin(now, slow_start),
             was_healthy: true,
         }
@@ -124,6 +133,7 @@ impl Target {
             is_ramping: self.is_ramping(),
             requests_total: self.requests_total,
             failures_total: self.failures_total,
+            connections_busy: self.connections_busy,
             ejections_total: self.record.ejections_total(),
         }
     }

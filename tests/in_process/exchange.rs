@@ -43,7 +43,12 @@ upstream = "backend"
 /// Starts a target that gives `answer` to each empty line, on connections that persist: bodies of
 /// requests must have none.
 pub fn start_target(folder: &Path, answer: &'static [u8]) {
-    let listener = UnixListener::bind(folder.join("target.sock")).expect("bound");
+    start_target_at(&folder.join("target.sock"), answer);
+}
+
+/// The same at a path of the caller's.
+pub fn start_target_at(path: &Path, answer: &'static [u8]) {
+    let listener = UnixListener::bind(path).expect("bound");
     thread::spawn(move || {
         exempt_this_thread();
         for stream in listener.incoming().map_while(Result::ok) {

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use shardgate::base::Nanos;
 use shardgate::coord::{
     ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage, TargetBoard,
-    TargetEndpoint, TargetRecord, TokenPools, mailbox,
+    TargetEndpoint, TargetRecord, TokenPools, UpstreamBoard, mailbox,
 };
 use shardgate::model::TargetAddress;
 use shardgate::observe::{Metrics, ProcessInfo, RenderOptions};
@@ -31,6 +31,7 @@ pub struct OneShard {
     mail: Sender<ShardMessage>,
     thread: JoinHandle<std::io::Result<()>>,
     socket: PathBuf,
+    targets: Arc<TargetBoard>,
 }
 
 impl OneShard {
@@ -47,18 +48,14 @@ impl OneShard {
         let plan = Arc::new(plan::compile(&settings.model, 1).expect("a plan"));
         let mut metrics = Metrics::new(1);
         metrics.prepare(&plan);
-        let targets = TargetBoard::new();
+        let targets = Arc::new(TargetBoard::new());
         for group in &plan.groups {
             let records = group.targets.iter().enumerate().map(|(target_index, target)| {
                 let TargetAddress::Unix(path) = &target.address else {
                     panic!("only unix targets")
                 };
-                TargetRecord {
-                    address: TargetEndpoint::Unix(path.clone()),
-                    weight: target.weight,
-                    target_index,
-                    host: Arc::from("localhost"),
-                }
+                let record = unix_target(path);
+                TargetRecord { weight: target.weight, target_index, ..record }
             });
             let records: Vec<_> = records.collect();
             assert!(targets.publish(&group.name, &records).is_some(), "a new group");
@@ -66,7 +63,8 @@ impl OneShard {
         let (mail, inbox) = mailbox(NonZeroUsize::MIN).expect("a mailbox");
         let shared = Shared {
             pools: TokenPools::new(),
-            targets: Arc::new(targets),
+            targets: Arc::clone(&targets),
+            upstreams: UpstreamBoard::new(1),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };
@@ -86,7 +84,7 @@ impl OneShard {
         let counters = metrics.shard(0).expect("one shard");
         let parts = ShardParts { mail: inbox, metrics: counters, plan, gear };
         let thread = shard::start(options, Arc::new(shared), parts).expect("started");
-        Self { metrics, mail, thread, socket }
+        Self { metrics, mail, thread, socket, targets }
     }
 
     /// A connection to it.
@@ -97,6 +95,16 @@ impl OneShard {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Where its targets are told.
+    pub fn targets(&self) -> &TargetBoard {
+        &self.targets
+    }
+
+    /// Its mailbox, whose bulk lane holds a single message.
+    pub fn mail(&self) -> &Sender<ShardMessage> {
+        &self.mail
     }
 
     /// What it counted, in Prometheus' form.
@@ -110,7 +118,12 @@ impl OneShard {
     /// Drains it to its end, without a deadline that a slow machine could reach, and says what it
     /// counted to the last.
     pub fn end(self) -> Counted {
-        let deadline = now().plus(Nanos::from_millis(600_000));
+        self.end_within(600_000)
+    }
+
+    /// Drains it, with a deadline in so many milliseconds, and says what it counted to the last.
+    pub fn end_within(self, deadline_ms: u64) -> Counted {
+        let deadline = now().plus(Nanos::from_millis(deadline_ms));
         let drain = ShardMessage::Drain { deadline, listeners: DrainedListeners::Close };
         self.mail.try_send_control(drain).expect("it lives");
         let Self { metrics, thread, .. } = self;
@@ -119,6 +132,16 @@ impl OneShard {
         let options = RenderOptions { with_routes: false };
         metrics.render_prometheus(&ProcessInfo::default(), options, &mut text);
         Counted(text)
+    }
+}
+
+/// A target on a unix socket.
+pub fn unix_target(path: &Path) -> TargetRecord {
+    TargetRecord {
+        address: TargetEndpoint::Unix(path.to_owned()),
+        weight: 1,
+        target_index: 0,
+        host: Arc::from("localhost"),
     }
 }
 
@@ -140,5 +163,12 @@ impl Counted {
         let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         let value = line.and_then(|value| value.parse().ok());
         value.unwrap_or_else(|| panic!("no {series} in\n{}", self.0))
+    }
+
+    /// The values of all series of a family, together.
+    pub fn sum(&self, family: &str) -> u64 {
+        let samples = self.0.lines().filter(|line| line.split('{').next() == Some(family));
+        let value = |line: &str| line.rsplit_once(' ')?.1.parse::<u64>().ok();
+        samples.map(|line| value(line).expect("a number")).sum()
     }
 }

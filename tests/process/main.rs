@@ -136,6 +136,7 @@ fn a_drain_answers_what_has_begun() {
     held.answer("late");
     let answer = read_answer(stream).expect("answered");
     assert_eq!((answer.status, answer.body.as_str()), (200, "late"));
+    assert_eq!(gateway.wait_for("ended")["cut_connections"], 0);
     assert_eq!(gateway.wait_for_end().code(), Some(0));
     assert!(!gateway.path("admin.sock").exists(), "it leaves nothing behind");
 }
@@ -155,6 +156,7 @@ fn a_drain_ends_at_its_deadline() {
     let _stream = begin_request(gateway.address);
     let _held = upstream.wait_for_request();
     gateway.signal("TERM");
+    assert_eq!(gateway.wait_for("ended")["cut_connections"], 1);
     assert_eq!(gateway.wait_for_end().code(), Some(3));
 }
 

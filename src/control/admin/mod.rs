@@ -10,6 +10,7 @@ mod health;
 mod numbers;
 mod operate;
 mod shown;
+mod upstreams;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,7 +28,7 @@ use super::process::Event;
 use super::reload::{InForce, Reloader};
 use super::sockets::{self, BindOptions, shown};
 use super::status::Status;
-use crate::coord::TargetBoard;
+use crate::coord::{TargetBoard, UpstreamBoard};
 use crate::model::ListenerAddress;
 use crate::observe::{Metrics, ShardMetrics};
 use crate::rt::ListenerSocket;
@@ -42,6 +43,7 @@ pub(crate) struct AdminView {
     pub(crate) in_force: Arc<Mutex<InForce>>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) targets: Arc<TargetBoard>,
+    pub(crate) upstreams: Arc<UpstreamBoard>,
     pub(crate) shards: Vec<Arc<ShardMetrics>>,
     pub(crate) events: mpsc::Sender<Event>,
 }
@@ -143,7 +145,7 @@ fn routes(view: AdminView, guard: Guard) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(numbers::metrics))
         .route("/stats", get(numbers::stats))
-        .route("/upstreams", get(numbers::upstreams))
+        .route("/upstreams", get(upstreams::upstreams))
         .route("/config", get(shown::config))
         .route("/reload", post(operate::reload))
         .route("/drain", post(operate::drain))

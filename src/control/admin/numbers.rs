@@ -1,4 +1,4 @@
-//! Metrics, percentiles and the state of targets.
+//! Metrics and percentiles.
 
 use std::sync::PoisonError;
 
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AdminView;
+use super::upstreams::groups;
 use crate::base::Nanos;
-use crate::control::reload::InForce;
 use crate::control::status::Phase;
-use crate::coord::{Health, TargetEndpoint};
+use crate::coord::Health;
 use crate::observe::{Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState};
 use crate::rt;
 
@@ -44,10 +44,11 @@ pub(super) async fn metrics(
 fn process_info(view: &AdminView) -> ProcessInfo {
     let reloads = view.status.reloads();
     let targets = groups(view).into_iter().flat_map(|(group, targets)| {
-        targets.into_iter().map(move |(target, _, health)| TargetState {
+        let targets = targets.map(|targets| targets.addresses.clone()).unwrap_or_default();
+        targets.into_iter().map(move |target| TargetState {
             group: group.clone(),
-            target,
-            is_healthy: health != Health::Unhealthy,
+            target: target.address.to_string(),
+            is_healthy: target.health.get() != Health::Unhealthy,
         })
     });
     ProcessInfo {
@@ -103,43 +104,6 @@ fn percentiles(of: &Percentiles) -> Value {
         "p999_ms": ms(of.p999),
         "max_ms": ms(of.max),
     })
-}
-
-/// Target groups and the targets that they have just now.
-pub(super) async fn upstreams(State(view): State<AdminView>) -> Json<Value> {
-    let groups = groups(&view).into_iter().map(|(group, targets)| {
-        let targets = targets.into_iter().map(|(address, weight, health)| {
-            let health = match health {
-                Health::Unchecked => "unchecked",
-                Health::Healthy => "healthy",
-                Health::Unhealthy => "unhealthy",
-            };
-            json!({ "address": address, "weight": weight, "health": health })
-        });
-        json!({ "name": group, "targets": targets.collect::<Vec<_>>() })
-    });
-    Json(json!({ "upstreams": groups.collect::<Vec<_>>() }))
-}
-
-type TargetRow = (String, u32, Health);
-
-/// Every group of the configuration in force, with its targets.
-fn groups(view: &AdminView) -> Vec<(String, Vec<TargetRow>)> {
-    let InForce { configuration, .. } =
-        view.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let of_group = |name: &str| {
-        let targets = view.targets.find(name);
-        let rows = targets.iter().flat_map(|targets| &targets.addresses).map(|target| {
-            let address = match &target.address {
-                TargetEndpoint::Tcp(address) => address.to_string(),
-                TargetEndpoint::Unix(path) => format!("unix:{}", path.display()),
-            };
-            (address, target.weight, target.health.get())
-        });
-        rows.collect::<Vec<_>>()
-    };
-    let groups = &configuration.model.target_groups;
-    groups.iter().map(|group| (group.name.clone(), of_group(&group.name))).collect()
 }
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

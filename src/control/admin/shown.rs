@@ -22,7 +22,7 @@ pub(super) async fn index() -> Json<Value> {
         "GET /readyz": "200 while requests are wanted",
         "GET /metrics": "Prometheus text; ?routes=true counts each route",
         "GET /stats": "percentiles per stage, shards, reloads",
-        "GET /upstreams": "target groups and the health of their targets",
+        "GET /upstreams": "target groups and their targets: health, and how each shard sees them",
         "GET /config": "the configuration in force and its epoch",
         "POST /reload": "read the boot file again",
         "POST /drain": "answer what has begun, then end",
