@@ -29,6 +29,12 @@ impl TlsProblem {
     }
 }
 
+impl From<&str> for TlsProblem {
+    fn from(message: &str) -> Self {
+        Self::new(message)
+    }
+}
+
 impl fmt::Display for TlsProblem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
