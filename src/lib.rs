@@ -16,4 +16,5 @@ pub mod rt;
 pub mod settings;
 pub mod shard;
 pub mod sys;
+pub mod tls;
 pub mod upstream;

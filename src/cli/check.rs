@@ -2,7 +2,7 @@
 
 use super::arguments::CheckOptions;
 use super::gateway::Gateway;
-use super::{Exit, print, refuse};
+use super::{Exit, print, refuse, tls};
 use crate::settings::{self, Diagnostics};
 
 pub(super) fn perform(options: &CheckOptions) -> Exit {
@@ -19,16 +19,27 @@ fn check(options: &CheckOptions) -> Result<String, Diagnostics> {
         Some(count) => Gateway::on_cores(settings, &(0..count.get()).collect::<Vec<_>>())?,
     };
     let plan = gateway.compile()?;
+    let warnings = tls::load(&gateway.settings)?;
     let routes = plan.stages.iter().map(|stage| stage.routes.len()).sum();
-    Ok(format!(
-        "{}: good: {}, {}, {}, {}, {}\n",
-        options.file.config.display(),
+    let file = options.file.config.display();
+    let mut summary = String::new();
+    for warning in warnings {
+        let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        summary.push_str(&format!("{file}: warning: {warning}{help}\n"));
+    }
+    let domains = match gateway.settings.model.tls.domains.len() {
+        0 => String::new(),
+        domains => format!(", {}", count(domains, "domain")),
+    };
+    summary.push_str(&format!(
+        "{file}: good: {}, {}, {}, {}, {}{domains}\n",
         count(gateway.cores.len(), "shard"),
         count(plan.listeners.len(), "listener"),
         count(plan.stages.len(), "API"),
         count(routes, "route"),
         count(plan.groups.len(), "upstream"),
-    ))
+    ));
+    Ok(summary)
 }
 
 fn count(count: usize, noun: &str) -> String {

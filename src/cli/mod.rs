@@ -13,6 +13,7 @@ mod gateway;
 mod pages;
 mod routes;
 mod run;
+mod tls;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

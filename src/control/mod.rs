@@ -32,6 +32,7 @@ mod target_watch;
 #[cfg(test)]
 mod target_watch_tests;
 mod targets;
+mod tls;
 mod watch;
 
 pub use configuration::{Configuration, ExplainConflicts, ShardPlace};
@@ -43,3 +44,4 @@ pub use process::{Outcome, Ready, RunError, Setup, run};
 pub use reload::LoadConfiguration;
 pub use shards::{ShardSeat, StartShard};
 pub use target_watch::{DnsCounters, TARGETS_PER_GROUP_MAX, TargetWatch, Unresolved};
+pub use tls::{TlsInForce, TlsPart};

@@ -8,6 +8,7 @@ mod api;
 mod listener;
 mod route_key;
 mod target_group;
+mod tls;
 
 pub use api::{
     AccessLog, Api, Forwarding, Integration, MockIntegration, ProxyIntegration,
@@ -19,6 +20,8 @@ pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
     TargetGroup,
 };
+
+pub use tls::{CertificateHeaders, Domain, ListenerTls, TicketKeySource, Tls};
 
 /// Everything that a plan is compiled from.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,8 @@ pub struct Model {
     pub forwarding: Forwarding,
     /// The access log, if one is kept.
     pub access_log: Option<AccessLog>,
+    /// What is asked of TLS.
+    pub tls: Tls,
 }
 
 /// Bounds on what a client may send and how long anything may take. `gateway.toml` names each

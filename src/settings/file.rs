@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::apis::{ApiSpans, Upstreams, build_apis};
 use super::diagnostics::{Diagnostics, Mistake, Source, Span};
+use super::domains::build_domains;
 use super::keys::RawFile;
 use super::listeners::{
     build_access_log, build_forwarding, build_limits, build_listeners, build_throttle,
@@ -15,9 +16,11 @@ use super::process::{Admin, ListenerNames, Process, build_admin, build_process};
 use super::reading::{Node, Reading};
 use super::syntax::merge;
 use super::table::Value;
+use super::tls::{TlsBuilder, TlsSpans};
 use super::upstreams::build_upstreams;
 use crate::model::Model;
 use crate::plan::PlanError;
+use crate::tls::{DomainPart, TlsProblem};
 
 /// A file without mistakes.
 #[derive(Clone, Debug)]
@@ -38,6 +41,7 @@ struct Places {
     shards: Span,
     listeners: Vec<Span>,
     groups: Vec<Span>,
+    tls: TlsSpans,
     apis: Vec<ApiSpans>,
 }
 
@@ -52,6 +56,14 @@ pub enum Place {
     Listener(usize),
     /// A target group: its name.
     Group(usize),
+    /// A listener's `tls` or `redirect_to_https`, by index of the listener.
+    ListenerTls(usize),
+    /// A part of a domain, by index in [`crate::model::Tls::domains`].
+    Domain(usize, DomainPart),
+    /// The file of session ticket keys.
+    TicketKeys,
+    /// A target group's `tls`, by index of the group.
+    GroupTls(usize),
     /// An API: its name.
     Api(usize),
     /// A route of an API: its key.
@@ -121,16 +133,27 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Diagnostics> {
 
 fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let shards = raw.process.value.shards.span;
-    let listeners = raw.listener.map(|list| list.value.0).unwrap_or_default();
+    let mut listeners = raw.listener.map(|list| list.value.0).unwrap_or_default();
+    let mut upstreams = raw.upstream.value;
+    let domains_count = raw.domain.as_ref().map_or(0, |list| list.value.0.len());
+    let mut tls = TlsBuilder::new(domains_count, build_domains(raw.domain, reading));
+    tls.add_tickets(raw.tls.value);
+    for listener in &mut listeners {
+        tls.add_listener(&mut listener.value, reading);
+    }
+    for upstream in &mut upstreams {
+        tls.add_upstream(&mut upstream.value);
+    }
+    let (tls, tls_spans) = tls.finish(reading);
     let listener_names = ListenerNames::new(&listeners);
     let (listeners, listener_spans) = build_listeners(listeners, raw.admin.as_ref(), reading);
     let process = build_process(raw.process.value, &listener_names, reading);
     let admin = raw.admin.map(|admin| build_admin(admin.value, reading));
     let limits = build_limits(&raw.limits, &raw.timeouts, reading);
-    let upstreams = Upstreams::new(&raw.upstream.value);
-    let (target_groups, groups) = build_upstreams(raw.upstream.value, reading);
+    let names = Upstreams::new(&upstreams);
+    let (target_groups, groups) = build_upstreams(upstreams, reading);
     let apis = raw.api.map(|list| list.value.0).unwrap_or_default();
-    let (apis, api_spans) = build_apis(apis, &upstreams, reading);
+    let (apis, api_spans) = build_apis(apis, &names, reading);
     let model = Model {
         account_throttle: build_throttle(raw.account.value.throttle),
         listeners,
@@ -139,8 +162,10 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
         limits,
         forwarding: build_forwarding(raw.forwarding.value),
         access_log: raw.access_log.map(|log| build_access_log(log.value)),
+        tls,
     };
-    let places = Places { shards, listeners: listener_spans, groups, apis: api_spans };
+    let places =
+        Places { shards, listeners: listener_spans, groups, tls: tls_spans, apis: api_spans };
     Settings { process, admin, model, source, places }
 }
 
@@ -182,6 +207,34 @@ impl Settings {
         self.diagnostics(errors.iter().map(draw).collect())
     }
 
+    /// Draws what is wrong with files of TLS. `None` if there is nothing.
+    #[must_use]
+    pub fn diagnose_tls(
+        &self,
+        problems: impl IntoIterator<Item = (Place, TlsProblem)>,
+    ) -> Option<Diagnostics> {
+        let draw = |(place, problem): (Place, TlsProblem)| {
+            let span = match place {
+                Place::GroupTls(group) => self.group_tls_span(group, problem.file.as_deref()),
+                place => self.span(place),
+            };
+            let mistake = match span {
+                Some(span) => Mistake::new(span, problem.to_string()),
+                None => Mistake::of_file(problem.to_string()),
+            };
+            match problem.help {
+                Some(help) => mistake.help(help),
+                None => mistake,
+            }
+        };
+        self.diagnostics(problems.into_iter().map(draw).collect())
+    }
+
+    fn group_tls_span(&self, group: usize, file: Option<&Path>) -> Option<Span> {
+        let name = &self.model.target_groups.get(group)?.name;
+        Some(self.places.tls.upstreams.get(name)?.span(file))
+    }
+
     fn diagnostics(&self, mistakes: Vec<Mistake>) -> Option<Diagnostics> {
         (!mistakes.is_empty()).then(|| Diagnostics::new(self.source.clone(), mistakes))
     }
@@ -193,6 +246,15 @@ impl Settings {
             Place::Shards => Some(places.shards).filter(|span| *span != Span::default()),
             Place::Listener(listener) => places.listeners.get(listener).copied(),
             Place::Group(group) => places.groups.get(group).copied(),
+            Place::ListenerTls(listener) => {
+                places.tls.listeners.get(&self.model.listeners.get(listener)?.name).copied()
+            }
+            Place::Domain(domain, part) => {
+                let spans = places.tls.domains.get(domain)?;
+                spans.span(part).or_else(|| spans.first())
+            }
+            Place::TicketKeys => places.tls.ticket_keys,
+            Place::GroupTls(group) => self.group_tls_span(group, None),
             Place::Api(api) => Some(places.apis.get(api)?.api),
             Place::Route { api, route } => places.apis.get(api)?.routes.get(route).copied(),
         }

@@ -9,6 +9,7 @@
 mod addresses;
 mod apis;
 mod diagnostics;
+mod domains;
 mod example;
 mod fields;
 mod file;
@@ -23,6 +24,7 @@ mod schema;
 mod syntax;
 mod table;
 mod templates;
+mod tls;
 mod unique;
 mod upstreams;
 mod values;

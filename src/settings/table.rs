@@ -97,6 +97,11 @@ impl Shape {
         match self {
             Self::Table(spec) => Some(spec),
             Self::List { item, .. } => item.table(),
+            // A table that may be left to its defaults by `true`.
+            Self::OneOf(shapes) => match &shapes[..] {
+                [Self::Boolean, Self::Table(spec)] => Some(spec),
+                _ => None,
+            },
             _ => None,
         }
     }

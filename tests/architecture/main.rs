@@ -13,8 +13,8 @@ use scan::Source;
 
 /// The modules from the foundation up, one row each: a module uses rows above its own only.
 const ROWS: &[&str] = &[
-    "base", "sys", "rt", "proto", "model", "expr", "sign", "plan", "observe", "coord", "upstream",
-    "pipeline", "edge", "shard", "store", "control", "function", "settings", "cli",
+    "base", "sys", "rt", "proto", "tls", "model", "expr", "sign", "plan", "observe", "coord",
+    "upstream", "pipeline", "edge", "shard", "store", "control", "function", "settings", "cli",
 ];
 
 /// Imports that the order of rows would allow and the design does not: the two planes meet in
@@ -97,6 +97,7 @@ const DATA_PLANE: &[&str] = &[
     "src/base/",
     "src/rt/",
     "src/proto/",
+    "src/tls/",
     "src/expr/",
     "src/plan/",
     "src/upstream/",

@@ -23,6 +23,11 @@ fn metrics_are_as_in_the_program() {
     check("docs/observability.md", "metrics", &metrics_table());
 }
 
+#[test]
+fn security_policies_are_as_in_the_program() {
+    check("docs/tls.md", "security policies", &shardgate::tls::policy_table());
+}
+
 /// Compares what stands in the page between the marks with `table`, or puts it there.
 fn check(name: &str, mark: &str, table: &str) {
     let text = page(name).text;

@@ -12,6 +12,9 @@ fn file_with(table: &str, line: &str) -> String {
         "retry" | "health" | "outlier" => {
             format!("{LISTENER}{UPSTREAM}[upstream.{table}]\n{line}\n{API}{ROUTE}")
         }
+        "listener.tls" => {
+            format!("{LISTENER}tls = {{ {line} }}\n{UPSTREAM}{API}{ROUTE}{DOMAIN}")
+        }
         "target" => {
             let target = format!("targets = [{{ address = \"a:1\", {line} }}]\n");
             let upstream = UPSTREAM.replace("targets = [\"127.0.0.1:9000\"]\n", &target);
@@ -135,6 +138,7 @@ fn shards_are_a_word_a_count_or_a_list_of_cores() {
 }
 
 const LISTENER: &str = "[[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n";
+const DOMAIN: &str = "[[domain]]\nnames = [\"a.b\"]\ncertificate_folder = \"/certificates\"\n";
 const UPSTREAM: &str = "[[upstream]]\nname = \"backend\"\ntargets = [\"127.0.0.1:9000\"]\n";
 const API: &str = "[[api]]\nname = \"orders\"\n";
 const ROUTE: &str = "[[api.route]]\nkey = \"$default\"\nupstream = \"backend\"\n";

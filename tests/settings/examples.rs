@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use shardgate::model::{Forwarding, Integration, Limits};
+use shardgate::model::{Forwarding, Integration, Limits, ListenerTls, TicketKeySource};
+use shardgate::tls::{OnInvalid, SecurityPolicy, ServerRoots};
 use shardgate::{plan, settings};
 
 fn config_dir() -> PathBuf {
@@ -43,6 +44,7 @@ fn every_example_loads_and_compiles() {
         "routing",
         "stages",
         "throttling",
+        "tls",
         "timeouts-and-limits",
         "unix-sockets",
         "upstream-balancing",
@@ -90,6 +92,9 @@ fn the_commented_file_loads_with_every_setting_made_live() {
     assert_eq!(settings.process.cores.len(), 1);
     assert!(settings.model.access_log.is_some(), "[access_log] is live");
     assert!(settings.model.target_groups[0].health.is_some(), "[upstream.health] is live");
+    assert_eq!(settings.model.tls.domains.len(), 1, "[[domain]] is live");
+    assert_eq!(settings.model.tls.listeners.len(), 1, "[listener.tls] is live");
+    assert_eq!(settings.model.tls.upstreams.len(), 1, "[upstream.tls] is live");
 }
 
 fn live_line(line: &str) -> &str {
@@ -135,6 +140,15 @@ fn tables_without_keys_have_their_defaults() {
         [[listener]]
         name = "public"
         address = "127.0.0.1:0"
+        [[listener]]
+        name = "secure"
+        address = "127.0.0.1:0"
+        tls = true
+        [tls]
+        [[domain]]
+        names = ["a.example.com"]
+        certificates = [{ certificate_file = "a.pem", key_file = "a.key" }]
+        mutual_tls = { trust_store_file = "trust.pem" }
         [limits]
         [timeouts]
         [forwarding]
@@ -143,6 +157,7 @@ fn tables_without_keys_have_their_defaults() {
         name = "backend"
         targets = [{ address = "127.0.0.1:9000" }]
         retry = {}
+        tls = {}
         health = {}
         outlier = {}
         [[api]]
@@ -165,6 +180,17 @@ fn tables_without_keys_have_their_defaults() {
     assert_eq!(group.health.as_ref().map(|health| health.interval_ms), Some(5_000));
     assert_eq!(group.outlier.map(|outlier| outlier.ejected_percent_max), Some(50));
     assert_eq!(settings.process.drain_timeout_ms, 30_000);
+    let tls = &settings.model.tls;
+    let secure = ListenerTls { default_domain: Some(0), handshake_timeout_ms: 10_000 };
+    assert_eq!(tls.listeners.iter().collect::<Vec<_>>(), [(&"secure".to_owned(), &secure)]);
+    assert_eq!(tls.ticket_keys, TicketKeySource::Random);
+    let domain = &tls.domains[0].options;
+    assert_eq!(domain.policy.name, "TLS_1_2"); // AWS's
+    assert_eq!(domain.mutual_tls.as_ref().map(|one| one.on_invalid), Some(OnInvalid::Refuse));
+    let upstream = &tls.upstreams["backend"];
+    assert_eq!(upstream.roots, ServerRoots::System);
+    assert!(!upstream.insecure_skip_verification, "targets are verified");
+    assert_eq!(upstream.policy, SecurityPolicy::UPSTREAM_DEFAULT);
     let address = settings.admin.map(|admin| format!("{:?}", admin.address));
     assert_eq!(address.as_deref(), Some("Tcp(127.0.0.1:9901)"));
     assert_eq!(settings.model.access_log.map(|log| log.path).as_deref(), Some("-"));

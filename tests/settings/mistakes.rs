@@ -189,6 +189,50 @@ const SINGLE: &[(&str, usize, usize, &str)] = &[
         11,
         "same address",
     ),
+    ("[[domain]]\nnames = [\"a.b\"]", 1, 1, "neither `certificates` nor `certificate_folder`"),
+    (
+        "[[domain]]\nnames = [\"a.b\"]\ncertificate_folder = \"/c\"",
+        2,
+        10,
+        "no listener has `tls`, so no client reaches the domain; add `tls = true`",
+    ),
+    (
+        "[[listener]]\nname = \"two\"\naddress = \"127.0.0.1:1\"\ntls = true",
+        4,
+        7,
+        "the file has no [[domain]]",
+    ),
+    (
+        "[[listener]]\nname = \"two\"\naddress = \"127.0.0.1:1\"\ntls = \"yes\"",
+        4,
+        7,
+        "`tls` is a text; expected `true` or `false` or the table [listener.tls]",
+    ),
+    (
+        "[[listener]]\nname = \"two\"\naddress = \"127.0.0.1:1\"\ntls = false\nredirect_to_https = 443",
+        5,
+        1,
+        "more than one of `tls`, `redirect_to_https`",
+    ),
+    ("[tls]\nticket_rotation_ms = 59_999", 2, 22, "from 60_000 to 604_800_000"),
+    (
+        "[[upstream]]\nname = \"x\"\ntargets = [\"a:1\"]\ntls = { ca_fil = \"/a\" }",
+        4,
+        9,
+        "`ca_file`?",
+    ),
+    (
+        "[[upstream]]\nname = \"x\"\ntargets = [\"a:1\"]\ntls = { ca_file = \"/a\", roots = \"system\" }",
+        4,
+        25,
+        "more than one of `ca_file`, `roots`",
+    ),
+    (
+        "[[upstream]]\nname = \"x\"\ntargets = [\"a:1\"]\ntls = { server_name = \"a:1\" }",
+        4,
+        23,
+        "without port",
+    ),
     ("[admin]\naddress = \"0.0.0.0:1\"", 2, 11, "can be reached by other machines"),
     ("[limits]\nrequest_line_bytes_max = 10_241", 2, 26, "`head_bytes_max` is 10240"),
     ("[limits]\nhead_bytes_max = 8_191", 2, 18, "`head_bytes_max` is 8191"),
@@ -419,6 +463,72 @@ fn a_later_step_can_point_at_every_place() {
         ],
     );
     assert!(settings.diagnose([]).is_none());
+}
+
+const SECURE: &str = "[[listener]]\nname = \"secure\"\naddress = \"127.0.0.1:1\"\n";
+
+#[test]
+fn mistakes_of_domains_are_all_reported() {
+    let text = r#"tls = { default_domain = "c.d", unknown_name = "refuse" }
+
+[[listener]]
+name = "third"
+address = "127.0.0.1:2"
+tls = { default_domain = "a.example.con" }
+
+[[domain]]
+names = ["a.example.com", "10.0.0.1", "*.*.b"]
+certificates = [{ certificate_file = "a.pem", key_file = "" }, { key_file = "a.key" }]
+security_policy = "TLS_1_0"
+protocols = ["h2"]
+
+[[domain]]
+names = ["A.example.com"]
+certificate_folder = "/certificates"
+security_policy = "SecurityPolicy_TLS13_1_3_2025_9"
+mutual_tls = { crl_files = ["/crl"], on_invalid = "400", subject_header = "Host" }
+
+[[domain]]
+certificates = [{ certificate_file = "a.pem", key_file = "a.key" }]
+certificate_folder = "/certificates"
+"#;
+    let text = super::small_file(&format!("{SECURE}{text}"));
+    let first = super::SMALL.lines().count() + 4;
+    let found: Vec<_> = mistakes(&text)
+        .into_iter()
+        .map(|(line, column, message)| (line + 1 - first, column, message))
+        .collect();
+    assert_mistakes(
+        &found,
+        &[
+            (1, 26, "`default_domain` has no meaning where unknown names are refused"),
+            (9, 27, "clients ask for names, never for addresses"),
+            (9, 39, "an item of `names` is \"*.*.b\"; expected a host name"),
+            (10, 58, "`key_file` is \"\"; expected the path of a file"),
+            (10, 64, "has no `certificate_file`"),
+            (11, 19, "TLS_1_0 would let clients use TLS 1.0 and 1.1"),
+            (12, 14, "an item of `protocols` is \"h2\"; expected \"http/1.1\""),
+            (15, 10, "domain `a.example.com` is there twice"),
+            (17, 19, "did you mean \"SecurityPolicy_TLS13_1_3_2025_09\"?"),
+            (18, 14, "[domain.mutual_tls] has no `trust_store_file`"),
+            (18, 51, "`on_invalid` is \"400\"; expected \"refuse\" or \"403\""),
+            (18, 75, "the header `host` has a meaning of its own"),
+            (20, 1, "[[domain]] has no `names`"),
+            (22, 1, "more than one of `certificates`, `certificate_folder`"),
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_default_domain_is_told_which_there_are() {
+    let text = super::small_file(&format!(
+        "{SECURE}tls = {{ default_domain = \"a.example.con\" }}\n[[domain]]\n\
+         names = [\"a.example.com\"]\ncertificate_folder = \"/c\""
+    ));
+    let found = mistakes(&text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let expected = "there is no domain `a.example.con`; did you mean `a.example.com`?";
+    assert!(found[0].2.contains(expected), "{found:?}");
 }
 
 #[test]

@@ -117,6 +117,10 @@ fn what_is_wrong_by_itself_does_not_fit() {
         "[[api.route]]\nkey = \"GET /\"\nmock = { headers = { a = 1 } }",
         "[account]\nthrottle = { rate_per_second = 1 }",
         "[process]\nshards = \"all\"",
+        "[[listener]]\nname = \"x\"\naddress = \"127.0.0.1:0\"\ntls = 1",
+        "[[listener]]\nname = \"x\"\naddress = \"127.0.0.1:0\"\ntls = { x = 1 }",
+        "[[domain]]\nnames = []\ncertificate_folder = \"/c\"",
+        "[[domain]]\nnames = [\"a\"]\ncertificate_folder = \"/c\"\nsecurity_policy = \"TLS_1_0\"",
     ] {
         // A key of the root stands before the tables.
         let text = if more.starts_with('[') {

@@ -11,9 +11,10 @@ use super::AdminView;
 use crate::control::reload::InForce;
 use crate::control::sockets::shown;
 use crate::model::{
-    Api, Balance, HashKey, Integration, Limits, Listener, Model, ProxyProtocol, Route,
-    TargetAddress, TargetGroup, Throttle,
+    Api, Balance, Domain, HashKey, Integration, Limits, Listener, ListenerTls, Model,
+    ProxyProtocol, Route, TargetAddress, TargetGroup, Throttle, TicketKeySource, Tls,
 };
+use crate::tls::{OnInvalid, UpstreamTlsOptions};
 
 /// What the admin listener offers.
 pub(super) async fn index() -> Json<Value> {
@@ -58,8 +59,56 @@ fn model(model: &Model) -> Value {
         "access_log": model.access_log.as_ref().map(|log| {
             json!({ "path": log.path, "format": log.format })
         }),
+        "tls": tls(&model.tls),
         "upstreams": model.target_groups.iter().map(group).collect::<Vec<_>>(),
         "apis": model.apis.iter().map(api).collect::<Vec<_>>(),
+    })
+}
+
+fn tls(tls: &Tls) -> Value {
+    let domain = |domain: &Domain| {
+        let options = &domain.options;
+        json!({
+            "names": options.names,
+            "security_policy": options.policy.name,
+            "protocols": options.alpn.iter().map(|one| {
+                String::from_utf8_lossy(one.wire_name()).into_owned()
+            }).collect::<Vec<_>>(),
+            "files": options.paths(),
+            "on_invalid": options.mutual_tls.as_ref().map(|mutual| match mutual.on_invalid {
+                OnInvalid::Refuse => "refuse",
+                OnInvalid::Forbid => "403",
+            }),
+            "certificate_header": domain.certificate_headers.certificate,
+            "subject_header": domain.certificate_headers.subject,
+        })
+    };
+    let listener = |(name, one): (&String, &ListenerTls)| {
+        let default = one.default_domain.and_then(|index| tls.domains.get(index));
+        let shown = json!({
+            "default_domain": default.and_then(|domain| domain.options.names.first()),
+            "handshake_timeout_ms": one.handshake_timeout_ms,
+        });
+        (name.clone(), shown)
+    };
+    let upstream = |(name, one): (&String, &UpstreamTlsOptions)| {
+        let shown = json!({
+            "server_name": one.server_name,
+            "security_policy": one.policy.name,
+            "insecure_skip_verification": one.insecure_skip_verification,
+        });
+        (name.clone(), shown)
+    };
+    json!({
+        "domains": tls.domains.iter().map(domain).collect::<Vec<_>>(),
+        "listeners": tls.listeners.iter().map(listener).collect::<serde_json::Map<_, _>>(),
+        "redirects": tls.redirects,
+        "upstreams": tls.upstreams.iter().map(upstream).collect::<serde_json::Map<_, _>>(),
+        "ticket_key_file": match &tls.ticket_keys {
+            TicketKeySource::Random => None,
+            TicketKeySource::File(path) => Some(path),
+        },
+        "ticket_rotation_ms": tls.ticket_rotation_ms,
     })
 }
 

@@ -6,11 +6,13 @@
 
 mod api;
 mod process;
+mod tls;
 mod traffic;
 mod upstream;
 
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
+pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};
 pub(super) use traffic::{
     RawAccessLog, RawAccount, RawForwarding, RawLimits, RawListener, RawThrottle, RawTimeouts,
 };
@@ -32,6 +34,10 @@ table! {
         admin: RawAdmin [optional];
         /// Where clients connect: at least one listener.
         listener: OneOrMore<RawListener> [required];
+        /// What holds for TLS in the whole process.
+        tls: RawTls [{}];
+        /// What listeners with `tls` answer for.
+        domain: OneOrMore<RawDomain> [optional];
         /// What a client may send at most.
         limits: RawLimits [{}];
         /// How long a client may take.

@@ -1,5 +1,6 @@
 //! The keys of listeners, bounds, forwarding, throttles and the access log.
 
+use super::tls::RawListenerTls;
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX};
 use crate::model::{IpNetwork, ListenerAddress, ProxyProtocol};
 use crate::settings::fields::{HeaderName, Pseudonym};
@@ -7,6 +8,7 @@ use crate::settings::names::{FilePath, Name};
 use crate::settings::reading::Field;
 use crate::settings::table::table;
 use crate::settings::templates::LogFormat;
+use crate::settings::tls::Switch;
 use crate::settings::values::choice;
 
 table! {
@@ -29,7 +31,12 @@ table! {
         /// Peers whose word about the client is believed: PROXY protocol headers,
         /// `X-Forwarded-*` and `Forwarded`.
         trusted_proxies: Vec<Field<IpNetwork>> [[]] eg ["10.0.0.0/8", "fd00::/8"];
+        /// The listener serves TLS: `true`, or a table. Not served yet: `run` refuses it.
+        tls: Switch<RawListenerTls> [optional];
+        /// The listener only sends clients to HTTPS on this port. Not served yet: `run` refuses it.
+        redirect_to_https: u16 [optional] eg 443 in 1..=65_535;
     }
+    at most one of tls redirect_to_https;
 }
 
 choice!(ProxyProtocol { "off" => ProxyProtocol::Off, "required" => ProxyProtocol::Required });

@@ -1,9 +1,11 @@
 //! The keys of target groups.
 
+use super::tls::RawUpstreamTls;
 use crate::model::{HashKey, TargetAddress};
 use crate::settings::names::Name;
 use crate::settings::table::table;
 use crate::settings::templates::CheckPath;
+use crate::settings::tls::Switch;
 use crate::settings::upstreams::{BalanceName, TargetEntry};
 use crate::settings::values::OneOrMore;
 
@@ -43,6 +45,8 @@ table! {
         slow_start_ms: u64 [0] in 0..=3_600_000;
         /// Longest time for which a resolved name is used, whatever its TTL says.
         dns_ttl_ms_max: u64 [60_000] in 1_000..=86_400_000;
+        /// Targets are reached over TLS: `true`, or a table. Not spoken yet: `run` refuses it.
+        tls: Switch<RawUpstreamTls> [optional];
         /// What is tried again on another target.
         retry: RawRetry [{}];
         /// Active health checks; without them there are none.

@@ -1,0 +1,61 @@
+//! What is asked of TLS: domains, and which listeners and target groups speak it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::tls::{DomainOptions, UpstreamTlsOptions};
+
+/// What is asked of TLS. Nothing of it is loaded yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tls {
+    /// The domains, in the order of the file; no name is there twice.
+    pub domains: Vec<Domain>,
+    /// The listeners that serve TLS, by name.
+    pub listeners: BTreeMap<String, ListenerTls>,
+    /// The listeners that send clients to HTTPS, by name, and to which port.
+    pub redirects: BTreeMap<String, u16>,
+    /// The target groups that are reached over TLS, by name.
+    pub upstreams: BTreeMap<String, UpstreamTlsOptions>,
+    /// Where the keys of session tickets come from.
+    pub ticket_keys: TicketKeySource,
+    /// How long clients keep tickets, and how often random keys are made anew.
+    pub ticket_rotation_ms: u64,
+}
+
+/// A domain name with what clients of it get.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domain {
+    /// Names, certificates, policy, mutual TLS.
+    pub options: DomainOptions,
+    /// What targets are told of the client's certificate.
+    pub certificate_headers: CertificateHeaders,
+}
+
+/// The headers that tell targets of the client's certificate, lower case. What a client sends under
+/// such a name is not believed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CertificateHeaders {
+    /// The certificate as PEM, percent-encoded.
+    pub certificate: Option<String>,
+    /// Its subject.
+    pub subject: Option<String>,
+}
+
+/// How a listener serves TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ListenerTls {
+    /// The domain of clients that ask for no known name, by index; `None` refuses them.
+    pub default_domain: Option<usize>,
+    /// How long a handshake may take.
+    pub handshake_timeout_ms: u64,
+}
+
+/// Where the keys of session tickets come from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum TicketKeySource {
+    /// Made in memory.
+    #[default]
+    Random,
+    /// A file that several machines share.
+    File(PathBuf),
+}
