@@ -206,6 +206,18 @@ impl SocketHandle {
         }
     }
 
+    /// Reads what there is now into the spare capacity of `buffer`; WouldBlock if there is nothing.
+    pub(in crate::rt) fn read_now(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let bytes_max = buffer.capacity() - buffer.len();
+        if let Some(result) = self.take_input(buffer, bytes_max) {
+            return result;
+        }
+        if matches!(self.0.reception.borrow().armed, Armed::No) {
+            return receive_now(self.raw_fd(), buffer, bytes_max);
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
     /// Writes once from `bytes`; returns how much was taken. A short write is left to the ring and
     /// counts as taken, as bytes in the kernel's buffer would: it fails the next one if it fails.
     pub(in crate::rt) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
