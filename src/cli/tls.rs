@@ -1,4 +1,4 @@
-//! TLS of a boot file: its files loaded for `check`, and what is not served yet refused for `run`.
+//! TLS of a boot file: its files, loaded to tell of mistakes at their place in it.
 
 use crate::control::{TlsInForce, TlsPart};
 use crate::settings::{Diagnostics, Place, Settings};
@@ -23,33 +23,8 @@ fn place(part: &TlsPart) -> Place {
     }
 }
 
-/// Refuses what the data plane does not serve yet. A listener that was asked for TLS must not
-/// serve plain HTTP, and a target that was asked to be verified must not go unverified.
-pub(super) fn refuse_unserved(settings: Settings) -> Result<Settings, Diagnostics> {
-    let model = &settings.model;
-    let mut unserved = Vec::new();
-    for (index, listener) in model.listeners.iter().enumerate() {
-        let message = if model.tls.listeners.contains_key(&listener.name) {
-            "listeners do not serve TLS yet"
-        } else if model.tls.redirects.contains_key(&listener.name) {
-            "listeners do not send clients to HTTPS yet"
-        } else {
-            continue;
-        };
-        unserved.push((Place::ListenerTls(index), message));
-    }
-    for (index, group) in model.target_groups.iter().enumerate() {
-        if model.tls.upstreams.contains_key(&group.name) {
-            unserved.push((Place::GroupTls(index), "targets are not reached over TLS yet"));
-        }
-    }
-    let help = "`check` loads and checks all of it; take it out to run, or wait for a version \
-        that serves it";
-    let unserved = unserved
-        .into_iter()
-        .map(|(place, message)| (place, TlsProblem { help: Some(help.into()), ..message.into() }));
-    match settings.diagnose_tls(unserved) {
-        Some(mistakes) => Err(mistakes),
-        None => Ok(settings),
-    }
+/// The settings, if every file that they name can be loaded; else what is wrong with each, at its
+/// place in the boot file.
+pub(super) fn loadable(settings: Settings) -> Result<Settings, Diagnostics> {
+    load(&settings).map(|_| settings)
 }

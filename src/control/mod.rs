@@ -32,6 +32,7 @@ mod target_watch;
 #[cfg(test)]
 mod target_watch_tests;
 mod targets;
+mod ticket_rotation;
 mod tls;
 mod watch;
 

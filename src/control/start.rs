@@ -19,6 +19,7 @@ use super::status::{Phase, Status};
 use super::successor::Program;
 use super::systemd::Systemd;
 use super::targets::Targets;
+use super::ticket_rotation::TicketRotation;
 use super::watch::Watch;
 use crate::coord::ShardGear;
 use crate::observe::Metrics;
@@ -32,6 +33,7 @@ struct DataPlane {
     logs: Logs,
     targets: Targets,
     shards: Shards,
+    ticket_rotation: TicketRotation,
 }
 
 impl Process {
@@ -49,7 +51,7 @@ impl Process {
         let admin = admin.map_err(starting("start the admin listener"))?;
 
         let plane = DataPlane::start(&configuration, sockets, &mut start_shard).await?;
-        let DataPlane { epoch, metrics, listeners, logs, targets, shards } = plane;
+        let DataPlane { epoch, metrics, listeners, logs, targets, shards, ticket_rotation } = plane;
         let status = Arc::new(Status::new());
         status.started(epoch);
         let in_force = InForce {
@@ -68,6 +70,7 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
+            ticket_rotation,
         }));
         let events = mpsc::channel(EVENTS_CAPACITY);
         let view = AdminView {
@@ -139,7 +142,8 @@ impl DataPlane {
         mut inherited: InheritedSockets,
         start_shard: &mut StartShard,
     ) -> Result<Self, RunError> {
-        let plan = compile_plan(configuration, FIRST_EPOCH).map_err(RunError::Configuration)?;
+        let (plan, ticket_keys) =
+            compile_plan(configuration, None, FIRST_EPOCH).map_err(RunError::Configuration)?;
         let places = &configuration.shards;
         let mut metrics = Metrics::new(u16::try_from(places.len()).unwrap_or(u16::MAX));
         metrics.prepare(&plan);
@@ -167,7 +171,8 @@ impl DataPlane {
         listeners.commit(change);
         // There was no log before this one.
         drop(logs.commit(log));
-        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards })
+        let ticket_rotation = TicketRotation::start(ticket_keys);
+        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards, ticket_rotation })
     }
 }
 

@@ -21,6 +21,7 @@ use crate::pipeline::{
 };
 use crate::proto::{BodyFraming, HeadLimits, HeadScanner, RequestHead};
 use crate::rt::{Deadline, Peer, Stream, now};
+use crate::transport::Transport;
 
 /// A shard's stock of what connections borrow while they have something to serve.
 #[derive(Debug, Default)]
@@ -31,15 +32,18 @@ pub struct Workers(Stock<Http1>);
 pub fn serve_connection<H>(
     state: Rc<ShardState>,
     workers: Rc<Workers>,
-    stream: Stream,
+    stream: Transport,
     peer: Peer,
     listener: Rc<ListenerContext>,
     held: H,
 ) -> impl Future<Output = ()> + use<H> {
     let deadline = state.deadlines.watch(stream.raw_fd());
+    // Over TLS it came before the handshake.
+    let awaits_proxy_header = matches!(stream, Transport::Plain(_))
+        && listener.listener.proxy_protocol == ProxyProtocol::Required;
     let connection = Rc::new(Http1 {
         peer: Cell::new(peer),
-        awaits_proxy_header: Cell::new(listener.listener.proxy_protocol == ProxyProtocol::Required),
+        awaits_proxy_header: Cell::new(awaits_proxy_header),
         requests_count: Cell::new(0),
         second: Cell::new((0, 0)),
         answer_started: Cell::new(false),
@@ -83,6 +87,7 @@ pub async fn refuse_connection(
     let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
     let source_ip = listener.source_ip(peer, None);
     Refusal { id, fault, source_ip, understood: None, answer_bytes, started }.log(&state);
+    let stream = Transport::from(stream);
     if stream.write_all(out, 0).await.0.is_ok() {
         linger(&state, &stream).await;
     }
@@ -91,7 +96,7 @@ pub async fn refuse_connection(
 
 struct Http1 {
     state: Rc<ShardState>,
-    stream: Stream,
+    stream: Transport,
     deadline: Deadline,
     listener: Rc<ListenerContext>,
     peer: Cell<Peer>,
@@ -616,11 +621,10 @@ impl Http1 {
         }
         self.must_reset.set(false);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
-        let _ = self.stream.flush().await;
         // Two tasks must not read from one socket.
         let upload = self.upload.take().filter(|upload| !upload.has_ended());
         if let Some(upload) = upload {
-            self.stream.shutdown_write();
+            self.stream.shutdown_write().await;
             return upload.discard().await;
         }
         linger(&self.state, &self.stream).await;
@@ -649,9 +653,8 @@ impl Http1 {
 /// Ends the sending direction and reads on for a while: closing with unread input would reset the
 /// connection and could take the answer away from the client (RFC 9112 section 9.6). The caller has
 /// set a deadline.
-async fn linger(state: &ShardState, stream: &Stream) {
-    let _ = stream.flush().await;
-    stream.shutdown_write();
+pub(super) async fn linger(state: &ShardState, stream: &Transport) {
+    stream.shutdown_write().await;
     let mut buffer = state.body_buffers.take();
     let mut left = 16 * DISCARD_BYTES_MAX;
     loop {

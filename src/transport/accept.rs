@@ -34,15 +34,16 @@ impl From<HandshakeFailure> for AcceptFailure {
     }
 }
 
-/// Does the handshake on `stream`. Clients that ask for no known name get the domain
+/// Does the handshake on `stream`, of which `early` was read before. Clients that ask for no known name get the domain
 /// `default_domain`, or are refused. The caller keeps a deadline.
 pub async fn accept_tls(
     stream: Stream,
+    early: Vec<u8>,
     server: &ServerTls,
     default_domain: Option<usize>,
     now: UnixTime,
 ) -> Result<Transport, AcceptFailure> {
-    let (domain, bytes) = read_hello(&stream, server, default_domain).await?;
+    let (domain, bytes) = read_hello(&stream, early, server, default_domain).await?;
     let config = Arc::clone(&domain.config);
     let mut session = Session::server(config).map_err(HandshakeFailure::Refused)?;
     *session.incoming() = bytes;
@@ -52,7 +53,7 @@ pub async fn accept_tls(
         && !matches!(verdict, ClientVerdict::Trusted)
         && trust.on_invalid() == OnInvalid::Refuse
     {
-        return Err(AcceptFailure::Distrusted(verdict.clone()));
+        return Err(AcceptFailure::Distrusted(*verdict));
     }
     let client_certificate = session
         .facts()
@@ -68,14 +69,19 @@ pub async fn accept_tls(
 /// Reads the client's first message; which domain it is for, and all bytes that came.
 async fn read_hello(
     stream: &Stream,
+    early: Vec<u8>,
     server: &ServerTls,
     default_domain: Option<usize>,
 ) -> Result<(Arc<DomainTls>, Vec<u8>), AcceptFailure> {
-    let (mut reader, mut bytes) = (HelloReader::default(), Vec::new());
+    let (mut reader, mut bytes) = (HelloReader::default(), early);
+    let mut read_before = 0;
     loop {
-        let read_before = bytes.len();
-        receive_some(stream, &mut bytes).await?;
-        match reader.push(&bytes[read_before..]) {
+        if read_before == bytes.len() {
+            receive_some(stream, &mut bytes).await?;
+        }
+        let step = reader.push(&bytes[read_before..]);
+        read_before = bytes.len();
+        match step {
             HelloStep::More => {}
             HelloStep::PlainHttp => return Err(AcceptFailure::PlainHttp),
             HelloStep::Refused { error, alert } => {

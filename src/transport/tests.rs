@@ -5,7 +5,6 @@ use std::future::Future;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ClientConfig;
@@ -68,7 +67,7 @@ impl Site {
 }
 
 fn now() -> UnixTime {
-    UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970"))
+    Clock::system().now()
 }
 
 /// Runs `test` on each driver.
@@ -90,7 +89,7 @@ async fn connected(site: &Site) -> (Transport, Transport) {
     let accepted = Rc::new(RefCell::new(None));
     let (told, server) = (Rc::clone(&accepted), Rc::clone(&site.server));
     spawn(async move {
-        told.replace(Some(accept_tls(theirs, &server, Some(0), now()).await));
+        told.replace(Some(accept_tls(theirs, Vec::new(), &server, Some(0), now()).await));
     });
     let client = site.connect(ours, "api.example.com").await.expect("a handshake");
     loop {
@@ -196,7 +195,9 @@ fn what_is_no_handshake_is_refused() {
             ours.write_all(sent.to_vec(), 0).await.0.expect("written");
             ours.flush().await.expect("sent");
             ours.shutdown_write();
-            accept_tls(theirs, &site.server, None, now()).await.expect_err("no handshake")
+            accept_tls(theirs, Vec::new(), &site.server, None, now())
+                .await
+                .expect_err("no handshake")
         };
         assert!(matches!(refused(b"GET / HTTP/1.1\r\n").await, AcceptFailure::PlainHttp));
         let garbage = refused(&[0; 100]).await;
@@ -207,7 +208,8 @@ fn what_is_no_handshake_is_refused() {
         let (ours, theirs) = pair();
         let server = Rc::clone(&site.server);
         spawn(async move {
-            let failure = accept_tls(theirs, &server, None, now()).await.expect_err("no name");
+            let failure =
+                accept_tls(theirs, Vec::new(), &server, None, now()).await.expect_err("no name");
             assert!(matches!(failure, AcceptFailure::UnknownName));
         });
         let failure = site.connect(ours, "other.example.com").await.expect_err("unknown");
@@ -226,7 +228,7 @@ fn a_target_with_another_name_is_refused() {
         let (ours, theirs) = pair();
         let server = Rc::clone(&site.server);
         spawn(async move {
-            let _ = accept_tls(theirs, &server, Some(0), now()).await;
+            let _ = accept_tls(theirs, Vec::new(), &server, Some(0), now()).await;
         });
         let failure = site.connect(ours, "other.example.com").await.expect_err("another name");
         assert!(matches!(failure, HandshakeFailure::Refused(_)), "{failure:?}");
