@@ -79,10 +79,19 @@ impl TlsInForce {
                 "INSECURE: targets are believed whoever issued their certificates"
             );
         }
-        let headers = model.tls.domains.iter().map(|domain| domain.certificate_headers.clone());
+        let headers: Arc<[_]> =
+            model.tls.domains.iter().map(|domain| domain.certificate_headers.clone()).collect();
+        let mut names: Vec<Box<str>> = headers
+            .iter()
+            .flat_map(|one| [&one.certificate, &one.subject])
+            .filter_map(|name| name.as_deref().map(Box::from))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
         TlsPlan {
             server: Arc::new(self.server),
-            certificate_headers: headers.collect(),
+            certificate_headers: headers,
+            certificate_header_names: names.into(),
             listeners: model.tls.listeners.clone(),
             redirects: model.tls.redirects.clone(),
             upstreams: self.upstreams,

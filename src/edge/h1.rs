@@ -86,7 +86,8 @@ pub async fn refuse_connection(
     let (id, date) = (state.next_request_id(), state.http_date());
     let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
     let source_ip = listener.source_ip(peer, None);
-    Refusal { id, fault, source_ip, understood: None, answer_bytes, started }.log(&state);
+    Refusal { id, fault, source_ip, tls: None, understood: None, answer_bytes, started }
+        .log(&state);
     let stream = Transport::from(stream);
     if stream.write_all(out, 0).await.0.is_ok() {
         linger(&state, &stream).await;
@@ -561,7 +562,8 @@ impl Http1 {
         let head = understood.map(|one| (one.head, one.bytes));
         let source_ip = self.listener.source_ip(self.peer.get(), head);
         let started = work.head_since.unwrap_or(work.at);
-        Refusal { id, fault, source_ip, understood, answer_bytes, started }.log(&self.state);
+        Refusal { id, fault, source_ip, tls: self.stream.tls(), understood, answer_bytes, started }
+            .log(&self.state);
     }
 
     /// Counts requests per second of this connection.
@@ -636,7 +638,15 @@ impl Http1 {
         let (id, fault) = (self.state.next_request_id(), Fault::Panicked);
         let source_ip = self.listener.source_ip(self.peer.get(), None);
         let (understood, started) = (None, now());
-        let mut line = Refusal { id, fault, source_ip, understood, answer_bytes: 0, started };
+        let mut line = Refusal {
+            id,
+            fault,
+            source_ip,
+            tls: self.stream.tls(),
+            understood,
+            answer_bytes: 0,
+            started,
+        };
         if self.answer_started.get() {
             return line.log(&self.state);
         }

@@ -7,6 +7,7 @@ use rustls::pki_types::UnixTime;
 
 use super::h1::{Workers, linger, serve_connection};
 use super::proxied::read_proxy_header;
+use super::refusal::Refusal;
 use crate::base::{Fault, Nanos};
 use crate::model::ProxyProtocol;
 use crate::observe::{DeadlineKind, HandshakeEnd};
@@ -64,7 +65,7 @@ impl Start<'_> {
                 Some((transport, peer))
             }
             Err(failure) => {
-                self.fail(failure, &deadline).await;
+                self.fail(failure, peer, &deadline).await;
                 None
             }
         }
@@ -96,7 +97,7 @@ impl Start<'_> {
     }
 
     /// Counts why there is no session, and answers who speaks plain HTTP in plain HTTP.
-    async fn fail(&self, failure: AcceptFailure, deadline: &Deadline) {
+    async fn fail(&self, failure: AcceptFailure, peer: Peer, deadline: &Deadline) {
         let is_late = deadline.passed();
         let recorder = &self.state.recorder;
         let reason = match &failure {
@@ -114,19 +115,30 @@ impl Start<'_> {
         tracing::debug!(listener = self.listener.listener.name, ?failure, "no TLS session");
         deadline.set(now().plus(DISCARD_TIMEOUT));
         if let AcceptFailure::PlainHttp = failure {
-            self.answer_plain_http().await;
+            self.answer_plain_http(peer).await;
         }
         // The alert or the answer must not be lost to a reset.
         linger(self.state, &Transport::from(self.stream.clone())).await;
     }
 
-    async fn answer_plain_http(&self) {
+    async fn answer_plain_http(&self, peer: Peer) {
         let state = self.state;
         let fault = Fault::PlainHttpToTls;
         state.recorder.connection_fault(fault);
         let mut out = Vec::new();
         let (id, date) = (state.next_request_id(), state.http_date());
-        write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+        let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+        let source_ip = self.listener.source_ip(peer, None);
+        let line = Refusal {
+            id,
+            fault,
+            source_ip,
+            tls: None,
+            understood: None,
+            answer_bytes,
+            started: now(),
+        };
+        line.log(state);
         let _ = self.stream.write_all(out, 0).await;
     }
 }

@@ -30,9 +30,9 @@ const VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 
 /// Values of the label `suite`, `other` last.
 const SUITES: [&str; 10] = [
-    "TLS13_AES_128_GCM_SHA256",
-    "TLS13_AES_256_GCM_SHA384",
-    "TLS13_CHACHA20_POLY1305_SHA256",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
@@ -131,7 +131,7 @@ mod tests {
         let counters = HandshakeCounters::default();
         let done = HandshakeEnd::Done {
             version: "TLSv1.3",
-            suite: "TLS13_AES_128_GCM_SHA256",
+            suite: "TLS_AES_128_GCM_SHA256",
             group: "of the future",
             is_resumed: true,
         };

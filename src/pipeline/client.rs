@@ -23,6 +23,8 @@ pub struct ListenerContext {
     pub scheme: &'static str,
     /// How it serves TLS, if it does.
     pub tls: Option<ListenerTlsContext>,
+    /// See [`TlsPlan::certificate_header_names`].
+    pub certificate_header_names: Arc<[Box<str>]>,
     /// It sends clients to this port of the same host, by HTTPS.
     pub redirect_to_https: Option<RedirectPlan>,
     /// The local port as text, empty for unix sockets.
@@ -47,6 +49,7 @@ impl ListenerContext {
     #[must_use]
     pub fn new(listener: Listener, port: Option<u16>, tls: &TlsPlan) -> Self {
         let redirect_to_https = tls.redirects.get(&listener.name).map(|port| to_https(*port));
+        let certificate_header_names = Arc::clone(&tls.certificate_header_names);
         let tls = tls.listeners.get(&listener.name).map(|settings| ListenerTlsContext {
             server: Arc::clone(&tls.server),
             settings: *settings,
@@ -62,6 +65,7 @@ impl ListenerContext {
             listener,
             scheme,
             tls,
+            certificate_header_names,
             redirect_to_https,
             port: port.into_boxed_str(),
             forwarded_lines: lines.into_bytes().into_boxed_slice(),

@@ -375,6 +375,7 @@ fn record(
         integration_latency: answered.upstream,
         integration_status: answered.upstream_status,
         target: log.target.as_deref(),
+        tls: client.stream.tls(),
         fault: answered.fault,
         error_message: answered.fault.map(fault_message),
     };

@@ -14,6 +14,9 @@ pub struct TlsPlan {
     pub server: Arc<ServerTls>,
     /// What targets are told of clients' certificates, by domain.
     pub certificate_headers: Arc<[CertificateHeaders]>,
+    /// The names of all of those headers, lower case: what any client sends under one is not
+    /// believed, whichever listener it comes by.
+    pub certificate_header_names: Arc<[Box<str>]>,
     /// The listeners that serve TLS, by name.
     pub listeners: BTreeMap<String, ListenerTls>,
     /// The listeners that send clients to HTTPS, by name, and to which port.

@@ -58,7 +58,7 @@ impl TlsFacts {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 _ => "TLSv1.2",
             },
-            suite: suite.and_then(|suite| suite.suite().as_str()).unwrap_or_default(),
+            suite: suite.and_then(|suite| suite.suite().as_str()).map_or("", iana_name),
             group: group.and_then(|group| group.name().as_str()).unwrap_or_default(),
             is_resumed: facts.handshake_kind() == Some(HandshakeKind::Resumed),
             alpn: facts.alpn_protocol().unwrap_or_default().to_vec(),
@@ -66,6 +66,16 @@ impl TlsFacts {
             verdict: None,
             client_certificate: None,
         }
+    }
+}
+
+/// rustls marks the suites of TLS 1.3 in their names, IANA does not.
+fn iana_name(suite: &'static str) -> &'static str {
+    match suite {
+        "TLS13_AES_128_GCM_SHA256" => "TLS_AES_128_GCM_SHA256",
+        "TLS13_AES_256_GCM_SHA384" => "TLS_AES_256_GCM_SHA384",
+        "TLS13_CHACHA20_POLY1305_SHA256" => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other,
     }
 }
 
