@@ -75,6 +75,14 @@ pub(crate) fn session(config: &Arc<ClientConfig>, name: &str) -> ClientConnectio
     ClientConnection::new(Arc::clone(config), name).expect("a session")
 }
 
+/// Sends what the session has for the gateway, and waits for nothing.
+fn send_all(session: &mut ClientConnection, stream: &mut TcpStream) -> io::Result<()> {
+    while session.wants_write() {
+        session.write_tls(stream)?;
+    }
+    Ok(())
+}
+
 /// A connection to the gateway whose handshake is over, as far as the client can tell.
 pub(crate) struct TlsClient {
     stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
@@ -103,7 +111,7 @@ impl TlsClient {
         while session.is_handshaking() {
             session.complete_io(&mut stream)?;
         }
-        session.complete_io(&mut stream)?;
+        send_all(&mut session, &mut stream)?;
         Ok(Self { stream: BufReader::new(StreamOwned::new(session, stream)) })
     }
 
@@ -153,7 +161,7 @@ impl TlsClient {
     pub(crate) fn close_notify(&mut self) {
         let stream = self.stream.get_mut();
         stream.conn.send_close_notify();
-        stream.conn.complete_io(&mut stream.sock).expect("sent");
+        send_all(&mut stream.conn, &mut stream.sock).expect("sent");
     }
 
     /// Everything to the end of the session, which the gateway must announce.

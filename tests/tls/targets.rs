@@ -195,5 +195,5 @@ fn skipped_verification_is_said_and_still_verifies_the_name() {
     assert_eq!(get(&mut open.connect()).0, 200);
     let other = Target::start(&strangers.server(&["b.example"]), None);
     let reason = refused(&gateway(&other.address.to_string(), skip));
-    assert!(reason.contains("not valid for name"), "{reason}");
+    assert!(reason.contains("NotValidForName"), "{reason}");
 }
