@@ -94,10 +94,10 @@ async fn phases(
     out: &mut Vec<u8>,
     log: &mut Log<'_>,
 ) -> Result<Answered, Fault> {
+    admit(client, request)?;
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
     }
-    admit(client, request)?;
     if let Some(redirect) = &client.listener.redirect_to_https {
         let path = log.path?;
         let (goes_on, persistence) = persistence(state, client, request, body);

@@ -28,6 +28,8 @@ pub(super) struct Session {
     plaintext_read: usize,
     /// The peer has said that nothing more will come.
     is_closed: bool,
+    /// Why the session is over. rustls is not to look at the bytes that broke it once more.
+    failure: Option<Error>,
 }
 
 enum End {
@@ -66,7 +68,7 @@ impl Session {
 
     fn new(end: End) -> Self {
         let (incoming, plaintext) = (Vec::new(), VecDeque::new());
-        Self { end, incoming, plaintext, plaintext_read: 0, is_closed: false }
+        Self { end, incoming, plaintext, plaintext_read: 0, is_closed: false, failure: None }
     }
 
     /// What was negotiated so far.
@@ -105,6 +107,9 @@ impl Session {
     }
 
     fn run(&mut self, wish: &mut Wish<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
         loop {
             // All that is there is passed each time: of a message in pieces, rustls keeps places
             // in it.
@@ -126,6 +131,7 @@ impl Session {
                 Err(error) => {
                     self.is_closed = true;
                     self.encode_alert(out);
+                    self.failure = Some(error.clone());
                     return Err(error);
                 }
             }
@@ -143,7 +149,7 @@ impl Session {
     /// After an error, rustls has queued an alert that says why.
     fn encode_alert(&mut self, out: &mut Vec<u8>) {
         let (mut wish, mut ignored) = (Wish::Nothing, VecDeque::new());
-        loop {
+        while self.facts().wants_write() {
             let (discard, step) = match &mut self.end {
                 End::Server(connection) => {
                     let status = connection.process_tls_records(&mut self.incoming);

@@ -179,15 +179,12 @@ impl TlsStream {
         if self.is_sending.get() {
             return Ok(());
         }
+        self.is_sending.set(true);
+        let _turn = Turn(self);
         let mut result = Ok(());
         while result.is_ok() && !self.outgoing.borrow().is_empty() {
-            self.is_sending.set(true);
             let bytes = self.outgoing.take();
             result = self.stream.write_all(bytes, 0).await.0;
-        }
-        self.is_sending.set(false);
-        if let Some(sender) = self.sender.take() {
-            sender.wake();
         }
         result
     }
@@ -202,6 +199,18 @@ impl TlsStream {
             Poll::Pending
         })
         .await;
+    }
+}
+
+/// A task's turn to send; given back however the task ends.
+struct Turn<'s>(&'s TlsStream);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.is_sending.set(false);
+        if let Some(sender) = self.0.sender.take() {
+            sender.wake();
+        }
     }
 }
 

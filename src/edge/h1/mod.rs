@@ -71,6 +71,11 @@ pub fn serve_connection<H>(
         if connection.must_reset.get() {
             return connection.stream.reset_on_close();
         }
+        if connection.stream.tls().is_some() {
+            connection.deadline.set(now().plus(DISCARD_TIMEOUT));
+            // An end without a word of it is a connection that was cut (RFC 8446 section 6.1).
+            Box::pin(connection.stream.shutdown_write()).await;
+        }
         // An operation in flight, if any, returns and lets the descriptor go.
         connection.stream.shutdown_both();
     }

@@ -31,6 +31,8 @@ pub(super) use tasks::spawn;
 use wait::Wait;
 pub(super) use wait::{sleep, yield_now};
 
+/// 10 MiB, once all of it was needed.
+const CHUNKS_COUNT_MAX: u16 = 512;
 /// One chunk: a head and a small body in one piece.
 const CHUNK_BYTES: u32 = 20 * 1024;
 
@@ -75,7 +77,9 @@ impl Ring {
         let mut uring = Uring::new(builder, entries)?;
         // What has come is copied out in the turn in which it came: this bounds what one turn takes
         // in at once, not connections.
-        let chunks_count_max = u16::try_from(entries.next_power_of_two()).unwrap_or(1 << 15);
+        let chunks_count_max =
+            u16::try_from(entries.next_power_of_two()).unwrap_or(CHUNKS_COUNT_MAX);
+        let chunks_count_max = chunks_count_max.min(CHUNKS_COUNT_MAX);
         let tried =
             try_multishot().and_then(|()| uring.provide_chunks(chunks_count_max, CHUNK_BYTES));
         let is_multishot = Cell::new(tried.is_ok());

@@ -344,7 +344,13 @@ impl Socket {
                     self.ring.release(chunk);
                 }
             }
-            (Ok(_), Some(chunk)) => reception.add(&self.ring, chunk),
+            (Ok(_), Some(chunk)) => {
+                // A full chunk is part of something long, which is better read in large pieces.
+                if chunk.bytes_count() == CHUNK_BYTES as usize {
+                    reception.stop(&mut self.ring.uring.borrow_mut());
+                }
+                reception.add(&self.ring, chunk);
+            }
             (Ok(_), None) => {}
             (Err(error), _) => match error.raw_os_error() {
                 // The pool was empty, or it was asked to stop: whoever reads arms it again.
