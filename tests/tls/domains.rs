@@ -84,7 +84,6 @@ fn mutual_tls_lets_trusted_clients_in() {
 }
 
 #[test]
-#[ignore = "certificate_header and subject_header are read and not yet written or dropped"]
 fn targets_are_told_whose_certificate_it_was_and_not_what_the_client_writes() {
     let target = Upstream::mirror();
     let site = Site::new(target.address());
