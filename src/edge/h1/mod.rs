@@ -116,7 +116,7 @@ struct Http1 {
     /// The second since start that is being counted, and the requests in it.
     second: Cell<(u64, u32)>,
     answer_started: Cell<bool>,
-    /// See [`Client::waiting_bytes`].
+    /// See [`crate::pipeline::Client::waiting_bytes`].
     waiting_bytes: Cell<usize>,
     /// Answers that waited to be sent when a later request panicked.
     rescued: Cell<Vec<u8>>,

@@ -131,7 +131,7 @@ impl SocketHandle {
         self.0.fd.as_raw_fd()
     }
 
-    /// Has the kernel receive what comes, so that [`Socket::has_input`] knows of it at no cost.
+    /// Has the kernel receive what comes, so that [`SocketHandle::has_input`] knows of it at no cost.
     pub(in crate::rt) fn arm(&self) {
         let mut reception = self.0.reception.borrow_mut();
         if self.0.ring.is_multishot.get() && reception.may_be_armed() {
