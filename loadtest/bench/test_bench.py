@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import servers, tables
 from bench.__main__ import count_failures, parse_arguments
 from bench.load import IdleConnections, parse_wrk
-from bench.measure import in_order, median, ratios
+from bench.measure import in_order, median, ratios, with_twins
 from bench.processes import BenchError, Cpu, Processes, check_port_free, parse_stat, read_stat, read_tree
 
 STAT = "42 (a name) with) S 7 42 42 0 -1 4194560 1 2 3 4 150 250 50 25 20 0 1 0 99 1000 300 18446"
@@ -108,7 +108,7 @@ class Running(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             with Processes(Path(folder)) as processes:
                 process = processes.start("tree", ["sh", "-c", script], os.sched_getaffinity(0))
-                while len(read_tree(process.pid)) < 2 or process.cpu().user < 0.05:
+                while len(read_tree(process.pid)) < 2 or process.usage().cpu.user < 0.05:
                     process.check_alive()
                 tree = read_tree(process.pid)
             left = [read_stat(one.pid) for one in tree]
