@@ -59,8 +59,11 @@ def parse_h2load(output):
     spoken = said["Application protocol"][1], said["Cipher"][1]
     if spoken != ("h2", certificate.SUITE):
         raise BenchError(f"h2load spoke {spoken[0]} over {spoken[1]}")
-    counts = {word: int(count) for count, word in re.findall(r"(\d+) (\w+)", said["requests"][1])}
-    statuses = {word: int(count) for count, word in re.findall(r"(\d+) (\dxx)", said["status codes"][1])}
+    counts = {
+        word: int(count)
+        for key in ("requests", "status codes")
+        for count, word in re.findall(r"(\d+) (\w+)", said[key][1])
+    }
     rate = re.search(r"^finished in .*?, ([0-9.]+) req/s", output, re.MULTILINE)
     if rate is None or counts["done"] == 0:
         raise BenchError(f"h2load has had no answer: {output.strip()[-500:]}")
@@ -68,7 +71,7 @@ def parse_h2load(output):
         "requests": counts["done"],
         "requests_per_second": float(rate[1]),
         # Statuses of 400 and more are among those that failed.
-        "errors": counts["failed"] + counts["errored"] + counts["timeout"] + statuses["3xx"],
+        "errors": counts["failed"] + counts["errored"] + counts["timeout"] + counts["3xx"],
     }
 
 

@@ -66,7 +66,7 @@ class Running:
     """A server that runs. Leaving the context ends it and removes its folder."""
 
     def __init__(self, bench, server, twin_index=0):
-        """The `twin_index`th server of this program that runs at the same time."""
+        """`twin_index` other servers of this program run at the same time."""
         self.bench, self.server, self.process, self.folder = bench, server, None, None
         self.twin_shift = 0 if server.is_direct else twin_index * TWIN_PORTS
         self.port = server.port + bench.shift + self.twin_shift
