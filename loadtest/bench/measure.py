@@ -17,23 +17,27 @@ def in_order(servers, round_index):
     return list(servers) if round_index % 2 == 0 else list(reversed(servers))
 
 
-def closed_loop(bench, servers, path, *, connections=64, threads=1, load_cores=None):
+def closed_loop(
+    bench, servers, path, *, connections=64, threads=1, load_cores=None, slice_seconds=SLICE_SECONDS
+):
     """Runs wrk against each server by turns; returns the samples by label."""
     options = {"connections": connections, "threads": threads, "cores": load_cores}
 
     def run_wrk(running, seconds):
         return load.wrk(bench, running.url(path), seconds=seconds, **options)
 
-    return by_turns(bench, servers, run_wrk)
+    return by_turns(bench, servers, run_wrk, slice_seconds)
 
 
-def by_turns(bench, servers, run_load):
+def by_turns(bench, servers, run_load, slice_seconds=SLICE_SECONDS):
     """The samples by label: as many slices as --slices says, else rounds. `run_load` puts a server
     under load for some seconds and returns figures, `requests` and `errors` among them."""
-    return (_in_slices if bench.slices else _in_rounds)(bench, servers, run_load)
+    if bench.slices:
+        return _in_slices(bench, servers, run_load, slice_seconds)
+    return _in_rounds(bench, servers, run_load)
 
 
-def _in_slices(bench, servers, run_load):
+def _in_slices(bench, servers, run_load, seconds):
     """All servers run all the time, and each in turn has the load to itself, in random order.
     What else happens on the machine then meets them alike, and a slice is compared with one that
     was seconds away."""
@@ -47,7 +51,7 @@ def _in_slices(bench, servers, run_load):
             run_load(one, bench.warmup_seconds)
         for slice_index in range(bench.slices):
             for one in random.sample(running, len(running)):
-                sample = take_sample(one, run_load, SLICE_SECONDS)
+                sample = take_sample(one, run_load, seconds)
                 samples[one.server.label].append(sample)
                 bench.progress(slice_index, one.server.label, sample)
     return samples
