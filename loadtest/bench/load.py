@@ -101,8 +101,8 @@ def read_handshakes(figures, resume):
 
 def openloop(bench, url, *, rate, seconds, connections):
     """Runs openloop to its end and returns its figures."""
-    arguments = [bench.tools["openloop"], "--json", f"--rate={rate:.1f}", f"--connections={connections}"]
-    arguments += [f"--duration={seconds}", "--warmup=1", url]
+    arguments = [bench.tools["openloop"], "--json", f"--rate={rate:.1f}"]
+    arguments += [f"--connections={connections}", f"--duration={seconds}", "--warmup=1", url]
     return json.loads(_run(bench, arguments, None, seconds + 1))
 
 

@@ -66,7 +66,8 @@ class Reading(unittest.TestCase):
         "TLS Protocol: TLSv1.3\nCipher: TLS_AES_128_GCM_SHA256\nServer Temp Key: X25519 253 bits\n"
         "Application protocol: h2\n\n"
         "finished in 2.00s, 150.50 req/s, 1.00MB/s\n"
-        "requests: 301 total, 401 started, 301 done, 290 succeeded, 6 failed, 3 errored, 2 timeout\n"
+        "requests: 301 total, 401 started, 301 done, 290 succeeded, 6 failed, "
+        "3 errored, 2 timeout\n"
         "status codes: 290 2xx, 4 3xx, 3 4xx, 3 5xx\n"
     )
 
@@ -144,9 +145,8 @@ class Judging(unittest.TestCase):
 
     def test_more_handshakes_are_better(self):
         counts = {"full": 5, "resumed": 0, "tickets": 9, "errors": 0}
-        samples = {
-            label: [{"cpu_us": cost, **counts}] for label, cost in (("shardgate", 100), ("nginx", 150))
-        }
+        costs = {"shardgate": 100, "nginx": 150}
+        samples = {label: [{"cpu_us": cost, **counts}] for label, cost in costs.items()}
         self.assertEqual(tables.handshake_ratios(samples, "shardgate"), [1.5])
         text = tables.handshakes_table("title", samples).markdown()
         self.assertIn("10,000", text)
