@@ -1,9 +1,10 @@
 //! What is counted of TLS handshakes with clients.
 
+use std::sync::Arc;
+
 use super::counter::Counter;
 use super::exposition::Exposition;
 use super::shard_metrics::ShardMetrics;
-use std::sync::Arc;
 
 /// How a handshake with a client ended.
 #[derive(Clone, Copy, Debug)]

@@ -47,7 +47,7 @@ impl Drop for WorkBuffers<'_> {
             // The answers to the requests before the one that panicked are whole: they are sent.
             output.truncate(waiting_bytes);
             connection.rescued.set(output);
-            stock.ledger().write_off();
+            stock.write_off();
         } else {
             stock.put(output);
         }

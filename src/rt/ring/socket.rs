@@ -1,13 +1,13 @@
 //! A connected socket on the ring.
 //!
 //! Received from by an operation of the ring that stays armed, or, where much is to be read, by
-//! plain system calls; written to by plain system calls. Waiting is the ring's.
+//! plain system calls; short writes are left to the ring, longer ones are plain system calls.
+//! Waiting is the ring's.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::mem::take;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -34,20 +34,6 @@ pub(super) struct Socket {
 /// A socket as its users see it. Clones share it, so that two tasks may drive its directions. When
 /// the last one goes, the reception ends, and with it the connection.
 pub(in crate::rt) struct SocketHandle(Rc<Socket>);
-
-impl SocketHandle {
-    /// Takes over a connected socket that blocks (the ring would answer EAGAIN on another).
-    pub(in crate::rt) fn new(fd: OwnedFd) -> io::Result<Self> {
-        let ring = current()?;
-        Ok(Self(Rc::new(Socket {
-            fd,
-            ring,
-            reception: RefCell::default(),
-            sending: RefCell::default(),
-            handles_count: Cell::new(1),
-        })))
-    }
-}
 
 impl Clone for SocketHandle {
     fn clone(&self) -> Self {
@@ -82,8 +68,6 @@ impl fmt::Debug for SocketHandle {
 struct Reception {
     armed: Armed,
     chunk: Option<Chunk>,
-    /// How much of the chunk was read.
-    chunk_read: usize,
     surplus: Vec<u8>,
     surplus_read: usize,
     end: Option<End>,
@@ -126,6 +110,18 @@ enum End {
 impl Held for Socket {}
 
 impl SocketHandle {
+    /// Takes over a connected socket that blocks (the ring would answer EAGAIN on another).
+    pub(in crate::rt) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let ring = current()?;
+        Ok(Self(Rc::new(Socket {
+            fd,
+            ring,
+            reception: RefCell::default(),
+            sending: RefCell::default(),
+            handles_count: Cell::new(1),
+        })))
+    }
+
     /// The descriptor; it stays owned by this socket.
     pub(in crate::rt) fn raw_fd(&self) -> RawFd {
         self.0.fd.as_raw_fd()
@@ -295,9 +291,8 @@ impl SocketHandle {
         let mut reception = self.0.reception.borrow_mut();
         let reception = &mut *reception;
         if let Some(chunk) = reception.chunk.take() {
-            let start = reception.chunk_read;
-            let count = self.0.ring.copy(&chunk, start, bytes_max, buffer);
-            reception.keep_rest(&self.0.ring, chunk, start + count);
+            let count = self.0.ring.copy(&chunk, 0, bytes_max, buffer);
+            reception.keep_rest(&self.0.ring, chunk, count);
             return Some(Ok(count));
         }
         if !reception.surplus.is_empty() {
@@ -396,12 +391,10 @@ impl Reception {
     fn add(&mut self, ring: &Ring, chunk: Chunk) {
         if self.reader.is_some() && self.chunk.is_none() && self.surplus.is_empty() {
             self.chunk = Some(chunk);
-            self.chunk_read = 0;
             return;
         }
         if let Some(first) = self.chunk.take() {
-            let start = take(&mut self.chunk_read);
-            self.keep_rest(ring, first, start);
+            self.keep_rest(ring, first, 0);
         }
         ring.copy(&chunk, 0, usize::MAX, &mut self.surplus);
         ring.release(chunk);
@@ -413,7 +406,6 @@ impl Reception {
             debug_assert!(self.surplus.is_empty(), "a chunk is held only before any surplus");
             ring.copy(&chunk, start, usize::MAX, &mut self.surplus);
         }
-        self.chunk_read = 0;
         ring.release(chunk);
     }
 }
