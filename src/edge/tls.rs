@@ -5,13 +5,12 @@ use std::rc::Rc;
 
 use rustls::pki_types::UnixTime;
 
-use super::h1::{Workers, linger, serve_connection};
+use super::h1::{Workers, linger, refuse_connection, serve_connection};
 use super::proxied::read_proxy_header;
-use super::refusal::Refusal;
 use crate::base::{Fault, Nanos};
 use crate::model::ProxyProtocol;
 use crate::observe::{DeadlineKind, HandshakeEnd};
-use crate::pipeline::{DISCARD_TIMEOUT, ListenerContext, Persistence, ShardState, write_fault};
+use crate::pipeline::{DISCARD_TIMEOUT, ListenerContext, ShardState};
 use crate::rt::{Deadline, Peer, Stream, now};
 use crate::transport::{AcceptFailure, HandshakeFailure, Transport, accept_tls};
 
@@ -37,7 +36,7 @@ pub async fn serve_tls_connection<H: 'static>(
 struct Start<'s> {
     state: &'s Rc<ShardState>,
     stream: &'s Stream,
-    listener: &'s ListenerContext,
+    listener: &'s Rc<ListenerContext>,
 }
 
 impl Start<'_> {
@@ -76,11 +75,7 @@ impl Start<'_> {
         if self.listener.listener.proxy_protocol != ProxyProtocol::Required {
             return Some((peer, Vec::new()));
         }
-        let trusted = match peer {
-            Peer::Tcp(address) => self.listener.trusts(address.ip().to_canonical()),
-            Peer::Unix => true,
-        };
-        let (source, early) = match trusted {
+        let (source, early) = match self.listener.is_trusted_proxy(peer) {
             true => {
                 let buffer = Vec::with_capacity(crate::base::limits::BUFFER_BYTES);
                 read_proxy_header(&Transport::from(self.stream.clone()), buffer).await
@@ -113,33 +108,15 @@ impl Start<'_> {
             return recorder.deadline_fired(DeadlineKind::Handshake);
         }
         tracing::debug!(listener = self.listener.listener.name, ?failure, "no TLS session");
-        deadline.set(now().plus(DISCARD_TIMEOUT));
         if let AcceptFailure::PlainHttp = failure {
-            self.answer_plain_http(peer).await;
+            let (state, listener) = (Rc::clone(self.state), Rc::clone(self.listener));
+            recorder.connection_fault(Fault::PlainHttpToTls);
+            let fault = Fault::PlainHttpToTls;
+            return refuse_connection(state, self.stream.clone(), peer, listener, fault).await;
         }
-        // The alert or the answer must not be lost to a reset.
+        deadline.set(now().plus(DISCARD_TIMEOUT));
+        // The alert must not be lost to a reset.
         linger(self.state, &Transport::from(self.stream.clone())).await;
-    }
-
-    async fn answer_plain_http(&self, peer: Peer) {
-        let state = self.state;
-        let fault = Fault::PlainHttpToTls;
-        state.recorder.connection_fault(fault);
-        let mut out = Vec::new();
-        let (id, date) = (state.next_request_id(), state.http_date());
-        let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
-        let source_ip = self.listener.source_ip(peer, None);
-        let line = Refusal {
-            id,
-            fault,
-            source_ip,
-            tls: None,
-            understood: None,
-            answer_bytes,
-            started: now(),
-        };
-        line.log(state);
-        let _ = self.stream.write_all(out, 0).await;
     }
 }
 

@@ -100,6 +100,15 @@ impl ListenerContext {
         Some(source)
     }
 
+    /// Whether `peer` may say who the client is. Only this machine reaches a unix socket.
+    #[must_use]
+    pub fn is_trusted_proxy(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Tcp(address) => self.trusts(address.ip().to_canonical()),
+            Peer::Unix => true,
+        }
+    }
+
     /// Whether what `peer` says of its own clients is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {

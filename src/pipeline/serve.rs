@@ -8,7 +8,8 @@ use super::client::Client;
 use super::exchange::{Exchange, Relayed};
 use super::request::Request;
 use super::respond::{
-    Persistence, fault_message, write_fault, write_mock, write_redirect, write_request_id,
+    Persistence, fault_message, without_port, write_fault, write_mock, write_redirect,
+    write_request_id,
 };
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
@@ -152,8 +153,8 @@ fn admit(client: &Client<'_>, request: &Request<'_>) -> Result<(), Fault> {
         return Err(Fault::ClientCertificateRefused);
     }
     let (Some(domain), Some(tls)) = (&facts.domain, &client.listener.tls) else { return Ok(()) };
-    let host = std::str::from_utf8(request.authority()).map_err(|_| Fault::BadHost)?;
-    let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let host = std::str::from_utf8(without_port(request.authority()));
+    let host = host.map_err(|_| Fault::BadHost)?;
     match tls.server.may_serve(domain, host) {
         true => Ok(()),
         false => Err(Fault::MisdirectedRequest),

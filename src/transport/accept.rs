@@ -34,8 +34,8 @@ impl From<HandshakeFailure> for AcceptFailure {
     }
 }
 
-/// Does the handshake on `stream`, of which `early` was read before. Clients that ask for no known name get the domain
-/// `default_domain`, or are refused. The caller keeps a deadline.
+/// Does the handshake on `stream`, of which `early` was read before. Clients that ask for no known
+/// name get the domain `default_domain`, or are refused. The caller keeps a deadline.
 pub async fn accept_tls(
     stream: Stream,
     early: Vec<u8>,

@@ -50,12 +50,20 @@ pub(super) async fn receive_some(
 ) -> Result<(), HandshakeFailure> {
     loop {
         stream.readable().await.map_err(HandshakeFailure::Gone)?;
-        bytes.reserve(BUFFER_BYTES);
-        match stream.read_now(bytes) {
-            Ok(0) => return Err(HandshakeFailure::Gone(io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(HandshakeFailure::Gone(error)),
+        if take_received(stream, bytes).map_err(HandshakeFailure::Gone)? {
+            return Ok(());
         }
+    }
+}
+
+/// Appends what the socket has now; whether that was anything. A connection that was cut is an
+/// error: without a word of TLS it is no end.
+pub(super) fn take_received(stream: &Stream, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    bytes.reserve(BUFFER_BYTES);
+    match stream.read_now(bytes) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -55,7 +55,7 @@ impl Transport {
     ) -> (io::Result<usize>, Vec<u8>) {
         match self {
             Self::Plain(stream) => stream.read_append_up_to(buffer, bytes_max).await,
-            Self::Tls(tls) => Box::pin(tls.read(buffer, bytes_max)).await,
+            Self::Tls(tls) => tls.read(buffer, bytes_max).await,
         }
     }
 
@@ -63,28 +63,23 @@ impl Transport {
     pub async fn write_some(&self, buffer: Vec<u8>, start: usize) -> (io::Result<usize>, Vec<u8>) {
         match self {
             Self::Plain(stream) => stream.write_some(buffer, start).await,
-            Self::Tls(tls) => (Box::pin(tls.write(&buffer[start..])).await, buffer),
+            Self::Tls(tls) => (tls.write(&buffer[start..]).await, buffer),
         }
     }
 
-    /// Writes `buffer[start..]` whole.
+    /// See [`Stream::write_all`].
     pub async fn write_all(&self, buffer: Vec<u8>, start: usize) -> (io::Result<()>, Vec<u8>) {
-        let (mut buffer, mut written) = (buffer, start);
-        while written < buffer.len() {
-            let (result, same_buffer) = self.write_some(buffer, written).await;
-            buffer = same_buffer;
-            match result {
-                Ok(count) => written += count,
-                Err(error) => return (Err(error), buffer),
-            }
+        match self {
+            Self::Plain(stream) => stream.write_all(buffer, start).await,
+            Self::Tls(tls) => (tls.write_all(&buffer[start..]).await, buffer),
         }
-        (Ok(()), buffer)
     }
 
     /// See [`Stream::readable`]; of a session, that plain text is there.
     pub async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Plain(stream) => stream.readable().await,
+            // An idle connection waits here: its task must not pay for what TLS needs.
             Self::Tls(tls) => Box::pin(tls.readable()).await,
         }
     }

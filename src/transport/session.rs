@@ -111,20 +111,7 @@ impl Session {
             return Err(failure.clone());
         }
         loop {
-            // All that is there is passed each time: of a message in pieces, rustls keeps places
-            // in it.
-            let (discard, step) = match &mut self.end {
-                End::Server(connection) => {
-                    let status = connection.process_tls_records(&mut self.incoming);
-                    take(status, wish, &mut self.plaintext, out)
-                }
-                End::Client(connection) => {
-                    let status = connection.process_tls_records(&mut self.incoming);
-                    take(status, wish, &mut self.plaintext, out)
-                }
-            };
-            self.discard(discard);
-            match step {
+            match self.step(wish, out) {
                 Ok(Step::Again) => {}
                 Ok(Step::PeerClosed) => self.is_closed = true,
                 Ok(Step::Waits) => return Ok(()),
@@ -138,6 +125,23 @@ impl Session {
         }
     }
 
+    /// Looks at the session once.
+    fn step(&mut self, wish: &mut Wish<'_>, out: &mut Vec<u8>) -> Result<Step, Error> {
+        // All that is there is passed each time: of a message in pieces, rustls keeps places in it.
+        let (discard, step) = match &mut self.end {
+            End::Server(connection) => {
+                let status = connection.process_tls_records(&mut self.incoming);
+                take(status, wish, &mut self.plaintext, out)
+            }
+            End::Client(connection) => {
+                let status = connection.process_tls_records(&mut self.incoming);
+                take(status, wish, &mut self.plaintext, out)
+            }
+        };
+        self.discard(discard);
+        step
+    }
+
     fn discard(&mut self, count: usize) {
         if count == self.incoming.len() {
             self.incoming = Vec::new(); // a session between records holds no buffer
@@ -148,20 +152,8 @@ impl Session {
 
     /// After an error, rustls has queued an alert that says why.
     fn encode_alert(&mut self, out: &mut Vec<u8>) {
-        let (mut wish, mut ignored) = (Wish::Nothing, VecDeque::new());
         while self.facts().wants_write() {
-            let (discard, step) = match &mut self.end {
-                End::Server(connection) => {
-                    let status = connection.process_tls_records(&mut self.incoming);
-                    take(status, &mut wish, &mut ignored, out)
-                }
-                End::Client(connection) => {
-                    let status = connection.process_tls_records(&mut self.incoming);
-                    take(status, &mut wish, &mut ignored, out)
-                }
-            };
-            self.discard(discard);
-            if !matches!(step, Ok(Step::Again)) {
+            if !matches!(self.step(&mut Wish::Nothing, out), Ok(Step::Again)) {
                 return;
             }
         }

@@ -9,8 +9,8 @@ use std::task::{Poll, Waker};
 
 use rustls::{HandshakeKind, ProtocolVersion};
 
+use super::handshake::take_received;
 use super::session::Session;
-use crate::base::limits::BUFFER_BYTES;
 use crate::rt::Stream;
 use crate::tls::{ClientCertificate, ClientVerdict, DomainTls};
 
@@ -127,30 +127,27 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Whether a read would return at once.
+    /// Whether a read would return at once. Bytes that cannot be looked at yet count as such: what
+    /// is not known to be TLS's own may be anything.
     pub(super) fn has_input(&self) -> bool {
         while !self.session.borrow().has_input() && self.stream.has_input() {
-            if self.receive().is_err() {
+            if !self.receive().unwrap_or(false) {
                 return true;
             }
         }
         self.session.borrow().has_input()
     }
 
-    /// Takes what the socket has now.
-    fn receive(&self) -> io::Result<()> {
+    /// Takes what the socket has now; whether that was anything.
+    fn receive(&self) -> io::Result<bool> {
         let mut session = self.session.borrow_mut();
-        let incoming = session.incoming();
-        incoming.reserve(BUFFER_BYTES);
-        match self.stream.read_now(incoming) {
-            // The connection was cut: without a word of TLS that is no end, but an error.
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => session
+        let is_received = take_received(&self.stream, session.incoming())?;
+        if is_received {
+            session
                 .process(&mut self.outgoing.borrow_mut())
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
+        Ok(is_received)
     }
 
     /// Encrypts and sends from the front of `bytes`; returns how much was taken.
@@ -164,6 +161,15 @@ impl TlsStream {
         encrypted?;
         self.send_waiting().await?;
         Ok(count)
+    }
+
+    /// Encrypts and sends all of `bytes`.
+    pub(super) async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        while written < bytes.len() {
+            written += self.write(&bytes[written..]).await?;
+        }
+        Ok(())
     }
 
     /// Says that nothing more will be sent.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use crate::base::Nanos;
+use crate::proto::uri::split_authority;
 use crate::rt::{Deadlines, Stream};
 use crate::tls::UpstreamTls;
 use crate::transport::{HandshakeFailure, Transport, connect_tls};
@@ -56,17 +57,9 @@ fn refused(host: &str, reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.to_owned())
 }
 
+/// The host of `host[:port]`; what is neither stays as it is.
 fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // An IPv6 address without brackets has no port behind it.
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit())
-                && (!name.contains(':') || name.ends_with(']')) =>
-        {
-            name
-        }
-        _ => host,
-    }
+    split_authority(host.as_bytes()).map_or(host, |(name, _)| &host[..name.len()])
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::base::{Fault, Nanos};
 use crate::edge::proxied::read_proxy_header;
 use crate::model::Limits;
 use crate::observe::DeadlineKind;
-use crate::rt::{Peer, now};
+use crate::rt::now;
 
 impl Http1 {
     /// Reads once. At the end of input the connection closes without a word.
@@ -72,7 +72,7 @@ impl Http1 {
 
     pub(super) async fn take_proxy_header(&self, work: &mut Work<'_>) -> Result<(), Next> {
         // Whoever is not the proxy could claim any address: not a word to them.
-        if !self.is_from_trusted_proxy() {
+        if !self.listener.is_trusted_proxy(self.peer.get()) {
             self.state.recorder.connection_fault(Fault::BadProxyHeader);
             return Err(Next::Close);
         }
@@ -96,14 +96,6 @@ impl Http1 {
                 self.state.recorder.connection_fault(fault);
                 Err(Next::Close)
             }
-        }
-    }
-
-    /// Whether the socket's peer may say who the client is. Only this machine reaches a unix socket.
-    fn is_from_trusted_proxy(&self) -> bool {
-        match self.peer.get() {
-            Peer::Tcp(address) => self.listener.trusts(address.ip().to_canonical()),
-            Peer::Unix => true,
         }
     }
 }

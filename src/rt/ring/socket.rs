@@ -547,6 +547,30 @@ mod tests {
         });
     }
 
+    /// Whoever asks again and again for what is there must not wait for it in a loop of his own.
+    #[test]
+    fn input_may_be_there_and_not_to_be_had_while_the_reception_stops() {
+        // As shards run: the kernel takes nothing in before it is entered.
+        let mut builder = io_uring::IoUring::builder();
+        builder.setup_single_issuer().setup_defer_taskrun();
+        let Ok((ring, None)) = Ring::new(&mut builder, 64) else { return };
+        let (ours, mut peer) = UnixStream::pair().expect("pair");
+        let run = ring.run(|| async {
+            let socket = SocketHandle::new(ours.into()).expect("on a ring");
+            socket.arm();
+            yield_now().await;
+            socket.disarm();
+            peer.write_all(b"later").expect("sent");
+            assert!(socket.has_input());
+            let mut buffer = Vec::with_capacity(10);
+            let error = socket.read_now(&mut buffer).expect_err("it is the ring's yet");
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            let (count, buffer) = socket.read(Vec::with_capacity(10), usize::MAX).await;
+            assert_eq!((count.expect("read"), &buffer[..]), (5, &b"later"[..]));
+        });
+        run.expect("it runs");
+    }
+
     #[test]
     fn a_socket_that_nobody_holds_is_closed() {
         each_way(|socket, mut peer| async move {
