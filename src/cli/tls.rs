@@ -6,13 +6,15 @@ use crate::tls::{Clock, TlsProblem};
 
 /// Loads every file that the settings name. Returns what is odd about them.
 pub(super) fn load(settings: &Settings) -> Result<Vec<TlsProblem>, Diagnostics> {
-    match TlsInForce::load(&settings.model, None, &Clock::system()) {
-        Ok(loaded) => Ok(loaded.warnings),
-        Err(problems) => {
-            let problems = problems.into_iter().map(|(part, problem)| (place(&part), problem));
-            Err(settings.diagnose_tls(problems).expect("what refuses a file says why"))
-        }
-    }
+    TlsInForce::load(&settings.model, None, &Clock::system())
+        .map(|loaded| loaded.warnings)
+        .map_err(|problems| draw(settings, problems))
+}
+
+/// Problems at their places in the boot file.
+pub(super) fn draw(settings: &Settings, problems: Vec<(TlsPart, TlsProblem)>) -> Diagnostics {
+    let problems = problems.into_iter().map(|(part, problem)| (place(&part), problem));
+    settings.diagnose_tls(problems).expect("what refuses a file says why")
 }
 
 fn place(part: &TlsPart) -> Place {
@@ -21,10 +23,4 @@ fn place(part: &TlsPart) -> Place {
         TlsPart::Domain(domain, part) => Place::Domain(*domain, *part),
         TlsPart::Group(group) => Place::GroupTls(*group),
     }
-}
-
-/// The settings, if every file that they name can be loaded; else what is wrong with each, at its
-/// place in the boot file.
-pub(super) fn loadable(settings: Settings) -> Result<Settings, Diagnostics> {
-    load(&settings).map(|_| settings)
 }

@@ -36,7 +36,7 @@ mod ticket_rotation;
 mod tls;
 mod watch;
 
-pub use configuration::{Configuration, ExplainConflicts, ShardPlace};
+pub use configuration::{Configuration, ExplainMistakes, PlanMistakes, ShardPlace};
 pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
 pub use health::{HealthChecks, HealthCounters};
 pub use hickory::HickoryResolver;

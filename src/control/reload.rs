@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, PlanMistakes};
 use super::inherited::InheritedSockets;
 use super::listeners::{ListenError, Listeners};
 use super::logs::Logs;
@@ -181,7 +181,7 @@ impl Reloader {
     }
 }
 
-/// Compiles and loads the files of TLS; the error names every conflict. Answers with the ticket
+/// Compiles and loads the files of TLS; the error names every mistake. Answers with the ticket
 /// keys too, which are those of `before` if they may stay.
 pub(crate) fn compile_plan(
     configuration: &Configuration,
@@ -189,8 +189,10 @@ pub(crate) fn compile_plan(
     epoch: u64,
 ) -> Result<(Plan, Arc<TicketKeys>), String> {
     let model = &configuration.model;
-    let mut plan = compile(model, epoch).map_err(|errors| (configuration.explain.0)(errors))?;
-    let tls = load_tls(model, before)?;
+    let explain = &configuration.explain.0;
+    let mut plan =
+        compile(model, epoch).map_err(|errors| explain(PlanMistakes::Conflicts(errors)))?;
+    let tls = load_tls(model, before).map_err(|problems| explain(PlanMistakes::Tls(problems)))?;
     let ticket_keys = Arc::clone(&tls.ticket_keys);
     plan.tls = tls.plan(model);
     Ok((plan, ticket_keys))

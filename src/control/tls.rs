@@ -99,25 +99,17 @@ impl TlsInForce {
     }
 }
 
-/// Loads the TLS of `model` with the ticket keys of `before`, if they may stay; everything that is
-/// wrong as text.
+/// Loads the TLS of `model` with the ticket keys of `before`, if they may stay. Tells the process
+/// log what is odd.
 pub(crate) fn load_tls(
     model: &Model,
     before: Option<&Arc<TicketKeys>>,
-) -> Result<TlsInForce, String> {
-    match TlsInForce::load(model, before, &Clock::system()) {
-        Ok(Loaded { value, warnings }) => {
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            Ok(value)
-        }
-        Err(problems) => {
-            let texts: Vec<_> =
-                problems.into_iter().map(|(_, problem)| problem.to_string()).collect();
-            Err(texts.join("\n"))
-        }
+) -> Result<TlsInForce, Vec<(TlsPart, TlsProblem)>> {
+    let Loaded { value, warnings } = TlsInForce::load(model, before, &Clock::system())?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
+    Ok(value)
 }
 
 fn load_ticket_keys(
