@@ -41,7 +41,7 @@ fn plain_http_is_told_so_in_plain_http() {
     assert!(answer.text().contains("plain HTTP was sent to an HTTPS port"), "{}", answer.text());
     assert!(answer.says_close());
     assert_eq!(client.rest(), b"");
-    assert_eq!(gateway.metric(FAILURES, "plain_http"), 1.0);
+    gateway.wait_for_metric(FAILURES, "plain_http", 1.0);
     assert_sound(&gateway);
 }
 
@@ -71,7 +71,7 @@ fn garbage_and_broken_records_end_their_own_connection_alone() {
         last_words(stream);
         assert_eq!(bystander.get("a.example", "/mock").status, 200, "{input:?}");
     }
-    assert_eq!(gateway.metric(FAILURES, ""), inputs_count);
+    gateway.wait_for_metric(FAILURES, "", inputs_count);
     assert_eq!(gateway.metric(FAILURES, "timeout"), 0.0, "ended at once, not by the deadline");
     drop(bystander);
     assert_sound(&gateway);
@@ -109,6 +109,29 @@ fn handshakes_that_stop_half_way_are_ended_and_counted() {
     let fired = gateway.metric("shardgate_deadlines_fired_total", "kind=\"handshake\"");
     assert_eq!(fired, 4.0);
     assert_sound(&gateway);
+}
+
+#[test]
+fn bent_and_cut_first_messages_leave_nothing_behind() {
+    let site = Site::new(nobody());
+    let gateway =
+        site.start_with("{ handshake_timeout_ms = 300, unknown_name = \"refuse\" }", "", "");
+    let (address, whole) = (gateway.address("public"), hello(&site.config()));
+    for cut in (0..whole.len()).step_by(7) {
+        tcp(address).write_all(&whole[..cut]).expect("sent");
+    }
+    for index in (0..whole.len()).step_by(3) {
+        let mut bent = whole.clone();
+        bent[index] ^= 0x55;
+        let _ = tcp(address).write_all(&bent);
+    }
+    // One that says nothing more is ended by the timeout, with those that wait for more bytes.
+    let mut silent = tcp(address);
+    silent.write_all(&whole[..20]).expect("sent");
+    assert_eq!(silent.read(&mut [0; 100]).expect("ended"), 0);
+    assert_eq!(site.connect(&gateway).get("a.example", "/mock").status, 200);
+    assert_sound(&gateway);
+    assert!(gateway.metric(FAILURES, "timeout") > 0.0);
 }
 
 /// Cuts the connection once the client has sent `left` bytes; whether the handshake was over.

@@ -1,7 +1,7 @@
 //! Names, certificates of clients, and sessions that go on.
 
-use std::io;
 use std::sync::Arc;
+use std::{fs, io};
 
 use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::client::{
@@ -11,10 +11,11 @@ use rustls::client::{
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind, NamedGroup};
+use serde_json::Value as Json;
 
 use super::authority::{Authority, Identity};
 use super::client::TlsClient;
-use super::harness::{Answer, Gateway, Upstream};
+use super::harness::{Answer, Client, Gateway, Upstream};
 use super::site::{FAILURES, Site, assert_sound, nobody};
 
 /// Asks on a connection of its own, for a name that is also the host.
@@ -49,7 +50,7 @@ fn unknown_names_are_refused_by_name_where_that_is_asked_for() {
         let error = ask(&gateway, &config, name).expect_err("refused").to_string();
         assert!(error.contains("UnrecognisedName"), "{name}: {error}");
     }
-    assert_eq!(gateway.metric(FAILURES, "unknown_name"), 2.0);
+    gateway.wait_for_metric(FAILURES, "unknown_name", 2.0);
     assert_sound(&gateway);
 }
 
@@ -98,6 +99,43 @@ fn targets_are_told_whose_certificate_it_was_and_not_what_the_client_writes() {
     assert!(!seen.contains("forged"), "{seen}");
 }
 
+#[test]
+fn what_a_certificate_says_is_told_and_logged_and_nobody_else_can_say_it() {
+    let target = Upstream::mirror();
+    let site = Site::new(target.address());
+    let plain = "[[listener]]\nname = \"plain\"\naddress = \"127.0.0.1:0\"\n";
+    let log = r#"
+[access_log]
+path = "{dir}/access.log"
+format = '{"status":$context.status,"tls":"$context.tlsVersion","suite":"$context.cipherSuite","subject":"$context.identity.clientCert.subjectDN","requestId":"$context.requestId"}'
+"#;
+    let mut gateway = site.start_with("true", "", &format!("{plain}{log}"));
+    let identity = site.clients.client("partner");
+    let config = site.wants().showing(&identity).config();
+    let mut client = TlsClient::connect(gateway.address("public"), &config, "mutual.example");
+    let answer = client.get("mutual.example", "/seen");
+    assert_eq!(answer.status, 200);
+    let pem = "\r\nx-certificate: -----BEGIN%20CERTIFICATE-----%0A";
+    assert!(answer.text().contains(pem), "{}", answer.text());
+
+    let mut client = Client::connect(gateway.address("plain"));
+    client.send("GET /seen HTTP/1.1\r\nhost: a\r\nX-Subject: CN=forged\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!(answer.status, 200);
+    assert!(!answer.text().contains("forged"), "{}", answer.text());
+
+    drop(client);
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    let text = fs::read_to_string(gateway.folder().join("access.log")).expect("a log");
+    let lines: Vec<Json> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let with = lines.iter().find(|line| line["subject"] != "-").expect("it has a subject");
+    assert_eq!((&with["status"], &with["tls"]), (&Json::from(200), &Json::from("TLSv1.3")));
+    assert!(with["suite"].as_str().is_some_and(|suite| suite.starts_with("TLS_AES_")), "{with}");
+}
+
 /// Certificates that must not be believed, by what is wrong with them.
 fn distrusted(site: &Site) -> Vec<(&'static str, Identity)> {
     let clients = &site.clients;
@@ -144,7 +182,7 @@ fn distrusted_clients_are_refused_or_answered_403() {
         refused_count += 1.0;
         assert_eq!(ask(&gateway, &config, "soft.example").expect("let through").status, 403);
     }
-    assert_eq!(gateway.metric(FAILURES, "client_certificate"), refused_count);
+    gateway.wait_for_metric(FAILURES, "client_certificate", refused_count);
     let (first, second, _) = chain(&site.clients);
     let near = second.client("near").behind(&[&second, &first]);
     let config = site.wants().showing(&near).config();

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 
 use super::client::TlsClient;
@@ -34,6 +35,24 @@ fn both_versions_carry_many_requests_and_are_counted() {
     let by = |family: &str| gateway.metric(&format!("shardgate_tls_handshakes_by_{family}"), "");
     assert_eq!((by("suite_total"), by("group_total")), (2.0, 2.0));
     assert_sound(&gateway);
+}
+
+#[test]
+fn one_session_is_full_and_the_next_resumed() {
+    let target = Upstream::mirror();
+    let site = Site::new(target.address());
+    let (gateway, config) = (site.start(), site.config());
+    for (round, resumed) in ["no", "yes"].into_iter().enumerate() {
+        let mut client = TlsClient::connect(gateway.address("public"), &config, "a.example");
+        for _ in 0..3 {
+            assert_eq!(client.get("a.example", "/mock").text(), "mocked");
+            assert_eq!(client.get("a.example", "/seen").status, 200);
+        }
+        let is_resumed = client.session().handshake_kind() == Some(HandshakeKind::Resumed);
+        assert_eq!(is_resumed, round == 1);
+        let labels = format!("version=\"TLSv1.3\",resumed=\"{resumed}\"");
+        assert_eq!(gateway.metric(DONE, &labels), 1.0);
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ certificates = [{wild}]
 [[domain]]
 names = ["mutual.example"]
 certificates = [{mutual}]
-mutual_tls = {{ trust_store_file = "{trust}", subject_header = "x-subject" }}
+mutual_tls = {{ trust_store_file = "{trust}", subject_header = "x-subject", certificate_header = "x-certificate" }}
 
 [[domain]]
 names = ["soft.example"]
