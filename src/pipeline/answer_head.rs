@@ -119,7 +119,7 @@ impl Exchange<'_, '_> {
         }
         let mut out = Vec::with_capacity(bytes.len());
         write_interim_head(&mut out, head, bytes);
-        self.client.write(out, 0, now()).await.0
+        self.client.write_interim(out).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
-use super::client::Client;
+use super::client::{Client, ClientLink};
 use super::request::Request;
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Nanos};
@@ -98,6 +98,22 @@ impl Tries {
     }
 }
 
+/// A try under way, counted for as long as it is, however it ends.
+struct Outstanding<'r>(&'r GroupRecorder);
+
+impl<'r> Outstanding<'r> {
+    fn new(recorder: &'r GroupRecorder) -> Self {
+        recorder.request_sent();
+        Self(recorder)
+    }
+}
+
+impl Drop for Outstanding<'_> {
+    fn drop(&mut self) {
+        self.0.request_settled();
+    }
+}
+
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
@@ -139,10 +155,12 @@ impl Exchange<'_, '_> {
         }
         self.client.answer_started.set(true); // until it is out, nothing else may be said
         let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, self.request.started).await;
+        let (result, out) = self.client.write(out, 0, self.request.started, false).await;
         *self.out = out;
         self.out.clear();
-        self.client.waiting_bytes.set(0);
+        if let ClientLink::Http1(link) = &self.client.link {
+            link.waiting_bytes.set(0);
+        }
         self.client.answer_started.set(result.is_err());
         result
     }
@@ -160,9 +178,11 @@ impl Exchange<'_, '_> {
                 }
             })?;
             self.target = Some(lease.shown());
-            self.recorder().request_sent();
+            let outstanding = Outstanding::new(self.plan.recorder.group(self.proxy.group));
             let is_retry = tries.sent_count + tries.unsent_count > 0;
-            let failure = match self.try_target(&lease, at).await {
+            let tried = self.try_target(&lease, at).await;
+            drop(outstanding);
+            let failure = match tried {
                 Ok(answer) => {
                     let (status, came) = (answer.head.status, answer.came);
                     self.attempt_ended(Ok(status), came.since(at), is_retry);
@@ -200,9 +220,7 @@ impl Exchange<'_, '_> {
     }
 
     fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {
-        let recorder = self.recorder();
-        recorder.request_settled();
-        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
+        self.recorder().attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
     }
 
     /// Whether a try that came as far as `stage` may be followed by another one. One that reached no

@@ -15,7 +15,7 @@ use crate::base::{Method, RequestId};
 use crate::model::Forwarding;
 use crate::plan::{HostProgram, PathProgram, PathSpans, ProxyPlan};
 use crate::proto::uri::percent_encode;
-use crate::proto::{BodyFraming, Field, FieldName, RequestHead, ResponseHead, Version};
+use crate::proto::{BodyFraming, Field, FieldName, RequestHead, ResponseHead};
 
 /// Everything that a request's head to the target is made of.
 pub(crate) struct Outbound<'o> {
@@ -144,8 +144,8 @@ fn write_client_lines(out: &mut Vec<u8>, outbound: &Outbound<'_>, trusted: bool)
     if let Some(pseudonym) = &forwarding.via {
         out.extend_from_slice(b"via: ");
         write_list_so_far(out, head, bytes, FieldName::Via);
-        let version: &[u8] = if head.version == Version::Http10 { b"1.0 " } else { b"1.1 " };
-        out.extend_from_slice(version);
+        out.extend_from_slice(head.version.in_via().as_bytes());
+        out.push(b' ');
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
@@ -159,7 +159,7 @@ fn is_certificate_header(field: &Field, bytes: &[u8], outbound: &Outbound<'_>) -
 
 /// The client's certificate, for domains that tell their targets of it.
 fn write_certificate_lines(out: &mut Vec<u8>, client: &Client<'_>) {
-    let (Some(facts), Some(tls)) = (client.stream.tls(), &client.listener.tls) else { return };
+    let (Some(facts), Some(tls)) = (client.tls, &client.listener.tls) else { return };
     let (Some(certificate), Some(domain)) = (&facts.client_certificate, &facts.domain) else {
         return;
     };
@@ -215,7 +215,8 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
             out.extend_from_slice(field.value.of(bytes));
             out.extend_from_slice(b", ");
         }
-        out.extend_from_slice(if head.version == Version::Http10 { b"1.0 " } else { b"1.1 " });
+        out.extend_from_slice(head.version.in_via().as_bytes());
+        out.push(b' ');
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
     }

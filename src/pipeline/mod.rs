@@ -21,7 +21,7 @@ mod upload;
 #[cfg(test)]
 mod upload_tests;
 
-pub use client::{Client, ListenerContext, ListenerTlsContext};
+pub use client::{Client, ClientLink, Http1Link, ListenerContext, ListenerTlsContext};
 pub use request::Request;
 pub use serve::{PHASES, Served, serve};
 pub use state::{PlanSources, ShardPlan, ShardState};

@@ -9,7 +9,7 @@ use super::respond::Persistence;
 use super::tunnel::tunnel;
 use super::upload::UploadState;
 use crate::base::{Fault, Nanos};
-use crate::observe::DeadlineKind;
+use crate::observe::{DeadlineKind, ShardRecorder};
 use crate::proto::BodyFraming;
 use crate::rt::now;
 use crate::upstream::{Connection, Lease};
@@ -39,7 +39,7 @@ impl Exchange<'_, '_> {
         let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
         let goes_on = self.request.head.keep_alive
-            && self.client.may_persist
+            && self.client.may_persist()
             && !self.state.draining.get()
             && self.is_body_sent()
             && framing != BodyFraming::UntilClose;
@@ -111,7 +111,7 @@ impl Exchange<'_, '_> {
     ) -> Result<u64, Fault> {
         self.out.extend_from_slice(from_target);
         let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, at).await;
+        let (result, out) = self.client.write(out, 0, at, false).await;
         *self.out = out;
         self.out.clear();
         result?;
@@ -119,14 +119,30 @@ impl Exchange<'_, '_> {
         let idle_timeout = Nanos::from_millis(self.plan.plan.limits.tunnel_idle_timeout_ms);
         let early = self.body.early.to_vec();
         let recorder = &self.state.recorder;
-        recorder.tunnel_opened();
+        let standing = Standing::new(recorder);
         let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
         let relayed_bytes = Box::pin(relayed).await;
-        recorder.tunnel_closed();
+        drop(standing);
         if self.client.deadline.passed() || connection.deadline.passed() {
             recorder.deadline_fired(DeadlineKind::Tunnel);
         }
         Ok(relayed_bytes)
+    }
+}
+
+/// A tunnel, counted for as long as it stands, however it ends.
+struct Standing<'r>(&'r ShardRecorder);
+
+impl<'r> Standing<'r> {
+    fn new(recorder: &'r ShardRecorder) -> Self {
+        recorder.tunnel_opened();
+        Self(recorder)
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.0.tunnel_closed();
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct BodyRelay<'r, 'x, 'b> {
 impl BodyRelay<'_, '_, '_> {
     /// A body that is not there. Whether nothing came after the head.
     pub(super) async fn end(&mut self, rest: &[u8]) -> Result<bool, Fault> {
-        self.flush().await?;
+        self.flush(true).await?;
         Ok(rest.is_empty())
     }
 
@@ -33,8 +33,8 @@ impl BodyRelay<'_, '_, '_> {
         let first_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(first.len());
         self.exchange.out.extend_from_slice(&first[..first_bytes]);
         self.answer_bytes += first_bytes as u64;
-        self.flush().await?;
         let mut left = length - first_bytes as u64;
+        self.flush(left == 0).await?;
         let clean = first_bytes == first.len();
         while left > 0 {
             let buffer = self.exchange.state.body_buffers.take();
@@ -44,7 +44,7 @@ impl BodyRelay<'_, '_, '_> {
             buffer.truncate(count);
             left -= count as u64;
             self.answer_bytes += count as u64;
-            self.write(buffer, 0).await?;
+            self.write(buffer, 0, left == 0).await?;
             if surplus {
                 return Ok(false);
             }
@@ -72,7 +72,8 @@ impl BodyRelay<'_, '_, '_> {
         if decoded.done && as_chunks {
             append_last_chunk(self.exchange.out, decoder.trailers());
         }
-        self.flush().await?;
+        let mut is_last = decoded.done && decoder.trailers().is_empty();
+        self.flush(is_last).await?;
         while !decoded.done {
             let mut buffer = self.exchange.state.body_buffers.take();
             buffer.resize(CHUNK_HEAD_ROOM, 0);
@@ -93,7 +94,11 @@ impl BodyRelay<'_, '_, '_> {
             if as_chunks && decoded.done {
                 append_last_chunk(&mut buffer, decoder.trailers());
             }
-            self.write(buffer, start).await?;
+            is_last = decoded.done && decoder.trailers().is_empty();
+            self.write(buffer, start, is_last).await?;
+        }
+        if !is_last {
+            self.exchange.client.end(decoder.trailers())?;
         }
         Ok(!surplus)
     }
@@ -107,7 +112,7 @@ impl BodyRelay<'_, '_, '_> {
         let as_chunks = framing == BodyFraming::Chunked;
         append_payload(self.exchange.out, first, as_chunks);
         self.answer_bytes += first.len() as u64;
-        self.flush().await?;
+        self.flush(false).await?;
         loop {
             let mut buffer = self.exchange.state.body_buffers.take();
             buffer.resize(CHUNK_HEAD_ROOM, 0);
@@ -118,27 +123,28 @@ impl BodyRelay<'_, '_, '_> {
             if as_chunks {
                 start = frame_chunk(&mut buffer, payload_bytes);
             }
-            self.write(buffer, start).await?;
+            self.write(buffer, start, false).await?;
         }
         if as_chunks {
             append_last_chunk(self.exchange.out, b"");
-            self.flush().await?;
+            self.flush(false).await?;
         }
+        self.exchange.client.end(b"")?;
         Ok(false)
     }
 
     /// Sends what is in `out`, and leaves it empty.
-    async fn flush(&mut self) -> Result<(), Fault> {
+    async fn flush(&mut self, is_last: bool) -> Result<(), Fault> {
         let out = std::mem::take(self.exchange.out);
-        let (result, out) = self.exchange.client.write(out, 0, self.at).await;
+        let (result, out) = self.exchange.client.write(out, 0, self.at, is_last).await;
         *self.exchange.out = out;
         self.exchange.out.clear();
         self.at = now();
         result
     }
 
-    async fn write(&mut self, buffer: Vec<u8>, start: usize) -> Result<(), Fault> {
-        let (result, buffer) = self.exchange.client.write(buffer, start, self.at).await;
+    async fn write(&mut self, buffer: Vec<u8>, start: usize, is_last: bool) -> Result<(), Fault> {
+        let (result, buffer) = self.exchange.client.write(buffer, start, self.at, is_last).await;
         self.exchange.state.body_buffers.put(buffer);
         self.at = now();
         result
@@ -173,11 +179,12 @@ impl BodyRelay<'_, '_, '_> {
     }
 }
 
-/// How the body is framed towards a client of `version`.
+/// How the body is framed towards a client of `version`. HTTP/2 frames by itself: there a body goes
+/// bare, to its end.
 pub(super) fn framing_for_client(framing: BodyFraming, version: Version) -> BodyFraming {
     match (framing, version) {
         (BodyFraming::Chunked | BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
-        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
+        (BodyFraming::Chunked, Version::Http10 | Version::Http2) => BodyFraming::UntilClose,
         (other, _) => other,
     }
 }

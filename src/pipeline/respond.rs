@@ -24,7 +24,7 @@ impl Persistence {
         match (goes_on, version) {
             (false, _) => Self::Close,
             (true, Version::Http10) => Self::PersistHttp10,
-            (true, Version::Http11) => Self::Persist,
+            (true, Version::Http11 | Version::Http2) => Self::Persist,
         }
     }
 

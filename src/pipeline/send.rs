@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use super::body::BodyFate;
 use super::chunk_frames::{append_chunk, append_last_chunk};
+use super::client::{ClientLink, Http1Link};
 use super::exchange::{Answer, Exchange, Failure, TryStage};
 use super::forward::{Outbound, write_request_head};
-use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
+use super::upload::{BodyLeft, BodySink, BodySource, Upload, UploadState, UploadTask};
 use crate::base::{Fault, Nanos};
 use crate::proto::{BodyFraming, ChunkedDecoder, FieldName};
-use crate::rt::now;
 use crate::upstream::{Connection, Lease, Outcome};
 
 impl Exchange<'_, '_> {
@@ -124,23 +124,38 @@ impl Exchange<'_, '_> {
         self.body.fate = BodyFate::Abandoned;
         if self.body.awaits_continue {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-            let (result, _) = self.client.write(interim, 0, now()).await;
-            result.map_err(|fault| Failure {
+            self.client.write_interim(interim).await.map_err(|fault| Failure {
                 fault,
                 outcome: Outcome::Abandoned,
                 stage: TryStage::Answering,
             })?;
         }
+        let deadlines = &self.state.deadlines;
+        let as_chunks = matches!(left, BodyLeft::Chunked { .. });
+        let (source, client_deadline) = match &self.client.link {
+            ClientLink::Http1(Http1Link { stream, .. }) => {
+                let client = (*stream).clone();
+                let deadline = deadlines.watch(stream.raw_fd());
+                (BodySource::Http1 { client, left }, deadline)
+            }
+            ClientLink::Http2(stream) => {
+                let left_max = match left {
+                    BodyLeft::Length(left) => left,
+                    BodyLeft::Chunked { left_max, .. } => left_max,
+                };
+                let stream = Rc::clone(stream);
+                (BodySource::Http2 { stream, left_max }, deadlines.alarm())
+            }
+        };
         let task = UploadTask {
             state: Rc::clone(self.state),
-            client: self.client.stream.clone(),
-            client_deadline: self.state.deadlines.watch(self.client.stream.raw_fd()),
+            source,
+            client_deadline,
             body_timeout: Nanos::from_millis(self.plan.plan.limits.body_timeout_ms),
-            target: connection.stream.clone(),
+            sink: BodySink::Http1 { target: connection.stream.clone(), as_chunks },
             target_deadline: connection.deadline.mover(),
             target_timeout: timeout,
             target_due_max: connection.due_max,
-            left,
         };
         self.body.fate = BodyFate::Uploading(task.start());
         Ok(())

@@ -148,7 +148,7 @@ async fn phases(
 /// Whether the connection may carry the request at all: what the handshake settled holds for the
 /// domain that it was for, and a request for another one would go around it.
 fn admit(client: &Client<'_>, request: &Request<'_>) -> Result<(), Fault> {
-    let Some(facts) = client.stream.tls() else { return Ok(()) };
+    let Some(facts) = client.tls else { return Ok(()) };
     if facts.verdict.as_ref().is_some_and(|verdict| !matches!(verdict, ClientVerdict::Trusted)) {
         return Err(Fault::ClientCertificateRefused);
     }
@@ -247,7 +247,7 @@ fn persistence(
     body: &RequestBody<'_>,
 ) -> (bool, Persistence) {
     let goes_on = request.head.keep_alive
-        && client.may_persist
+        && client.may_persist()
         && !state.draining.get()
         && body.is_cheap_to_discard(&state.body_buffers);
     (goes_on, Persistence::of(request.head.version, goes_on))
@@ -340,6 +340,7 @@ fn record(
     let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
     let latency = answered.ended.since(request.started);
     plan.recorder.request_ended(&RequestEnd {
+        version: request.head.version,
         route: route.map(|route| route.slot),
         stage: log.stage_index,
         status: answered.status,
@@ -376,7 +377,7 @@ fn record(
         integration_latency: answered.upstream,
         integration_status: answered.upstream_status,
         target: log.target.as_deref(),
-        tls: client.stream.tls(),
+        tls: client.tls,
         fault: answered.fault,
         error_message: answered.fault.map(fault_message),
     };

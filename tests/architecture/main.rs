@@ -20,6 +20,7 @@ const ROWS: &[&str] = &[
     "tls",
     "transport",
     "model",
+    "http2",
     "expr",
     "sign",
     "plan",

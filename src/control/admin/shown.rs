@@ -11,7 +11,7 @@ use super::AdminView;
 use crate::control::reload::InForce;
 use crate::control::sockets::shown;
 use crate::model::{
-    Api, Balance, Domain, HashKey, Integration, Limits, Listener, ListenerTls, Model,
+    Api, Balance, Domain, HashKey, Http2Limits, Integration, Limits, Listener, ListenerTls, Model,
     ProxyProtocol, Route, TargetAddress, TargetGroup, Throttle, TicketKeySource, Tls,
 };
 use crate::tls::{OnInvalid, UpstreamTlsOptions};
@@ -50,6 +50,7 @@ fn model(model: &Model) -> Value {
         "throttle": model.account_throttle.as_ref().map(throttle),
         "listeners": model.listeners.iter().map(listener).collect::<Vec<_>>(),
         "limits": limits(&model.limits),
+        "http2": http2(&model.limits.http2),
         "forwarding": {
             "x_forwarded": model.forwarding.x_forwarded,
             "forwarded": model.forwarding.forwarded,
@@ -127,6 +128,7 @@ fn listener(listener: &Listener) -> Value {
             ProxyProtocol::Off => "off",
             ProxyProtocol::Required => "required",
         },
+        "http2_prior_knowledge": listener.http2_prior_knowledge,
         "trusted_proxies":
             listener.trusted_proxies.iter().map(|one| format!("{one}")).collect::<Vec<_>>(),
     })
@@ -146,6 +148,20 @@ fn limits(limits: &Limits) -> Value {
         "write_timeout_ms": limits.write_timeout_ms,
         "idle_timeout_ms": limits.idle_timeout_ms,
         "tunnel_idle_timeout_ms": limits.tunnel_idle_timeout_ms,
+    })
+}
+
+fn http2(limits: &Http2Limits) -> Value {
+    let frames = &limits.frames;
+    json!({
+        "streams_per_connection_max": limits.streams_per_connection_max,
+        "stream_window_bytes": limits.stream_window_bytes,
+        "connection_window_bytes": limits.connection_window_bytes,
+        "resets_per_second_max": frames.resets_per_second_max,
+        "control_frames_per_second_max": frames.control_frames_per_second_max,
+        "continuation_frames_max": frames.continuation_frames_max,
+        "window_updates_per_second_max": frames.window_updates_per_second_max,
+        "tiny_data_frames_per_second_max": frames.tiny_data_frames_per_second_max,
     })
 }
 
