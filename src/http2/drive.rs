@@ -37,16 +37,14 @@ pub(super) struct Link<'l> {
 }
 
 impl<'l> Link<'l> {
-    /// A link whose peer's frames are held to `limits`; `early` was read before.
+    /// A link whose peer's frames are held to `limits`; what was read of it before lies in `pipe`.
     pub(super) fn new(
         transport: &'l Transport,
         (deadlines, buffers): (&Deadlines, &'l Buffers),
         timeouts: LinkTimeouts,
         (watch, limits): (FrameWatch, FrameLimits),
-        early: Vec<u8>,
+        pipe: Pipe,
     ) -> Self {
-        let pipe = Pipe::default();
-        pipe.fill(early);
         Self {
             transport,
             buffers,

@@ -13,9 +13,11 @@ mod receive_body;
 mod send_body;
 mod server;
 mod server_stream;
+mod target;
 
 pub use drive::LinkTimeouts;
 pub use receive_body::ReceiveBody;
 pub use send_body::{SendBody, StreamGone};
 pub use server::{ServerControl, ServerEnd, ServerOptions, serve};
 pub use server_stream::{Incoming, ServerStream};
+pub use target::{Call, CallFailure, TargetConnection, TargetOptions, connect};

@@ -57,8 +57,12 @@ impl SendBody {
         }
     }
 
-    /// Gives the stream up.
-    pub fn reset(&self, reason: Reason) {
+    /// What was sent is not all of it, and nothing more will be.
+    pub fn cancel(&self) {
+        self.reset(Reason::CANCEL);
+    }
+
+    pub(super) fn reset(&self, reason: Reason) {
         self.0.borrow_mut().send_reset(reason);
     }
 

@@ -71,7 +71,9 @@ pub async fn serve(
 ) -> ServerEnd {
     let shard = (options.deadlines, options.buffers);
     let watch = (FrameWatch::of_client(), options.limits.frames);
-    let link = Link::new(transport, shard, options.timeouts, watch, early);
+    let pipe = Pipe::default();
+    pipe.fill(early);
+    let link = Link::new(transport, shard, options.timeouts, watch, pipe);
     let serving = async {
         let shaking = builder(options).handshake::<_, Bytes>(link.pipe.clone()).await;
         let Ok(connection) = shaking else { return Some(Closing::Failed) };

@@ -18,7 +18,7 @@ pub use listener::{IpNetwork, Listener, ListenerAddress, ProxyProtocol};
 pub use route_key::{PathPattern, RouteKey, RouteKeyError, RouteMethod, Segment};
 pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
-    TargetGroup,
+    TargetGroup, TargetProtocol,
 };
 
 use crate::proto::http2::FrameLimits;

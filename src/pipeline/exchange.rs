@@ -18,7 +18,7 @@ use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::ResponseHead;
 use crate::rt::now;
-use crate::upstream::{Connection, Group, Lease, Outcome, TargetId, stable_hash};
+use crate::upstream::{Group, Lease, Outcome, TargetId, TargetLink, stable_hash};
 
 /// One request on its way through a target group.
 pub(crate) struct Exchange<'x, 'b> {
@@ -48,7 +48,7 @@ pub(crate) struct Relayed {
 
 /// A target's final answer, its head parsed, before anything was passed on.
 pub(super) struct Answer {
-    pub(super) connection: Connection,
+    pub(super) link: TargetLink,
     pub(super) head: Box<ResponseHead>,
     /// What was read: `[..start]` is used up, the head follows, then the body's beginning.
     pub(super) buffer: Vec<u8>,
@@ -279,31 +279,55 @@ impl Exchange<'_, '_> {
 
     /// One try: on an idle connection, and if that turns out to have been closed, on a new one.
     async fn try_target(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
+        if lease.is_http2() {
+            return Box::pin(self.try_http2(lease, at)).await;
+        }
         if let Some(connection) = lease.idle_connection() {
             self.recorder().connection_reused();
             match self.send(lease, connection, at).await {
-                Err(failure)
-                    if failure.outcome == Outcome::Reset
-                        && failure.stage == TryStage::Sent
-                        && self.may_send_again(TryStage::Sent) => {}
+                Err(failure) if self.met_a_closed_connection(&failure) => {}
                 other => return other,
             }
         }
         let state = self.state;
-        let recorder = self.recorder();
-        let connected = lease.connect(&state.deadlines, at, recorder).await;
-        let connection = connected.map_err(|fault| Failure {
-            fault,
-            outcome: match fault {
-                Fault::ConnectTimeout => {
-                    state.recorder.deadline_fired(DeadlineKind::Connect);
-                    Outcome::ConnectTimeout
-                }
-                _ => Outcome::ConnectFailed,
-            },
-            stage: TryStage::NotSent,
-        })?;
+        let connected = lease.connect(&state.deadlines, at, self.recorder()).await;
+        let connection = connected.map_err(|fault| self.not_connected(fault))?;
         self.send(lease, connection, at).await
+    }
+
+    /// The same over HTTP/2: on a connection that others use too.
+    async fn try_http2(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
+        let state = self.state;
+        loop {
+            let shared = lease.share_connection(&state.deadlines, at, self.recorder()).await;
+            let (connection, is_new) = shared.map_err(|fault| self.not_connected(fault))?;
+            if !is_new {
+                self.recorder().connection_reused();
+            }
+            match self.send_http2(lease, &connection, at).await {
+                Err(failure) if !is_new && self.met_a_closed_connection(&failure) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether a try on a connection that was used before failed as one does whose connection the
+    /// target had closed, and may be made again.
+    fn met_a_closed_connection(&self, failure: &Failure) -> bool {
+        failure.outcome == Outcome::Reset
+            && failure.stage != TryStage::Answering
+            && self.may_send_again(failure.stage)
+    }
+
+    fn not_connected(&self, fault: Fault) -> Failure {
+        let outcome = match fault {
+            Fault::ConnectTimeout => {
+                self.state.recorder.deadline_fired(DeadlineKind::Connect);
+                Outcome::ConnectTimeout
+            }
+            _ => Outcome::ConnectFailed,
+        };
+        Failure { fault, outcome, stage: TryStage::NotSent }
     }
 }
 

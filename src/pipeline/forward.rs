@@ -28,6 +28,8 @@ pub(crate) struct Outbound<'o> {
     pub(crate) forwarding: &'o Forwarding,
     /// Ask the target to change protocols, as the client does.
     pub(crate) upgrade: bool,
+    /// The target speaks HTTP/2, for which the text is translated.
+    pub(crate) to_http2: bool,
 }
 
 /// Appends the head for the target. `write_target_host` appends the target's own name.
@@ -78,11 +80,22 @@ pub(crate) fn write_request_head(
     if !id_header.is_empty() {
         write_line(out, id_header, &[request.id.as_bytes()]);
     }
+    if outbound.to_http2 && takes_trailers(head, bytes) {
+        // Of the connection in HTTP/1, of the request in HTTP/2 (RFC 9113 section 8.2.2).
+        out.extend_from_slice(b"te: trailers\r\n");
+    }
     if outbound.upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");
         copy_named(out, head, bytes, FieldName::Upgrade);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether the client says that it takes trailers.
+fn takes_trailers(head: &RequestHead, bytes: &[u8]) -> bool {
+    let lines = head.fields.iter().filter(|field| field.known == FieldName::Te);
+    let mut codings = lines.flat_map(|field| field.value.of(bytes).split(|byte| *byte == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 fn write_target(out: &mut Vec<u8>, outbound: &Outbound<'_>) {

@@ -12,7 +12,7 @@ use crate::base::{Fault, Nanos};
 use crate::observe::{DeadlineKind, ShardRecorder};
 use crate::proto::BodyFraming;
 use crate::rt::now;
-use crate::upstream::{Connection, Lease};
+use crate::upstream::{Connection, Lease, TargetLink};
 
 impl Exchange<'_, '_> {
     /// Passes the answer on, and makes sure that the client notices if it was cut.
@@ -36,7 +36,7 @@ impl Exchange<'_, '_> {
         lease: &mut Lease,
         answer: Answer,
     ) -> Result<Passed, Fault> {
-        let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
+        let Answer { link, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
         let goes_on = self.request.head.keep_alive
             && self.client.may_persist()
@@ -57,29 +57,32 @@ impl Exchange<'_, '_> {
         self.client.answer_started.set(true);
         let idle_timeout =
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
-        if head.status == 101 {
+        if let (101, TargetLink::Http1(connection)) = (head.status, &link) {
             let result = self.tunnel(connection, &buffer[head_end..], came).await;
             self.state.put_response_head(head);
             self.state.head_buffers.put(buffer);
             return Ok(Passed { goes_on: false, answer_bytes: result?, ended: now() });
         }
         // The head is here; how long the client takes to read is not the target's fault.
-        connection.clear_due();
-        let mut relay =
-            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
+        link.clear_due();
+        let mut relay = BodyRelay { exchange: self, link, idle_timeout, answer_bytes: 0, at: came };
         let whole = match head.framing {
             BodyFraming::None => relay.end(&buffer[head_end..]).await,
             BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await,
             BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await,
             BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await,
         };
-        let BodyRelay { connection, answer_bytes, at, .. } = relay;
+        let BodyRelay { link, answer_bytes, at, .. } = relay;
         let keep_alive = head.keep_alive;
         self.state.put_response_head(head);
         self.state.head_buffers.put(buffer);
         let whole = whole?;
         let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
-        if may_keep && !connection.deadline.passed() && !connection.stream.has_unsent() {
+        if let TargetLink::Http1(connection) = link
+            && may_keep
+            && !connection.deadline.passed()
+            && !connection.stream.has_unsent()
+        {
             lease.keep(connection, at);
         }
         let goes_on = self.finish_upload() && goes_on;
@@ -105,7 +108,7 @@ impl Exchange<'_, '_> {
     /// Joins client and target after a 101 until both have ended.
     async fn tunnel(
         &mut self,
-        connection: Connection,
+        connection: &Connection,
         from_target: &[u8],
         at: Nanos,
     ) -> Result<u64, Fault> {
@@ -120,7 +123,7 @@ impl Exchange<'_, '_> {
         let early = self.body.early.to_vec();
         let recorder = &self.state.recorder;
         let standing = Standing::new(recorder);
-        let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
+        let relayed = tunnel(self.state, self.client, connection, early, idle_timeout);
         let relayed_bytes = Box::pin(relayed).await;
         drop(standing);
         if self.client.deadline.passed() || connection.deadline.passed() {

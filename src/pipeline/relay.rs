@@ -4,18 +4,18 @@
 //! anew for the client: a chunked body in chunks of what each read brings, one that ends with the
 //! connection in chunks too, or bare to HTTP/1.0.
 
-use super::chunk_frames::{CHUNK_HEAD_ROOM, append_chunk, append_last_chunk, frame_chunk};
+use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, append_payload, frame_chunk};
 use super::exchange::Exchange;
 use crate::base::{Fault, Nanos};
 use crate::observe::DeadlineKind;
 use crate::proto::{BodyFraming, ChunkedDecoder, Version};
 use crate::rt::now;
-use crate::upstream::Connection;
+use crate::upstream::TargetLink;
 
 /// One body on its way.
 pub(super) struct BodyRelay<'r, 'x, 'b> {
     pub(super) exchange: &'r mut Exchange<'x, 'b>,
-    pub(super) connection: Connection,
+    pub(super) link: TargetLink,
     pub(super) idle_timeout: Nanos,
     pub(super) answer_bytes: u64,
     pub(super) at: Nanos,
@@ -34,7 +34,8 @@ impl BodyRelay<'_, '_, '_> {
         self.exchange.out.extend_from_slice(&first[..first_bytes]);
         self.answer_bytes += first_bytes as u64;
         let mut left = length - first_bytes as u64;
-        self.flush(left == 0).await?;
+        let mut is_last = left == 0 && self.link.ends_by_length();
+        self.flush(is_last).await?;
         let clean = first_bytes == first.len();
         while left > 0 {
             let buffer = self.exchange.state.body_buffers.take();
@@ -44,12 +45,27 @@ impl BodyRelay<'_, '_, '_> {
             buffer.truncate(count);
             left -= count as u64;
             self.answer_bytes += count as u64;
-            self.write(buffer, 0, left == 0).await?;
+            is_last = left == 0 && self.link.ends_by_length();
+            self.write(buffer, 0, is_last).await?;
             if surplus {
                 return Ok(false);
             }
         }
+        if !is_last {
+            return self.end_behind_length().await;
+        }
         Ok(clean)
+    }
+
+    /// Over HTTP/2 the end of a body comes on its own, with trailers perhaps. Whether nothing else did.
+    async fn end_behind_length(&mut self) -> Result<bool, Fault> {
+        let rest = self.exchange.state.body_buffers.take();
+        if let Some(rest) = self.read_or_end(rest, 0).await? {
+            self.exchange.state.body_buffers.put(rest);
+            return Ok(false);
+        }
+        self.exchange.client.end(&self.link.trailers())?;
+        Ok(true)
     }
 
     /// A chunked body, passed on in chunks of what each read brings (or bare, to HTTP/1.0).
@@ -125,11 +141,12 @@ impl BodyRelay<'_, '_, '_> {
             }
             self.write(buffer, start, false).await?;
         }
+        let trailers = self.link.trailers();
         if as_chunks {
-            append_last_chunk(self.exchange.out, b"");
+            append_last_chunk(self.exchange.out, &trailers);
             self.flush(false).await?;
         }
-        self.exchange.client.end(b"")?;
+        self.exchange.client.end(&trailers)?;
         Ok(false)
     }
 
@@ -162,17 +179,17 @@ impl BodyRelay<'_, '_, '_> {
     ) -> Result<Option<Vec<u8>>, Fault> {
         debug_assert_eq!(buffer.len(), filled);
         self.exchange.client.deadline.clear();
-        self.connection.set_due(self.at.plus(self.idle_timeout));
-        let (result, buffer) = self.connection.read(buffer).await;
-        self.connection.clear_due();
+        self.link.set_due(self.at.plus(self.idle_timeout));
+        let (result, buffer) = self.link.read(buffer).await;
+        self.link.clear_due();
         self.at = now();
         if matches!(result, Ok(count) if count > 0) {
             return Ok(Some(buffer));
         }
         self.exchange.state.body_buffers.put(buffer);
-        if self.connection.deadline.passed() {
+        if self.link.deadline().passed() {
             let kind = DeadlineKind::UpstreamIdle;
-            self.exchange.upstream_deadline_fired(&self.connection, kind);
+            self.exchange.upstream_deadline_fired(&self.link, kind);
             return Err(Fault::UpstreamTimeout);
         }
         result.map_or(Err(Fault::UpstreamReset), |_| Ok(None))
@@ -186,13 +203,5 @@ pub(super) fn framing_for_client(framing: BodyFraming, version: Version) -> Body
         (BodyFraming::Chunked | BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
         (BodyFraming::Chunked, Version::Http10 | Version::Http2) => BodyFraming::UntilClose,
         (other, _) => other,
-    }
-}
-
-fn append_payload(out: &mut Vec<u8>, payload: &[u8], as_chunks: bool) {
-    if as_chunks {
-        append_chunk(out, payload);
-    } else {
-        out.extend_from_slice(payload);
     }
 }

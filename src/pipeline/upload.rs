@@ -10,7 +10,7 @@ use super::body::DISCARD_BYTES_MAX;
 use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, frame_chunk};
 use super::state::ShardState;
 use crate::base::{Fault, Nanos};
-use crate::http2::ServerStream;
+use crate::http2::{SendBody, ServerStream};
 use crate::observe::DeadlineKind;
 use crate::proto::ChunkedDecoder;
 use crate::rt::{Contained, Deadline, DeadlineMover, now, spawn};
@@ -42,6 +42,8 @@ pub(super) enum BodySource {
 pub(super) enum BodySink {
     /// The connection of an HTTP/1 target.
     Http1 { target: Transport, as_chunks: bool },
+    /// A stream of an HTTP/2 target, with what bounds how long it may take nothing.
+    Http2 { target: Rc<SendBody>, alarm: Rc<Deadline>, timeout: Nanos },
 }
 
 /// How far an upload is.
@@ -321,6 +323,16 @@ impl BodySink {
                 let (written, buffer) = target.write_all(buffer, start).await;
                 (written.is_ok(), buffer)
             }
+            Self::Http2 { target, alarm, timeout } => {
+                let payload = &buffer[CHUNK_HEAD_ROOM..];
+                let is_last = piece.is_last && piece.trailers.is_empty();
+                let mut sent =
+                    Box::pin(target.send(payload, is_last, alarm, *timeout)).await.is_ok();
+                if sent && piece.is_last && !is_last {
+                    sent = target.end(&piece.trailers).is_ok();
+                }
+                (sent, buffer)
+            }
         }
     }
 
@@ -328,6 +340,7 @@ impl BodySink {
     fn cut(&self) {
         match self {
             Self::Http1 { target, .. } => target.shutdown_both(),
+            Self::Http2 { target, .. } => target.cancel(),
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::control::reload::InForce;
 use crate::control::sockets::shown;
 use crate::model::{
     Api, Balance, Domain, HashKey, Http2Limits, Integration, Limits, Listener, ListenerTls, Model,
-    ProxyProtocol, Route, TargetAddress, TargetGroup, Throttle, TicketKeySource, Tls,
+    ProxyProtocol, Route, TargetAddress, TargetGroup, TargetProtocol, Throttle, TicketKeySource,
+    Tls,
 };
 use crate::tls::{OnInvalid, UpstreamTlsOptions};
 
@@ -178,6 +179,10 @@ fn group(group: &TargetGroup) -> Value {
         "name": group.name,
         "targets": targets.collect::<Vec<_>>(),
         "balance": balance(&group.balance),
+        "protocol": match group.protocol {
+            TargetProtocol::Http1 => "http/1.1",
+            TargetProtocol::Http2 => "h2",
+        },
         "preserve_host": group.preserve_host,
         "connect_timeout_ms": group.connect_timeout_ms,
         "idle_timeout_ms": group.idle_timeout_ms,
