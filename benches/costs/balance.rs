@@ -60,6 +60,7 @@ fn group(balance: Balance) -> TargetGroup {
         targets: Vec::new(),
         balance,
         protocol: shardgate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host: false,
         connect_timeout_ms: 1_000,
         idle_timeout_ms: 1_000,

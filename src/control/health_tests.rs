@@ -220,6 +220,7 @@ fn group(name: &str, health: Option<ActiveHealth>) -> TargetGroup {
         targets: Vec::new(),
         balance: Balance::RoundRobin,
         protocol: crate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host: false,
         connect_timeout_ms: 1,
         idle_timeout_ms: 1,

@@ -14,6 +14,8 @@ pub struct TargetGroup {
     pub balance: Balance,
     /// What targets speak.
     pub protocol: TargetProtocol,
+    /// Clients' gRPC-Web is translated to gRPC, where targets speak HTTP/2.
+    pub grpc_web: bool,
     /// The Host that targets see is the client's own, not the target's address.
     pub preserve_host: bool,
     /// How long connecting may take.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
 use super::client::{Client, ClientLink};
+use super::grpc::GrpcForm;
 use super::request::Request;
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Nanos};
@@ -33,6 +34,8 @@ pub(crate) struct Exchange<'x, 'b> {
     pub(crate) out: &'x mut Vec<u8>,
     /// Where the latest try went.
     pub(crate) target: Option<Rc<str>>,
+    /// The form of gRPC-Web that is translated for the target.
+    pub(crate) web: Option<GrpcForm>,
 }
 
 /// An answer that was passed on whole.

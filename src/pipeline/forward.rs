@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::client::Client;
+use super::grpc::GrpcForm;
 use super::request::Request;
 use super::respond::{
     Persistence, REQUEST_ID_HEADER, without_port, write_number_line, write_request_id,
@@ -30,6 +31,8 @@ pub(crate) struct Outbound<'o> {
     pub(crate) upgrade: bool,
     /// The target speaks HTTP/2, for which the text is translated.
     pub(crate) to_http2: bool,
+    /// The form of gRPC-Web that is translated for the target.
+    pub(crate) web: Option<GrpcForm>,
 }
 
 /// Appends the head for the target. `write_target_host` appends the target's own name.
@@ -64,6 +67,7 @@ pub(crate) fn write_request_head(
             }
             FieldName::Forwarded => !forwarding.forwarded,
             FieldName::Via => forwarding.via.is_none(),
+            FieldName::ContentType => outbound.web.is_none(),
             // Any name may be set to carry the id, `X-Request-Id`, which is a known one, first of all.
             _ => {
                 !is_named(field, bytes, id_header) && !is_certificate_header(field, bytes, outbound)
@@ -71,6 +75,7 @@ pub(crate) fn write_request_head(
         }
     });
     match head.framing {
+        _ if outbound.web.is_some() => write_grpc_type(out, head, bytes),
         BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
         BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::UntilClose => {}
@@ -80,7 +85,7 @@ pub(crate) fn write_request_head(
     if !id_header.is_empty() {
         write_line(out, id_header, &[request.id.as_bytes()]);
     }
-    if outbound.to_http2 && takes_trailers(head, bytes) {
+    if outbound.to_http2 && (outbound.web.is_some() || takes_trailers(head, bytes)) {
         // Of the connection in HTTP/1, of the request in HTTP/2 (RFC 9113 section 8.2.2).
         out.extend_from_slice(b"te: trailers\r\n");
     }
@@ -89,6 +94,14 @@ pub(crate) fn write_request_head(
         copy_named(out, head, bytes, FieldName::Upgrade);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The content type of gRPC-Web as gRPC has it. How long the body is, its end says.
+fn write_grpc_type(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
+    let field = head.field(FieldName::ContentType);
+    let form = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+    let rest = form.map_or(&b""[..], |(_, rest)| rest);
+    write_line(out, b"content-type", &[GrpcForm::Native.name(), rest]);
 }
 
 /// Whether the client says that it takes trailers.
@@ -201,6 +214,8 @@ pub(crate) struct Inbound<'i> {
     pub(crate) id: RequestId,
     pub(crate) persistence: Persistence,
     pub(crate) via: Option<&'i str>,
+    /// The form of gRPC-Web that the answer is translated to.
+    pub(crate) web: Option<GrpcForm>,
 }
 
 /// Appends the head of a final answer (or of a 101) for the client.
@@ -214,6 +229,7 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
     copy_fields(out, &head.fields, bytes, |field| match field.known {
         FieldName::ContentLength => keeps_length,
         FieldName::Via => inbound.via.is_none(),
+        FieldName::ContentType => inbound.web.is_none(),
         FieldName::Other => !field.hop_by_hop && !is_named(field, bytes, REQUEST_ID_HEADER),
         _ => !field.hop_by_hop,
     });
@@ -221,6 +237,12 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
         BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
         BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::UntilClose => {}
+    }
+    if let Some(form) = inbound.web {
+        let field = head.field(FieldName::ContentType);
+        let rest = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+        let rest = rest.map_or(&b""[..], |(_, rest)| rest);
+        write_line(out, b"content-type", &[form.name(), rest]);
     }
     if let Some(pseudonym) = inbound.via {
         out.extend_from_slice(b"via: ");

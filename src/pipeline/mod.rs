@@ -9,6 +9,7 @@ mod chunk_frames;
 mod client;
 mod exchange;
 mod forward;
+mod grpc;
 mod pass_on;
 mod relay;
 mod request;
@@ -28,6 +29,7 @@ pub use state::{PlanSources, ShardPlan, ShardState};
 
 pub use body::{BodyFate, RequestBody};
 pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
+pub(crate) use grpc::GrpcForm;
 pub use respond::fault_message;
 pub(crate) use respond::{Persistence, write_fault};
 pub use upload::Upload;

@@ -4,13 +4,14 @@
 use super::body::BodyFate;
 use super::exchange::{Answer, Exchange};
 use super::forward::{Inbound, write_response_head};
+use super::grpc::GrpcForm;
 use super::relay::{BodyRelay, framing_for_client};
 use super::respond::Persistence;
 use super::tunnel::tunnel;
 use super::upload::UploadState;
 use crate::base::{Fault, Nanos};
 use crate::observe::{DeadlineKind, ShardRecorder};
-use crate::proto::BodyFraming;
+use crate::proto::{BodyFraming, FieldName};
 use crate::rt::now;
 use crate::upstream::{Connection, Lease, TargetLink};
 
@@ -21,6 +22,11 @@ impl Exchange<'_, '_> {
         lease: &mut Lease,
         answer: Answer,
     ) -> Result<Passed, Fault> {
+        let mut answer = answer;
+        self.web = self.web.filter(|_| is_grpc(&answer));
+        if self.web.is_some() && matches!(answer.head.framing, BodyFraming::Length(1..)) {
+            answer.head.framing = BodyFraming::UntilClose; // it will have another length
+        }
         let framing = framing_for_client(answer.head.framing, self.request.head.version);
         let result = self.pass_on_in(framing, lease, answer).await;
         if result.is_err() && framing == BodyFraming::UntilClose {
@@ -52,6 +58,7 @@ impl Exchange<'_, '_> {
             id: self.request.id,
             persistence: Persistence::of(version, goes_on),
             via: self.plan.plan.forwarding.via.as_deref(),
+            web: self.web,
         };
         write_response_head(self.out, &inbound);
         self.client.answer_started.set(true);
@@ -131,6 +138,14 @@ impl Exchange<'_, '_> {
         }
         Ok(relayed_bytes)
     }
+}
+
+/// Whether what came is gRPC, rather than a page of something in between.
+fn is_grpc(answer: &Answer) -> bool {
+    let bytes = answer.buffer.get(answer.start..).unwrap_or_default();
+    let field = answer.head.field(FieldName::ContentType);
+    let form = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+    form.is_some_and(|(form, _)| form == GrpcForm::Native)
 }
 
 /// A tunnel, counted for as long as it stands, however it ends.

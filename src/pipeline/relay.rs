@@ -6,6 +6,7 @@
 
 use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, append_payload, frame_chunk};
 use super::exchange::Exchange;
+use super::grpc::WebEncoder;
 use crate::base::{Fault, Nanos};
 use crate::observe::DeadlineKind;
 use crate::proto::{BodyFraming, ChunkedDecoder, Version};
@@ -126,6 +127,7 @@ impl BodyRelay<'_, '_, '_> {
         framing: BodyFraming,
     ) -> Result<bool, Fault> {
         let as_chunks = framing == BodyFraming::Chunked;
+        let web = self.exchange.web.map(WebEncoder::new);
         append_payload(self.exchange.out, first, as_chunks);
         self.answer_bytes += first.len() as u64;
         self.flush(false).await?;
@@ -133,6 +135,9 @@ impl BodyRelay<'_, '_, '_> {
             let mut buffer = self.exchange.state.body_buffers.take();
             buffer.resize(CHUNK_HEAD_ROOM, 0);
             let Some(mut buffer) = self.read_or_end(buffer, CHUNK_HEAD_ROOM).await? else { break };
+            if let Some(web) = web {
+                web.encode(&mut buffer, CHUNK_HEAD_ROOM);
+            }
             let payload_bytes = buffer.len() - CHUNK_HEAD_ROOM;
             self.answer_bytes += payload_bytes as u64;
             let mut start = CHUNK_HEAD_ROOM;
@@ -141,9 +146,17 @@ impl BodyRelay<'_, '_, '_> {
             }
             self.write(buffer, start, false).await?;
         }
-        let trailers = self.link.trailers();
+        let mut trailers = self.link.trailers();
+        if let Some(web) = web {
+            let mut message = Vec::new();
+            web.append_trailers(&mut message, &std::mem::take(&mut trailers));
+            append_payload(self.exchange.out, &message, as_chunks);
+            self.answer_bytes += message.len() as u64;
+        }
         if as_chunks {
             append_last_chunk(self.exchange.out, &trailers);
+        }
+        if !self.exchange.out.is_empty() {
             self.flush(false).await?;
         }
         self.exchange.client.end(&trailers)?;

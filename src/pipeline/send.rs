@@ -1,5 +1,6 @@
 //! Sends a request to a target: its head, what of the body is at hand, and the rest by an upload.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::body::BodyFate;
@@ -7,6 +8,7 @@ use super::chunk_frames::{append_last_chunk, append_payload};
 use super::client::{ClientLink, Http1Link};
 use super::exchange::{Answer, Exchange, Failure, TryStage};
 use super::forward::{Outbound, write_request_head};
+use super::grpc::{self, GrpcForm, NotBase64, TextDecoder};
 use super::upload::{BodyLeft, BodySink, BodySource, Upload, UploadState, UploadTask};
 use crate::base::{Fault, Nanos};
 use crate::http2::{Call, CallFailure, TargetConnection};
@@ -60,11 +62,17 @@ impl Exchange<'_, '_> {
         at: Nanos,
     ) -> Result<Answer, Failure> {
         let state = self.state;
-        let due_max = lease.due_max(at);
+        let form = GrpcForm::of_request(self.request.head, self.request.bytes);
+        let translates = lease.group().with_settings(|settings| settings.grpc_web);
+        self.web = form.filter(|form| form.is_web() && translates);
+        let patience = form.and_then(|_| grpc::timeout(self.request));
+        let due = patience.map_or(Nanos::NEVER, |patience| self.request.started.plus(patience));
+        let due_max = lease.due_max(at).min(due);
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
         let (mut wire, mut payload) = (state.head_buffers.take(), state.head_buffers.take());
         self.write_head(&mut wire, lease, true);
         let early = self.append_early_body(&mut payload, false);
+        let early = early.and_then(|early| self.decode_web_text(early, &mut payload));
         let sent = match &early {
             Ok(early) => {
                 let ends = early.left.is_none() && payload.is_empty() && early.trailers.is_empty();
@@ -83,6 +91,26 @@ impl Exchange<'_, '_> {
         state.head_buffers.put(payload);
         let (call, sent_whole) = sent?;
         self.read_http2_answer(call, due_max, sent_whole).await
+    }
+
+    /// Makes a body of gRPC-Web in base64 the bytes that it stands for.
+    fn decode_web_text(
+        &self,
+        mut early: EarlyBody,
+        payload: &mut Vec<u8>,
+    ) -> Result<EarlyBody, Fault> {
+        if self.web != Some(GrpcForm::WebText) {
+            return Ok(early);
+        }
+        let (mut decoder, text) = (TextDecoder::default(), payload.clone());
+        payload.clear();
+        let decoded = decoder.decode(&text, payload);
+        decoded.map_err(|NotBase64| Fault::BadBody)?;
+        if early.left.is_none() && !decoder.is_complete() {
+            return Err(Fault::BadBody);
+        }
+        early.decoder = Some(decoder);
+        Ok(early)
     }
 
     /// Sends what of the body is at hand, and has the rest follow; whether the target took it.
@@ -110,6 +138,7 @@ impl Exchange<'_, '_> {
                     target: Rc::clone(body),
                     alarm: Rc::new(self.state.deadlines.alarm()),
                     timeout,
+                    decoder: early.decoder.map(|decoder| Rc::new(RefCell::new(decoder))),
                 };
                 let target = (call.deadline.mover(), due_max);
                 self.start_upload(left, sink, target, timeout).await?;
@@ -130,6 +159,7 @@ impl Exchange<'_, '_> {
             forwarding: &self.plan.plan.forwarding,
             upgrade: self.wants_upgrade() && !to_http2,
             to_http2,
+            web: self.web,
         };
         write_request_head(wire, &outbound, |out| lease.write_host(out));
     }
@@ -198,11 +228,12 @@ impl Exchange<'_, '_> {
                 append_last_chunk(wire, decoder.trailers());
                 return Ok(EarlyBody::default());
             }
-            return Ok(EarlyBody { left: None, trailers: decoder.trailers().to_vec() });
+            let trailers = decoder.trailers().to_vec();
+            return Ok(EarlyBody { trailers, ..EarlyBody::default() });
         }
         let left_max = self.body.bytes_max - decoded.payload_bytes as u64;
         let left = Some(BodyLeft::Chunked { decoder: Box::new(decoder), left_max });
-        Ok(EarlyBody { left, trailers: Vec::new() })
+        Ok(EarlyBody { left, ..EarlyBody::default() })
     }
 
     /// Lets a second task send the rest of the body while this one waits for the answer. `target` is
@@ -281,6 +312,8 @@ struct EarlyBody {
     left: Option<BodyLeft>,
     /// Trailers that did not go with the payload.
     trailers: Vec<u8>,
+    /// For what is still to come of a body in base64.
+    decoder: Option<TextDecoder>,
 }
 
 /// The request cannot be sent on, and no target is to blame.

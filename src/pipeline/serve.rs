@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::body::RequestBody;
 use super::client::Client;
 use super::exchange::{Exchange, Relayed};
+use super::grpc::GrpcForm;
 use super::request::Request;
 use super::respond::{
     Persistence, fault_message, without_port, write_fault, write_mock, write_redirect,
@@ -137,6 +138,7 @@ async fn phases(
                 body,
                 out,
                 target: None,
+                web: None,
             };
             let relayed = exchange.relay().await;
             log.target = exchange.target;
@@ -304,7 +306,9 @@ fn refuse(
     if !is_late {
         let persistence = Persistence::of(request.head.version, goes_on);
         let has_body = request.head.method != Method::Head;
-        body_bytes = write_fault(out, fault, request.id, persistence, has_body, &state.http_date());
+        let form = GrpcForm::of_request(request.head, request.bytes);
+        let date = state.http_date();
+        body_bytes = write_fault(out, fault, form, request.id, persistence, has_body, &date);
     }
     let ended = if fault_waited(fault) { now() } else { request.started };
     Answered {

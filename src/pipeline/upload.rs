@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 
 use super::body::DISCARD_BYTES_MAX;
 use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, frame_chunk};
+use super::grpc::TextDecoder;
 use super::state::ShardState;
 use crate::base::{Fault, Nanos};
 use crate::http2::{SendBody, ServerStream};
@@ -43,7 +44,13 @@ pub(super) enum BodySink {
     /// The connection of an HTTP/1 target.
     Http1 { target: Transport, as_chunks: bool },
     /// A stream of an HTTP/2 target, with what bounds how long it may take nothing.
-    Http2 { target: Rc<SendBody>, alarm: Rc<Deadline>, timeout: Nanos },
+    Http2 {
+        target: Rc<SendBody>,
+        alarm: Rc<Deadline>,
+        timeout: Nanos,
+        /// Of a body of gRPC-Web in base64.
+        decoder: Option<Rc<RefCell<TextDecoder>>>,
+    },
 }
 
 /// How far an upload is.
@@ -226,6 +233,10 @@ impl UploadTask {
                 return Turn::End(UploadState::Failed(fault));
             }
         };
+        if let Err(fault) = self.sink.decode(&mut buffer, piece.is_last) {
+            self.state.body_buffers.put(buffer);
+            return Turn::End(UploadState::Failed(fault));
+        }
         self.set_target_due(upload, now().plus(self.target_timeout));
         let (written, buffer) = self.sink.write(buffer, &piece).await;
         self.state.body_buffers.put(buffer);
@@ -308,6 +319,16 @@ impl BodySource {
 }
 
 impl BodySink {
+    /// Makes payload in base64 the bytes that it stands for.
+    fn decode(&self, buffer: &mut Vec<u8>, is_last: bool) -> Result<(), Fault> {
+        let Self::Http2 { decoder: Some(decoder), .. } = self else { return Ok(()) };
+        let mut decoder = decoder.borrow_mut();
+        let text = buffer.split_off(CHUNK_HEAD_ROOM);
+        let decoded = decoder.decode(&text, buffer);
+        let is_fine = decoded.is_ok() && (!is_last || decoder.is_complete());
+        is_fine.then_some(()).ok_or(Fault::BadBody)
+    }
+
     /// Writes a piece; whether the target took it.
     async fn write(&self, mut buffer: Vec<u8>, piece: &Piece) -> (bool, Vec<u8>) {
         match self {
@@ -323,7 +344,7 @@ impl BodySink {
                 let (written, buffer) = target.write_all(buffer, start).await;
                 (written.is_ok(), buffer)
             }
-            Self::Http2 { target, alarm, timeout } => {
+            Self::Http2 { target, alarm, timeout, .. } => {
                 let payload = &buffer[CHUNK_HEAD_ROOM..];
                 let is_last = piece.is_last && piece.trailers.is_empty();
                 let mut sent =

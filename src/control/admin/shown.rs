@@ -183,6 +183,7 @@ fn group(group: &TargetGroup) -> Value {
             TargetProtocol::Http1 => "http/1.1",
             TargetProtocol::Http2 => "h2",
         },
+        "grpc_web": group.grpc_web,
         "preserve_host": group.preserve_host,
         "connect_timeout_ms": group.connect_timeout_ms,
         "idle_timeout_ms": group.idle_timeout_ms,

@@ -91,7 +91,7 @@ pub async fn refuse_connection(
     deadline.set(started.plus(DISCARD_TIMEOUT));
     let mut out = Vec::new();
     let (id, date) = (state.next_request_id(), state.http_date());
-    let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+    let answer_bytes = write_fault(&mut out, fault, None, id, Persistence::Close, true, &date);
     let source_ip = listener.source_ip(peer, None);
     Refusal { id, fault, source_ip, tls: None, understood: None, answer_bytes, started }
         .log(&state);

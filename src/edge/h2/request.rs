@@ -14,7 +14,8 @@ use crate::edge::{SMALL_BODY_BYTES, Workers, head_limits};
 use crate::http2::{Incoming, ServerStream};
 use crate::observe::DeadlineKind;
 use crate::pipeline::{
-    BodyFate, Client, ClientLink, Persistence, Request, RequestBody, ShardState, serve, write_fault,
+    BodyFate, Client, ClientLink, GrpcForm, Persistence, Request, RequestBody, ShardState, serve,
+    write_fault,
 };
 use crate::proto::{BodyFraming, RequestHead, Version};
 use crate::rt::{Deadline, now};
@@ -202,7 +203,8 @@ impl Http2Request {
             let mut out = Vec::new();
             let (date, keeps) = (state.http_date(), Persistence::Persist);
             let has_body = !self.head.text.starts_with(b"HEAD ");
-            answer_bytes = write_fault(&mut out, fault, self.id, keeps, has_body, &date);
+            let form = head.and_then(|head| GrpcForm::of_request(head, &self.head.text));
+            answer_bytes = write_fault(&mut out, fault, form, self.id, keeps, has_body, &date);
             let timeout = Nanos::from_millis(state.plan().plan.limits.write_timeout_ms);
             let alarm = state.deadlines.alarm();
             let _ = self.stream.send(&out, true, &alarm, timeout).await;

@@ -13,6 +13,7 @@ fn group(name: &str, preserve_host: bool) -> TargetGroup {
         targets: Vec::new(),
         balance: Balance::RoundRobin,
         protocol: crate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host,
         connect_timeout_ms: 1,
         idle_timeout_ms: 1,

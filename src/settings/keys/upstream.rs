@@ -27,6 +27,8 @@ table! {
         /// What targets speak: "http/1.1", or "h2", over TLS by ALPN and otherwise from the first
         /// byte on ("prior knowledge"). gRPC needs "h2".
         protocol: TargetProtocol ["http/1.1"];
+        /// With "h2": make gRPC-Web of clients gRPC, and the answers gRPC-Web.
+        grpc_web: bool [true];
         /// Targets see the client's Host, not their own address.
         preserve_host: bool [false];
         /// How long connecting may take.
