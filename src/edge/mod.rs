@@ -7,6 +7,7 @@ mod h1;
 mod h2;
 mod proxied;
 mod refusal;
+mod request_rate;
 mod tls;
 mod worker;
 

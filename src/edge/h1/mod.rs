@@ -17,6 +17,7 @@ pub(super) use output::linger;
 use work::{Work, WorkBuffers};
 
 use super::refusal::Refusal;
+use super::request_rate::RequestRate;
 use super::worker::Job;
 use super::{Workers, h2};
 use crate::base::{Fault, Nanos};
@@ -47,7 +48,7 @@ pub fn serve_connection<H>(
         peer: Cell::new(peer),
         awaits_proxy_header: Cell::new(awaits_proxy_header),
         requests_count: Cell::new(0),
-        second: Cell::new((0, 0)),
+        rate: RequestRate::default(),
         answer_started: Cell::new(false),
         waiting_bytes: Cell::new(0),
         rescued: Cell::default(),
@@ -110,8 +111,7 @@ pub(super) struct Http1 {
     peer: Cell<Peer>,
     awaits_proxy_header: Cell<bool>,
     requests_count: Cell<u64>,
-    /// The second since start that is being counted, and the requests in it.
-    second: Cell<(u64, u32)>,
+    rate: RequestRate,
     answer_started: Cell<bool>,
     /// See [`crate::pipeline::Client::waiting_bytes`].
     waiting_bytes: Cell<usize>,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::work::Work;
 use super::{Http1, Next};
 use crate::base::limits::REQUESTS_PER_TURN_MAX;
-use crate::base::{Fault, Nanos, ThrottleScope};
+use crate::base::Nanos;
 use crate::edge::{SMALL_BODY_BYTES, head_limits};
 use crate::model::Limits;
 use crate::observe::DeadlineKind;
@@ -94,7 +94,7 @@ impl Http1 {
         if let Err(fault) = parsed {
             return Some(self.refuse(work, fault, None));
         }
-        if let Err(fault) = self.check_rate(work.at, limits) {
+        if let Err(fault) = self.rate.admit(work.at, limits) {
             return Some(self.refuse(work, fault, Some(head_end)));
         }
         if let Err(next) = self.complete_small_body(work, head_end, limits).await {
@@ -247,23 +247,6 @@ impl Http1 {
             }
         }
         Ok(())
-    }
-
-    /// Counts requests per second of this connection.
-    fn check_rate(&self, at: Nanos, limits: &Limits) -> Result<(), Fault> {
-        let requests_max = limits.requests_per_connection_per_second_max;
-        if requests_max == 0 {
-            return Ok(());
-        }
-        let this_second = at.as_millis() / 1_000;
-        let (second, count) = self.second.get();
-        let count = if second == this_second { count + 1 } else { 1 };
-        self.second.set((this_second, count));
-        if count <= requests_max {
-            return Ok(());
-        }
-        let retry_after_ms = 1_000 - u32::try_from(at.as_millis() % 1_000).unwrap_or(0);
-        Err(Fault::Throttled { scope: ThrottleScope::Connection, retry_after_ms })
     }
 }
 

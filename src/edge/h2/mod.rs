@@ -12,7 +12,8 @@ pub(super) use request::Http2Request;
 
 use super::Workers;
 use super::h1::linger;
-use crate::base::{Fault, Nanos, ThrottleScope};
+use super::request_rate::RequestRate;
+use crate::base::{Fault, Nanos};
 use crate::http2::{LinkTimeouts, ServerControl, ServerEnd, ServerOptions, serve};
 use crate::model::Limits;
 use crate::observe::{DeadlineKind, Http2End};
@@ -28,8 +29,7 @@ pub(super) struct Http2 {
     listener: Rc<ListenerContext>,
     control: ServerControl,
     requests_count: Cell<u64>,
-    /// The second since start that is being counted, and the requests in it.
-    second: Cell<(u64, u32)>,
+    rate: RequestRate,
 }
 
 impl Http2 {
@@ -46,7 +46,7 @@ impl Http2 {
             listener,
             control: ServerControl::default(),
             requests_count: Cell::new(0),
-            second: Cell::new((0, 0)),
+            rate: RequestRate::default(),
         })
     }
 
@@ -120,19 +120,7 @@ impl Http2 {
         if requests_max != 0 && self.requests_count.get() >= requests_max {
             self.control.ends.set(true);
         }
-        let requests_max = limits.requests_per_connection_per_second_max;
-        if requests_max == 0 {
-            return Ok(());
-        }
-        let this_second = at.as_millis() / 1_000;
-        let (second, count) = self.second.get();
-        let count = if second == this_second { count + 1 } else { 1 };
-        self.second.set((this_second, count));
-        if count <= requests_max {
-            return Ok(());
-        }
-        let retry_after_ms = 1_000 - u32::try_from(at.as_millis() % 1_000).unwrap_or(0);
-        Err(Fault::Throttled { scope: ThrottleScope::Connection, retry_after_ms })
+        self.rate.admit(at, limits)
     }
 }
 
