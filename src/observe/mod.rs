@@ -24,7 +24,7 @@ pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
-pub use process::{ProcessInfo, ProcessUsage, TargetState};
+pub use process::{OrderedCertificate, ProcessInfo, ProcessUsage, TargetState};
 pub use recorder::{
     BufferKind, DeadlineKind, GroupRecorder, PlanRecorder, RequestEnd, ShardRecorder, UpstreamEnd,
     UpstreamFailure,

@@ -130,7 +130,8 @@ impl AcmeTable {
                 let message = format!("`{}` can only be proved by dns-01", name.value.0);
                 let mistake = Mistake::new(name.span, message).label("a wildcard");
                 let mistake = mistake.related(challenge, "another challenge is asked for");
-                reading.record(mistake.help("set `challenge = \"dns-01\"` and `dns_hook` in [acme]"));
+                reading
+                    .record(mistake.help("set `challenge = \"dns-01\"` and `dns_hook` in [acme]"));
             }
         }
         if names.len() > NAMES_COUNT_MAX {
