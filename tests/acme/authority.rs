@@ -1,0 +1,151 @@
+//! Pebble as a process of the test: HTTPS with an authority of its own, on a port of the kernel's.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+use crate::front::Fronts;
+use crate::names::Names;
+
+pub(crate) struct Pebble {
+    process: Child,
+    folder: tempfile::TempDir,
+    directory_url: String,
+}
+
+impl Pebble {
+    /// `None` if it is not installed, and this is not CI.
+    pub(crate) fn start(fronts: &Fronts, names: &Names) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let certificate = ServerCertificate::new();
+        fs::write(path("ca.pem"), &certificate.ca).expect("written");
+        fs::write(path("server.pem"), &certificate.certificate).expect("written");
+        fs::write(path("server.key"), &certificate.key).expect("written");
+        let configuration = serde_json::json!({ "pebble": {
+            "listenAddress": "127.0.0.1:0",
+            "managementListenAddress": "",
+            "certificate": path("server.pem"),
+            "privateKey": path("server.key"),
+            "httpPort": fronts.http_port(),
+            "tlsPort": fronts.tls_port(),
+            "certificateValidityPeriod": 90 * 86_400,
+        }});
+        fs::write(path("pebble.json"), configuration.to_string()).expect("written");
+        let started = Command::new("pebble")
+            .args(["-strict", "-config"])
+            .arg(path("pebble.json"))
+            .args(["-dnsserver", &names.address().to_string()])
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            // One of its refusals in a row is luck; more than the client forgives would be too.
+            .env("PEBBLE_WFE_NONCEREJECT", "0")
+            .env("PEBBLE_AUTHZREUSE", "0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut process = match started {
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && std::env::var_os("CI").is_none() =>
+            {
+                return None;
+            }
+            other => other.expect("pebble starts (Debian: apt-get install pebble)"),
+        };
+        // Read to its end, or it would wait for room in the pipe.
+        let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                eprintln!("{line}");
+            }
+        });
+        let port = listening_port(process.id());
+        let directory_url = format!("https://127.0.0.1:{port}/dir");
+        Some(Self { process, folder, directory_url })
+    }
+
+    pub(crate) fn directory_url(&self) -> &str {
+        &self.directory_url
+    }
+
+    /// Whose certificate it shows.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+}
+
+impl Drop for Pebble {
+    fn drop(&mut self) {
+        // It has ended if it cannot be killed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A certificate for 127.0.0.1, in PEM.
+pub(crate) struct ServerCertificate {
+    pub(crate) ca: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl ServerCertificate {
+    pub(crate) fn new() -> Self {
+        let (ca, issuer) = new_ca();
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
+        let certificate = params.signed_by(&key, &issuer).expect("a certificate").pem();
+        Self { ca, certificate, key: key.serialize_pem() }
+    }
+}
+
+/// The certificate of an authority that has issued nothing here.
+pub(crate) fn another_ca() -> String {
+    new_ca().0
+}
+
+fn new_ca() -> (String, Issuer<'static, KeyPair>) {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    (certificate, Issuer::new(params, key))
+}
+
+/// The port that a process listens on, once it does: the kernel lists sockets by inode.
+fn listening_port(pid: u32) -> u16 {
+    let start = Instant::now();
+    while start.elapsed() < HANG_GUARD {
+        if let Some(port) = find_port(pid) {
+            return port;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("pebble does not listen");
+}
+
+fn find_port(pid: u32) -> Option<u16> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let links = descriptors.filter_map(|one| fs::read_link(one.ok()?.path()).ok());
+    let inodes: Vec<_> = links.filter_map(|link| inode(&link)).collect();
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).ok()?;
+    table.lines().skip(1).find_map(|line| {
+        // proc(5): sl, local_address, rem_address, st, ..., inode as the tenth.
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_listening = fields.get(3) == Some(&"0A");
+        let is_own = inodes.iter().any(|inode| fields.get(9) == Some(&inode.as_str()));
+        let (_, port) = fields.get(1)?.split_once(':')?;
+        (is_listening && is_own).then(|| u16::from_str_radix(port, 16).ok())?
+    })
+}
+
+fn inode(link: &Path) -> Option<String> {
+    Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+}
+
+const HANG_GUARD: Duration = Duration::from_secs(30);
