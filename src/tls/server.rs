@@ -252,11 +252,13 @@ impl Loading<'_> {
             }
             Ok(Loaded { value, warnings }) => {
                 self.warnings.extend(warnings);
-                for name in options.names.iter().filter(|name| !value.facts.covers(name)) {
+                let (own, other): (Vec<_>, Vec<_>) =
+                    options.names.iter().partition(|name| value.facts.covers(name));
+                for name in other {
                     let message = format!("not for {name}: a certificate for {names} is ordered");
                     self.warnings.push(TlsProblem::of_file(file, message));
                 }
-                vec![value]
+                if own.is_empty() { Vec::new() } else { vec![value] }
             }
         }
     }

@@ -56,8 +56,10 @@ impl Pebble {
             }
             other => other.expect("pebble starts (Debian: apt-get install pebble)"),
         };
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let is_about_to_listen = |line: &String| line.contains("ACME directory available");
+        lines.by_ref().map_while(Result::ok).find(is_about_to_listen).expect("pebble gets there");
         // Read to its end, or it would wait for room in the pipe.
-        let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 eprintln!("{line}");
@@ -117,14 +119,14 @@ fn new_ca() -> (String, Issuer<'static, KeyPair>) {
     (certificate, Issuer::new(params, key))
 }
 
-/// The port that a process listens on, once it does: the kernel lists sockets by inode.
+/// The port that a process listens on, which is about to: the kernel lists sockets by inode.
 fn listening_port(pid: u32) -> u16 {
     let start = Instant::now();
     while start.elapsed() < HANG_GUARD {
         if let Some(port) = find_port(pid) {
             return port;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::yield_now();
     }
     panic!("pebble does not listen");
 }

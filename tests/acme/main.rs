@@ -12,6 +12,7 @@ mod names;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use authority::Pebble;
 use front::Fronts;
@@ -35,10 +36,14 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o777
 }
 
+/// As though written long ago.
 fn write_secret(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     fs::write(path, text).expect("written");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("the mode is set");
+    let file = fs::File::options().write(true).open(path).expect("there");
+    let long_ago = SystemTime::now() - Duration::from_secs(3_600);
+    file.set_modified(long_ago).expect("the time is set");
 }
 
 #[tokio::test]
@@ -70,6 +75,8 @@ async fn http_01_proves_names_and_a_certificate_is_kept() {
     let before = (fs::read(&file).expect("there"), fs::read(&account).expect("there"));
     let watch = gateway.watch(&fronts);
     let [state] = gateway::planned(&watch).await.try_into().expect("one domain");
+    // Files that are so young may have been missed by the load before.
+    gateway.wait_issued().await;
     assert_eq!((state.issued, state.not_after), (0, Some(facts.not_after)));
     assert!(state.next_order > gateway::now());
     assert_eq!(before, (fs::read(&file).expect("there"), fs::read(&account).expect("there")));
@@ -77,6 +84,8 @@ async fn http_01_proves_names_and_a_certificate_is_kept() {
     // Another name: a certificate for all of them, by the same account.
     gateway.change_names(r#"["api.test", "www.test", "more.test"]"#);
     watch.watch(gateway.tls());
+    // The young file again, then the new one.
+    gateway.wait_issued().await;
     gateway.wait_issued().await;
     let facts = gateway.loaded_certificate().expect("it is in force after a load");
     assert_eq!(facts.names.len(), 3, "{facts:?}");

@@ -523,8 +523,7 @@ certificate_folder = "/certificates"
 fn mistakes_of_acme_are_all_reported() {
     let names: Vec<_> = (0..101).map(|number| format!("\"{number}.many.example\"")).collect();
     let long = ["x"; 101].join(".");
-    let text = format!(
-        r#"tls = true
+    let text = r#"tls = true
 
 [acme]
 directory_url = "http://ca.example.com"
@@ -540,8 +539,7 @@ certificate_folder = "/certificates"
 [[domain]]
 names = ["b.example.com"]
 acme = false
-"#
-    );
+"#;
     let below = |text: &str| {
         let first = super::SMALL.lines().count() + 4;
         let found = mistakes(&super::small_file(&format!("{SECURE}{text}")));
@@ -549,7 +547,7 @@ acme = false
         found.collect::<Vec<_>>()
     };
     assert_mistakes(
-        &below(&text),
+        &below(text),
         &[
             (3, 1, "[acme] has no `storage_folder`"),
             (4, 17, "ACME is spoken over HTTPS alone"),

@@ -45,7 +45,7 @@ struct Watched {
 
 impl AcmeWatch {
     /// Watches nothing yet. `on_issued` is told whenever a certificate in the storage is another
-    /// one; it is called from the task and must not wait.
+    /// one, or may be; it is called from the task and must not wait.
     #[must_use]
     pub fn new(
         challenges: Arc<AcmeChallenges>,

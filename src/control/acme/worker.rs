@@ -65,6 +65,9 @@ impl Worker {
         for index in 0..running.plans.len() {
             running.look(index);
         }
+        if running.worker.domains.iter().any(|domain| was_just_written(&domain.file)) {
+            (running.worker.on_issued)();
+        }
         loop {
             let Some((index, due)) = running.next() else { return };
             let wait = u64::try_from(due - running.worker.now()).unwrap_or(0);
@@ -224,6 +227,14 @@ fn find_certificate(domain: &Ordered, clock: &Clock) -> Option<CertificateFacts>
     }
 }
 
+/// Whether a file may be younger than the load of what is in force: another process with the same
+/// storage wrote it just now. Nobody would load it again before it is due, which may be too late.
+fn was_just_written(file: &Path) -> bool {
+    let modified = std::fs::metadata(file).and_then(|facts| facts.modified());
+    // What lies in the future is no older.
+    modified.is_ok_and(|at| at.elapsed().unwrap_or_default() < LOAD_LIMIT)
+}
+
 fn open_https(acme: &Acme, clock: &Clock) -> Result<Https, TlsProblem> {
     let options = UpstreamTlsOptions {
         roots: acme.roots.clone(),
@@ -248,6 +259,8 @@ fn order_limit(challenge: &AcmeChallenge, names_count: usize) -> Duration {
 
 /// How long the task sleeps at most without a look at the clock.
 const LOOK_PERIOD: Duration = Duration::from_secs(600);
+/// No load of a configuration takes as long.
+const LOAD_LIMIT: Duration = Duration::from_secs(300);
 /// How soon to look again at a storage that another process works on.
 const LOCK_PERIOD: Seconds = 5;
 /// No domain is ordered for more often than this, whatever certificates say.
