@@ -10,7 +10,7 @@ table! {
     /// Where domains with `acme = true` have their certificates from, by ACME (RFC 8555).
     struct RawAcme as "[acme]" {
         /// The authority's directory. Let's Encrypt has one to try things with, too:
-        /// https://acme-staging-v02.api.letsencrypt.org/directory.
+        /// `https://acme-staging-v02.api.letsencrypt.org/directory`.
         directory_url: DirectoryUrl ["https://acme-v02.api.letsencrypt.org/directory"];
         /// You have read the authority's terms of service and agree: `true`, or nothing is ordered.
         terms_agreed: bool [required] eg true;
