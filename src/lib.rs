@@ -17,4 +17,5 @@ pub mod settings;
 pub mod shard;
 pub mod sys;
 pub mod tls;
+pub mod transport;
 pub mod upstream;

@@ -74,6 +74,7 @@ fn record() -> AccessRecord<'static> {
         integration_latency: Some(Nanos(1_200_000)),
         integration_status: Some(200),
         target: Some("10.0.0.1:8080"),
+        tls: None,
         fault: None,
         error_message: None,
     }

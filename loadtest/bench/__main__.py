@@ -2,37 +2,39 @@
 
 import argparse
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from . import load, machine
-from .cases import CASES
+from . import cases, certificate, load, machine, tools
+from .cases_tls import CASES_TLS
+from .measure import SLICE_SECONDS
 from .processes import BenchError, Processes, check_port_free, wait_until_listening
 from .servers import UPSTREAM
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CASES = cases.CASES | CASES_TLS
+#: Cases that run in rounds whatever --slices says: one load at a time is what they are about.
+ROUNDS_ONLY = ("latency", "reload")
 SERVERS = ("shardgate", "nginx", "haproxy", "direct")
 EPILOG = """exit codes: 0 measured, and nothing failed; 1 not measured, or requests failed;
 3 a bar is missed (with --strict alone)"""
 
 
 class Bench:
-    """What all cases share: the options, the folder, the processes, the backend."""
+    """What all cases share: the options, the folder, the tools, the processes, the backend."""
 
-    def __init__(self, options, folder, processes):
+    def __init__(self, options, folder, found_tools, processes):
         self.options, self.folder, self.processes = options, folder, processes
         self.root, self.binary = ROOT, options.binary
-        self.rounds, self.seconds = options.rounds, options.seconds
+        self.tools = found_tools
+        self.slices, self.rounds, self.seconds = options.slices, options.rounds, options.seconds
         self.warmup_seconds, self.settle_seconds = options.warmup, options.settle
         self.shift = options.shift_ports
         self.core, self.load_cores = options.core, options.load_cores
-        self._openloop = None
 
     def start_backend(self):
         """The backend that all proxies go to, on the cores of the load."""
@@ -48,32 +50,11 @@ class Bench:
         """Those of `servers` that --only names."""
         return [server for server in servers if server.program in self.options.only]
 
-    def openloop_binary(self):
-        """Builds openloop, once."""
-        if self._openloop is None:
-            package = ROOT / "loadtest" / "openloop"
-            if not self.options.no_build:
-                build(["--manifest-path", package / "Cargo.toml"])
-            target = os.environ.get("CARGO_TARGET_DIR", package / "target")
-            self._openloop = Path(target) / "release" / "openloop"
-        if not self._openloop.exists():
-            raise BenchError(f"{self._openloop} is missing: build it, or leave --no-build out")
-        return self._openloop
-
-    def progress(self, round_index, label, sample):
+    def progress(self, turn_index, label, sample):
         """One line on standard error for each measurement, so that a long run is watched."""
         keys = ("cpu_us", "requests_per_second", "p50_us", "p99_us", "p50", "p99", "errors", "kib")
         figures = [f"{key} {sample[key]:,.2f}" for key in keys if sample.get(key) is not None]
-        print(f"  round {round_index + 1}: {label}: {', '.join(figures)}", file=sys.stderr)
-
-
-def build(arguments):
-    """cargo build --release, quietly unless it fails."""
-    command = ["cargo", "build", "--release", "--locked", *map(str, arguments)]
-    print(f"{' '.join(command)} ...", file=sys.stderr)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BenchError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+        print(f"  turn {turn_index + 1}: {label}: {', '.join(figures)}", file=sys.stderr)
 
 
 def parse_arguments(words):
@@ -87,9 +68,13 @@ def parse_arguments(words):
     add("cases", nargs="*", metavar="CASE", help="all if none is named; --list lists them")
     add("--list", action="store_true", help="list the cases and end")
     add("--only", default=",".join(SERVERS), metavar="SERVERS", help="some of " + ",".join(SERVERS))
-    add("--rounds", type=int, metavar="COUNT", help="rounds of alternating order (5)")
-    add("--seconds", type=int, metavar="SECONDS", help="length of each measurement (5)")
-    add("--quick", action="store_true", help="2 rounds of 2 seconds: a look, not a result")
+    add("--slices", type=int, metavar="COUNT", help="all servers of a case at once, and so many "
+        "slices of a second for each, in random order (25; 0 if --rounds is given)")
+    add("--rounds", type=int, metavar="COUNT", help="rounds of alternating order (5): each server "
+        "is started anew for each, and runs alone")
+    add("--seconds", type=int, metavar="SECONDS", help="length of each round (5)")
+    add("--quick", action="store_true", help="6 slices, or 2 rounds of 2 seconds: a look, not a "
+        "result")
     add("--core", type=int, metavar="NUMBER", help="core of the server under test (the first)")
     add("--load-cores", metavar="NUMBERS", help="cores of load and backend (the second)")
     add("--shift-ports", type=int, default=0, metavar="NUMBER", help="added to each port")
@@ -104,12 +89,16 @@ def parse_arguments(words):
     options.only = set(filter(None, options.only.split(",")))
     if unknown := options.only - set(SERVERS):
         parser.error(f"no such server: {', '.join(sorted(unknown))}")
+    if options.slices is None:
+        options.slices = 0 if options.rounds is not None else 6 if options.quick else 25
     usual = 2 if options.quick else 5
     options.rounds = usual if options.rounds is None else options.rounds
     options.seconds = usual if options.seconds is None else options.seconds
     options.warmup = 1
     if not (1 <= options.rounds <= 100 and 1 <= options.seconds <= 3600):
         parser.error("1 to 100 rounds of 1 to 3600 seconds are possible")
+    if not 0 <= options.slices <= 1000:
+        parser.error("0 to 1000 slices are possible")
     choose_cores(parser, options)
     if options.binary is not None:
         options.binary = options.binary.resolve()
@@ -137,17 +126,20 @@ def choose_cores(parser, options):
 def run(options):
     if options.binary is None:
         if not options.no_build:
-            build([])
-        target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-        options.binary = Path(target).resolve() / "release" / "shardgate"
+            tools.build(ROOT, [])
+        options.binary = tools.target(ROOT) / "release" / "shardgate"
     if not options.binary.exists():
         raise BenchError(f"{options.binary} is missing: build it, or leave --no-build out")
+    names = options.cases or CASES
+    found_tools = tools.prepare(ROOT, tools.needed_by(names), options.no_build)
+    if not CASES_TLS.keys().isdisjoint(names):
+        certificate.make_if_missing()
     load.descriptors_max()
     folder = Path(tempfile.mkdtemp(prefix="shardgate-compare-"))
     folder.chmod(0o755)
     try:
         with Processes(folder) as processes:
-            bench = Bench(options, folder, processes)
+            bench = Bench(options, folder, found_tools, processes)
             bench.start_backend()
             return measure(bench)
     finally:
@@ -175,12 +167,22 @@ def measure(bench):
 
 def print_head(described, options):
     print("Measured by `loadtest/compare", *sys.argv[1:], end="`: ")
-    print(f"{options.rounds} rounds of {options.seconds} s, medians over the rounds;", end=" ")
+    print(f"{describe_turns(options)}, medians over them;", end=" ")
     print(f"server on core {options.core},", end=" ")
     print(f"load and backend on {','.join(map(str, sorted(options.load_cores)))}.\n")
     for key, value in described.items():
         print(f"- {key}: {value}")
     print(flush=True)
+
+
+def describe_turns(options):
+    """How often and how long each server was measured, in words."""
+    rounds = f"{options.rounds} rounds of {options.seconds} s"
+    if not options.slices:
+        return rounds
+    slices = f"{options.slices} slices of {SLICE_SECONDS} s for each of the servers, which all run"
+    named = [name for name in options.cases or CASES if name in ROUNDS_ONLY]
+    return f"{slices} ({' and '.join(named)}: {rounds})" if named else slices
 
 
 def print_result(name, result):
@@ -190,7 +192,7 @@ def print_result(name, result):
     for bar in result.bars:
         measured = "not measured" if bar.measured is None else f"{bar.measured:.2f}"
         verdict = "met" if bar.is_met else "MISSED"
-        print(f"- {bar.what}: {measured}, at most {bar.most} wanted: {verdict}")
+        print(f"- {bar.what}: {measured}, {bar.bound} wanted: {verdict}")
     for note in result.notes:
         print(f"- {note}")
     print(flush=True)
@@ -219,7 +221,8 @@ def save(options, described, results):
         }
         for name, result in results.items()
     }
-    head = {"machine": described, "rounds": options.rounds, "seconds": options.seconds}
+    turns = {key: getattr(options, key) for key in ("slices", "rounds", "seconds")}
+    head = {"machine": described, **turns}
     path.write_text(json.dumps(head | {"cases": cases}, indent=1) + "\n")
     return path
 
@@ -228,7 +231,7 @@ def main(words=None):
     options = parse_arguments(words)
     if options.list:
         for name, case in CASES.items():
-            print(f"{name:14} {case.__doc__}")
+            print(f"{name:15} {case.__doc__}")
         return 0
 
     def end(number, _):

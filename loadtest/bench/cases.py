@@ -1,48 +1,28 @@
 """The cases: what runs against what, and which bar the result must pass.
 
-Each case is a function that measures and returns a `Result`. A bar is a bound on one figure, in
-the words of the table of PERFORMANCE.md.
+Each case is a function that measures and returns a `Result`.
 """
 
 import signal
 import statistics
 import threading
-from dataclasses import dataclass, field
 
 from . import load, servers
-from .measure import REFERENCE, closed_loop, in_order, median, ratios, sample_wrk
+from .measure import REFERENCE, closed_loop, in_order, median, ratios, take_sample
 from .processes import BenchError
+from .result import Bar, Result
 from .servers import Running
-from .tables import Table, closed_loop_table, number
+from .tables import Table, closed_loop_table, middle, number, spread
 
 
-@dataclass
-class Bar:
-    """A figure, and the most that it may be."""
-
-    what: str
-    most: float
-    measured: float | None
-
-    @property
-    def is_met(self):
-        return self.measured is not None and self.measured <= self.most
-
-
-@dataclass
-class Result:
-    """What a case came to."""
-
-    tables: list
-    samples: dict
-    bars: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
-
-
-def _compare(bench, name, candidates, path, most, **options):
+def compare(bench, name, candidates, path, most, **options):
     """The common case: CPU per request of each server to nginx's, as a table with a bar."""
-    chosen = bench.choose(candidates)
-    samples = closed_loop(bench, chosen, path, **options)
+    samples = closed_loop(bench, bench.choose(candidates), path, **options)
+    return compared(name, samples, most)
+
+
+def compared(name, samples, most):
+    """The samples of the common case as its result."""
     bars = []
     if most and "shardgate" in samples and REFERENCE in samples:
         measured = statistics.median(ratios(samples, "shardgate", "cpu_us"))
@@ -58,7 +38,7 @@ def proxy(bench):
         servers.haproxy(),
         servers.direct(),
     ]
-    return _compare(bench, "proxy, 256 B", candidates, "/", 0.85)
+    return compare(bench, "proxy, 256 B", candidates, "/", 0.85)
 
 
 def proxy_log(bench):
@@ -69,7 +49,7 @@ def proxy_log(bench):
         servers.nginx("proxy-log-unbuffered", label="nginx unbuffered"),
         servers.haproxy("proxy-log"),
     ]
-    result = _compare(bench, "proxy with access log, 256 B", candidates, "/", 0.85)
+    result = compare(bench, "proxy with access log, 256 B", candidates, "/", 0.85)
     result.notes.append(
         "nginx writes its log in blocks of 64 KiB, as shardgate does; `nginx unbuffered` writes "
         "each line, which is its default. HAProxy writes lines to its standard output, a file."
@@ -84,7 +64,7 @@ def mock(bench):
         servers.nginx("mock"),
         servers.haproxy("mock"),
     ]
-    return _compare(bench, "mock, 256 B", candidates, "/", 0.9)
+    return compare(bench, "mock, 256 B", candidates, "/", 0.9)
 
 
 def body_16k(bench):
@@ -104,7 +84,7 @@ def _body(bench, name, size_bytes):
         servers.haproxy(),
         servers.direct(),
     ]
-    return _compare(bench, f"proxy, {name}", candidates, f"/bytes/{size_bytes}", 1.0)
+    return compare(bench, f"proxy, {name}", candidates, f"/bytes/{size_bytes}", 1.0)
 
 
 def connections(bench):
@@ -192,10 +172,10 @@ def _latency_result(samples, rate):
             continue
         cells += [number(median(added[label], key), 0) for key in ("p50", "p99", "p99_9")]
         by_round = ratios(added, label, "p99")
-        middle = statistics.median(by_round) if by_round else None
-        table.add([label, *cells, " ".join(number(one, 2) for one in by_round), number(middle, 2)])
+        table.add([label, *cells, spread(by_round), middle(by_round)])
         if label == "shardgate":
-            bars.append(Bar("p99 that shardgate adds to what nginx adds", 0.9, middle))
+            measured = statistics.median(by_round) if by_round else None
+            bars.append(Bar("p99 that shardgate adds to what nginx adds", 0.9, measured))
     note = (
         "Latency runs from when a request was due. The generator and the backend share their core, "
         "so the direct figures hold the waiting for it, and the difference is the proxy's."
@@ -205,28 +185,36 @@ def _latency_result(samples, rate):
 
 def idle_memory(bench):
     """Resident memory per idle keep-alive connection"""
-    wanted = 8_000
-    # The backend keeps its connections to the proxies, and this script needs some descriptors.
-    count = min(wanted, load.descriptors_max() - 200)
-    notes = []
-    if count < wanted:
-        notes.append(f"{count:,} connections: the hard limit of descriptors allows no more.")
     chosen = bench.choose([
         servers.shardgate_file(bench, "proxy.toml"),
         servers.nginx(),
         servers.haproxy(),
     ])
+    result = idle(bench, chosen, 8_000)
+    if "shardgate" in result.samples:
+        kib = result.samples["shardgate"][0]["kib"]
+        result.bars.append(Bar("KiB per idle connection", 1.1, kib))
+    return result
+
+
+def idle(bench, chosen, wanted):
+    """What `wanted` connections that only wait add to each server's resident memory."""
+    # The backend keeps its connections to the proxies, and this script needs some descriptors.
+    count = min(wanted, load.descriptors_max() - 200)
+    notes = []
+    if count < wanted:
+        notes.append(f"{count:,} connections: the hard limit of descriptors allows no more.")
     table = Table(
         f"{count:,} idle keep-alive connections, after one request each",
         ["", "RSS before MiB", "RSS with them MiB", "KiB per connection", "closed meanwhile"],
     )
-    samples, bars = {server.label: [] for server in chosen}, []
+    samples = {server.label: [] for server in chosen}
     for server in chosen:
         with Running(bench, server) as running:
-            load.IdleConnections(running.port, 50).close()
+            load.IdleConnections(running.port, 50, server.is_tls).close()
             load.wait(bench.settle_seconds)
             before = running.process.resident_bytes()
-            idle = load.IdleConnections(running.port, count)
+            idle = load.IdleConnections(running.port, count, server.is_tls)
             try:
                 load.wait(bench.settle_seconds)
                 after, ended = running.process.resident_bytes(), idle.ended_count()
@@ -238,11 +226,9 @@ def idle_memory(bench):
         bench.progress(0, server.label, figures)
         mib = [number(size / 1048576, 1) for size in (before, after)]
         table.add([server.label, *mib, number(kib, 2), str(ended)])
-        if server.label == "shardgate":
-            bars.append(Bar("KiB per idle connection", 1.1, kib))
         if ended:
             notes.append(f"{server.label} closed {ended} of them, so its figure is too small.")
-    return Result([table], samples, bars, notes)
+    return Result([table], samples, notes=notes)
 
 
 def scaling(bench):
@@ -270,12 +256,12 @@ def scaling(bench):
     )
     bars = []
     if "shardgate" in samples:
-        by_round = ratios(samples, "shardgate, 2 shards", "cpu_us", "shardgate")
-        note += " Two shards to one, by round: " + " ".join(number(one, 2) for one in by_round)
-        bars.append(Bar("CPU per request at 2 shards to 1", 1.05, statistics.median(by_round)))
+        by_turn = ratios(samples, "shardgate, 2 shards", "cpu_us", "shardgate")
+        note += f" Two shards to one, by turn: {spread(by_turn)}"
+        bars.append(Bar("CPU per request at 2 shards to 1", 1.05, statistics.median(by_turn)))
     if "nginx" in samples:
-        by_round = ratios(samples, "nginx, 2 workers", "cpu_us", "nginx")
-        note += "; two nginx workers to one: " + " ".join(number(one, 2) for one in by_round)
+        by_turn = ratios(samples, "nginx, 2 workers", "cpu_us", "nginx")
+        note += f"; two nginx workers to one: {spread(by_turn)}"
     return Result([closed_loop_table("proxy, 256 B", samples)], samples, bars, [note + "."])
 
 
@@ -286,15 +272,18 @@ def reload(bench):
         servers.shardgate(shards=f"[{bench.core}]", routes=count),
         servers.nginx(routes=count),
     ])
+
+    def run_wrk(running, seconds):
+        return load.wrk(bench, running.url("/"), seconds=seconds, connections=64)
+
     samples = {}
     for round_index in range(bench.rounds):
         for server in in_order(chosen, round_index):
             with Running(bench, server) as running:
-                url, options = running.url("/"), {"connections": 64}
-                load.wrk(bench, url, seconds=bench.warmup_seconds, **options)
-                steady = sample_wrk(bench, running, url, options)
+                run_wrk(running, bench.warmup_seconds)
+                steady = take_sample(running, run_wrk, bench.seconds)
                 with Reloading(running) as reloading:
-                    during = sample_wrk(bench, running, url, options)
+                    during = take_sample(running, run_wrk, bench.seconds)
                 during["reloads"] = check_reloads(running, reloading.count)
             samples.setdefault(f"{server.label}, steady", []).append(steady)
             samples.setdefault(f"{server.label}, reloading", []).append(during)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import resource
 import select
 import socket
 import subprocess
 import time
 
+from . import certificate
 from .processes import BenchError
 
 ERRORS = ("connect_errors", "read_errors", "write_errors", "status_errors", "timeouts")
@@ -39,11 +41,68 @@ def wrk(bench, url, *, seconds, connections, threads=1, cores=None):
     return parse_wrk(_run(bench, arguments, cores, seconds))
 
 
+def h2load(bench, url, *, seconds, streams):
+    """Runs h2load with one connection to its end and returns its figures."""
+    arguments = ["h2load", "--clients=1", "--threads=1", f"--max-concurrent-streams={streams}"]
+    arguments += [f"--duration={max(1, round(seconds))}", f"--tls13-ciphers={certificate.SUITE}"]
+    return parse_h2load(_run(bench, [*arguments, url], None, seconds))
+
+
+def parse_h2load(output):
+    """The figures in what h2load says, which must be of HTTP/2 over the suite of the comparison."""
+    said = {
+        key: re.search(rf"^{key}: (.*)$", output, re.MULTILINE)
+        for key in ("Application protocol", "Cipher", "requests", "status codes")
+    }
+    if missing := [key for key, found in said.items() if found is None]:
+        raise BenchError(f"h2load said nothing of {', '.join(missing)}: {output.strip()[-500:]}")
+    spoken = said["Application protocol"][1], said["Cipher"][1]
+    if spoken != ("h2", certificate.SUITE):
+        raise BenchError(f"h2load spoke {spoken[0]} over {spoken[1]}")
+    counts = {
+        word: int(count)
+        for key in ("requests", "status codes")
+        for count, word in re.findall(r"(\d+) (\w+)", said[key][1])
+    }
+    rate = re.search(r"^finished in .*?, ([0-9.]+) req/s", output, re.MULTILINE)
+    if rate is None or counts["done"] == 0:
+        raise BenchError(f"h2load has had no answer: {output.strip()[-500:]}")
+    return {
+        "requests": counts["done"],
+        "requests_per_second": float(rate[1]),
+        # Statuses of 400 and more are among those that failed.
+        "errors": counts["failed"] + counts["errored"] + counts["timeout"] + counts["3xx"],
+    }
+
+
+def handshakes(bench, running, *, seconds, resume):
+    """Runs handshakes to its end and returns its figures; each handshake counts as a request."""
+    arguments = [bench.tools["handshakes"], "--json", f"--duration={seconds}"]
+    arguments += ["--certificate", certificate.CERTIFICATE, *(["--resume"] if resume else [])]
+    output = _run(bench, [*arguments, f"127.0.0.1:{running.port}"], None, seconds)
+    return read_handshakes(json.loads(output), resume)
+
+
+def read_handshakes(figures, resume):
+    """The figures of handshakes, which must be of the kind that was wanted."""
+    made = figures["full"] + figures["resumed"]
+    wanted = figures["resumed" if resume else "full"]
+    # Each of the tool's threads begins with a full one.
+    if wanted < 0.95 * made or not made:
+        kind = "resumed" if resume else "full"
+        raise BenchError(
+            f"{wanted} of {made} handshakes were {kind}, {figures['failed']} failed: "
+            f"{figures['first_failure'] or 'no failure is known'}"
+        )
+    seconds = figures["duration_us"] / 1e6
+    figures |= {"requests": made, "requests_per_second": made / seconds}
+    return figures | {"errors": figures["failed"]}
+
+
 def openloop(bench, url, *, rate, seconds, connections):
     """Runs openloop to its end and returns its figures."""
-    binary = bench.openloop_binary()
-    arguments = [binary, "--json", f"--rate={rate:.1f}", f"--connections={connections}"]
-    arguments += [f"--duration={seconds}", "--warmup=1", url]
+    arguments = [bench.tools["openloop"], "--json", f"--rate={rate:.1f}"]
+    arguments += [f"--connections={connections}", f"--duration={seconds}", "--warmup=1", url]
     return json.loads(_run(bench, arguments, None, seconds + 1))
 
 
@@ -74,8 +133,9 @@ class IdleConnections:
     BATCH_COUNT = 50
     REQUEST = b"GET / HTTP/1.1\r\nhost: bench\r\n\r\n"
 
-    def __init__(self, port, count):
+    def __init__(self, port, count, is_tls=False):
         self.sockets = []
+        self.tls = certificate.client_context() if is_tls else None
         try:
             while len(self.sockets) < count:
                 self._open(port, min(self.BATCH_COUNT, count - len(self.sockets)))
@@ -87,12 +147,20 @@ class IdleConnections:
     def _open(self, port, count):
         batch = []
         for _ in range(count):
-            batch.append(socket.create_connection(("127.0.0.1", port), timeout=10))
-            self.sockets.append(batch[-1])
+            self.sockets.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+            if self.tls:
+                self.sockets[-1] = self._secured(self.sockets[-1])
+            batch.append(self.sockets[-1])
         for one in batch:
             one.sendall(self.REQUEST)
         for one in batch:
             self._read_answer(one)
+
+    def _secured(self, one):
+        secured = self.tls.wrap_socket(one, server_hostname=certificate.NAME)
+        if (suite := secured.cipher()[0]) != certificate.SUITE:
+            raise OSError(f"{suite} is negotiated, not {certificate.SUITE}")
+        return secured
 
     @staticmethod
     def _read_answer(one):

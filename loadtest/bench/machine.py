@@ -21,8 +21,10 @@ def describe(root, binary):
         "shardgate": _first_line([binary, "version"]).removeprefix("shardgate: "),
         "io driver": _driver(binary),
         "nginx": _version(["nginx", "-v"], r"nginx/(\S+)"),
+        "nginx's TLS": _version(["nginx", "-V"], r"(?s).*(?:built|running) with (\w+ \S+)"),
         "haproxy": _version(["haproxy", "-v"], r"version (\S+)"),
         "wrk": _version(["wrk", "-v"], r"wrk \S*?([0-9][0-9.]+)"),
+        "h2load": _version(["h2load", "--version"], r"nghttp2/(\S+)"),
     }
 
 

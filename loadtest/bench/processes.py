@@ -26,8 +26,31 @@ class Cpu:
     user: float
     system: float
 
+    @property
+    def total(self):
+        return self.user + self.system
+
     def __sub__(self, earlier):
         return Cpu(self.user - earlier.user, self.system - earlier.system)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process tree has spent so far: by the clock's ticks, and by the scheduler's count."""
+
+    cpu: Cpu
+    #: Nanoseconds by thread; empty on kernels that do not tell.
+    run_ns: dict
+
+    def since(self, earlier):
+        """The time between: to the nanosecond, unless a thread has ended meanwhile, whose time
+        only the ticks still hold. They also say how it splits into user and system."""
+        ticks = self.cpu - earlier.cpu
+        if not earlier.run_ns or earlier.run_ns.keys() - self.run_ns.keys():
+            return ticks
+        total = (sum(self.run_ns.values()) - sum(earlier.run_ns.values())) / 1e9
+        user = total * ticks.user / ticks.total if ticks.total else 0.0
+        return Cpu(user, total - user)
 
 
 @dataclass(frozen=True)
@@ -81,6 +104,17 @@ def read_tree(root):
     return tree
 
 
+def read_run_ns(pid):
+    """Nanoseconds that each thread of a process has run, by the thread's id."""
+    run_ns = {}
+    try:
+        for task in Path("/proc", str(pid), "task").iterdir():
+            run_ns[int(task.name)] = int((task / "schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # what has just ended, or a kernel without
+    return run_ns
+
+
 class Process:
     """One process that this run has started, with all that it starts."""
 
@@ -91,9 +125,13 @@ class Process:
     def pid(self):
         return self.popen.pid
 
-    def cpu(self):
+    def usage(self):
         tree = read_tree(self.pid)
-        return Cpu(sum(one.cpu.user for one in tree), sum(one.cpu.system for one in tree))
+        cpu = Cpu(sum(one.cpu.user for one in tree), sum(one.cpu.system for one in tree))
+        run_ns = {}
+        for one in tree:
+            run_ns |= read_run_ns(one.pid)
+        return Usage(cpu, run_ns)
 
     def resident_bytes(self):
         return sum(one.resident_bytes for one in read_tree(self.pid))

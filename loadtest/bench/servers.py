@@ -9,11 +9,15 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import certificate
 from .processes import check_port_free, wait_until_listening
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 UPSTREAM, SHARDGATE, ADMIN, NGINX, HAPROXY = 9000, 9110, 9111, 9120, 9121
-PORTS = (UPSTREAM, SHARDGATE, ADMIN, NGINX, HAPROXY)
+SHARDGATE_TLS, NGINX_TLS = 9130, 9131
+OWN_PORTS = (SHARDGATE, ADMIN, NGINX, HAPROXY, SHARDGATE_TLS, NGINX_TLS)
+#: How far the ports of a second server of one program are from those of the first.
+TWIN_PORTS = 50
 
 
 def load_make_config():
@@ -26,10 +30,16 @@ def load_make_config():
     return module
 
 
-def shift_ports(text, shift):
-    """`text` with the ports of this comparison moved by `shift`."""
-    ports = "|".join(str(port) for port in PORTS)
-    return re.sub(rf"(127\.0\.0\.1:)({ports})\b", lambda at: at[1] + str(int(at[2]) + shift), text)
+def shift_ports(text, shift, twin_shift=0):
+    """`text` with the ports of this comparison moved by `shift`, and all but the backend's by
+    `twin_shift` besides."""
+    ports = "|".join(str(port) for port in (UPSTREAM, *OWN_PORTS))
+
+    def moved(at):
+        port = int(at[2])
+        return at[1] + str(port + shift + (0 if port == UPSTREAM else twin_shift))
+
+    return re.sub(rf"(127\.0\.0\.1:)({ports})\b", moved, text)
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Server:
     files: dict = field(default_factory=dict)
     #: Cores other than the one of the server under test.
     cores: frozenset = frozenset()
+    is_tls: bool = False
 
     @property
     def is_direct(self):
@@ -54,9 +65,12 @@ class Server:
 class Running:
     """A server that runs. Leaving the context ends it and removes its folder."""
 
-    def __init__(self, bench, server):
+    def __init__(self, bench, server, twin_index=0):
+        """`twin_index` other servers of this program run at the same time."""
         self.bench, self.server, self.process, self.folder = bench, server, None, None
-        self.port = server.port + bench.shift
+        self.twin_shift = 0 if server.is_direct else twin_index * TWIN_PORTS
+        self.port = server.port + bench.shift + self.twin_shift
+        self.admin_port = ADMIN + bench.shift + self.twin_shift
 
     def __enter__(self):
         if self.server.is_direct:
@@ -79,7 +93,7 @@ class Running:
 
     def _start(self):
         for name, text in self.server.files.items():
-            (self.folder / name).write_text(shift_ports(text, self.bench.shift))
+            (self.folder / name).write_text(self._shifted(text))
         path = self.write_config(self.server.config)
         arguments = {
             "shardgate": [self.bench.binary, "run", "--config", path],
@@ -88,23 +102,27 @@ class Running:
         }[self.server.program]
         check_port_free(self.port, self.server.label)
         if self.server.program == "shardgate":
-            check_port_free(ADMIN + self.bench.shift, "shardgate's admin listener")
+            check_port_free(self.admin_port, "shardgate's admin listener")
         cores = self.server.cores or {self.bench.core}
         self.process = self.bench.processes.start(
             self.server.program, arguments, cores, self.folder / "stdout"
         )
         wait_until_listening(self.process, self.port)
+        if self.server.is_tls:
+            certificate.check_negotiated(self.server.label, self.port)
 
     def write_config(self, text):
         """Writes the configuration, the first time or another one to be reloaded."""
         path = self.folder / "configuration"
-        text = text.replace("FOLDER", str(self.folder))
-        path.write_text(shift_ports(text, self.bench.shift))
+        path.write_text(self._shifted(text.replace("FOLDER", str(self.folder))))
         return path
+
+    def _shifted(self, text):
+        return shift_ports(text, self.bench.shift, self.twin_shift)
 
     def metric(self, name):
         """The value of one of the gateway's metrics, labels included in the name; None without."""
-        url = f"http://127.0.0.1:{ADMIN + self.bench.shift}/metrics"
+        url = f"http://127.0.0.1:{self.admin_port}/metrics"
         with urllib.request.urlopen(url, timeout=10) as answer:
             for line in answer.read().decode().splitlines():
                 if line.startswith(f"{name} "):
@@ -112,7 +130,8 @@ class Running:
         return None
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        scheme = "https" if self.server.is_tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}{path}"
 
 
 def direct():
@@ -134,6 +153,20 @@ def shardgate_file(bench, name):
     text = text.replace("shards = [0]", f"shards = [{bench.core}]")
     text = re.sub(r'^path = "/tmp/.*"$', 'path = "FOLDER/access.log"', text, flags=re.MULTILINE)
     return Server("shardgate", "shardgate", text, SHARDGATE)
+
+
+def shardgate_tls(bench):
+    """The gateway with config/bench/tls.toml."""
+    text = shardgate_file(bench, "tls.toml").config
+    text = text.replace('"loadtest/.run/', f'"{certificate.FOLDER}/')
+    return Server("shardgate", "shardgate", text, SHARDGATE_TLS, is_tls=True)
+
+
+def nginx_tls():
+    """nginx with loadtest/conf/nginx/tls.conf."""
+    text = (CONF / "nginx" / "tls.conf").read_text()
+    text = text.replace("../../.run/", f"{certificate.FOLDER}/")
+    return Server("nginx", "nginx", text, NGINX_TLS, is_tls=True)
 
 
 def nginx(name="proxy", label="nginx", cores=frozenset(), keepalive=256, routes=None):

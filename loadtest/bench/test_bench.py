@@ -7,13 +7,24 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench import servers, tables
-from bench.__main__ import count_failures, parse_arguments
-from bench.load import IdleConnections, parse_wrk
-from bench.measure import in_order, median, ratios
-from bench.processes import BenchError, Cpu, Processes, check_port_free, parse_stat, read_stat, read_tree
+from bench import certificate, servers, tables, tools
+from bench.__main__ import CASES, Bench, count_failures, describe_turns, parse_arguments
+from bench.load import IdleConnections, parse_h2load, parse_wrk, read_handshakes
+from bench.measure import by_turns, in_order, median, ratios, with_twins
+from bench.processes import (
+    BenchError,
+    Cpu,
+    Processes,
+    Usage,
+    check_port_free,
+    parse_stat,
+    read_stat,
+    read_tree,
+)
+from bench.result import Bar
 
 STAT = "42 (a name) with) S 7 42 42 0 -1 4194560 1 2 3 4 150 250 50 25 20 0 1 0 99 1000 300 18446"
 
@@ -38,6 +49,63 @@ class Reading(unittest.TestCase):
         self.assertEqual((figures["errors"], figures["requests_per_second"]), (15, 50))
         with self.assertRaises(BenchError):
             parse_wrk("unable to connect")
+
+    def test_time_is_exact_unless_a_thread_has_ended(self):
+        before = Usage(Cpu(1.0, 1.0), {7: 1_000_000_000, 8: 1_000_000_000})
+        grown = Usage(Cpu(1.01, 1.03), {7: 1_020_000_000, 8: 1_000_000_000, 9: 1_234_000})
+        spent = grown.since(before)
+        self.assertAlmostEqual(spent.total, 0.021234, places=9)
+        self.assertAlmostEqual(spent.user / spent.total, 0.25)
+        ended = Usage(Cpu(1.01, 1.03), {7: 1_020_000_000})
+        self.assertAlmostEqual(ended.since(before).total, 0.04)
+        untold = Usage(Cpu(1.0, 1.0), {})
+        self.assertAlmostEqual(grown.since(untold).total, 0.04)
+        self.assertEqual(before.since(before), Cpu(0.0, 0.0))
+
+    H2LOAD = (
+        "TLS Protocol: TLSv1.3\nCipher: TLS_AES_128_GCM_SHA256\nServer Temp Key: X25519 253 bits\n"
+        "Application protocol: h2\n\n"
+        "finished in 2.00s, 150.50 req/s, 1.00MB/s\n"
+        "requests: 301 total, 401 started, 301 done, 290 succeeded, 6 failed, "
+        "3 errored, 2 timeout\n"
+        "status codes: 290 2xx, 4 3xx, 3 4xx, 3 5xx\n"
+    )
+
+    def test_h2load_figures(self):
+        figures = parse_h2load(self.H2LOAD)
+        self.assertEqual(
+            figures, {"requests": 301, "requests_per_second": 150.5, "errors": 6 + 3 + 2 + 4}
+        )
+        for there, other in (
+            ("protocol: h2", "protocol: http/1.1"),
+            ("AES_128", "AES_256"),
+            ("301 done", "0 done"),
+            ("requests:", "nothing:"),
+        ):
+            with self.assertRaises(BenchError, msg=other):
+                parse_h2load(self.H2LOAD.replace(there, other))
+
+    def test_handshakes_must_be_of_the_kind_that_was_wanted(self):
+        figures = {"full": 8, "resumed": 192, "failed": 1, "first_failure": "reset"}
+        figures["duration_us"] = 500_000
+        read = read_handshakes(dict(figures), resume=True)
+        self.assertEqual((read["requests"], read["requests_per_second"]), (200, 400))
+        self.assertEqual(read["errors"], 1)
+        with self.assertRaisesRegex(BenchError, "8 of 200 handshakes were full"):
+            read_handshakes(dict(figures), resume=False)
+        with self.assertRaisesRegex(BenchError, "reset"):
+            read_handshakes(figures | {"full": 0, "resumed": 0}, resume=True)
+
+    def test_what_openssl_negotiated(self):
+        said = (
+            "Peer signature type: ECDSA\nServer Temp Key: X25519, 253 bits\n---\n"
+            "New, TLSv1.3, Cipher is TLS_AES_128_GCM_SHA256\n"
+        )
+        found = certificate.parse_negotiated(said)
+        self.assertEqual(found["version"], certificate.VERSION)
+        self.assertEqual(found["suite"], certificate.SUITE)
+        self.assertEqual((found["group"], found["key"]), (certificate.GROUP, "ECDSA"))
+        self.assertEqual(set(certificate.parse_negotiated("refused").values()), {None})
 
 
 class Judging(unittest.TestCase):
@@ -67,8 +135,30 @@ class Judging(unittest.TestCase):
         self.assertEqual(len(rows), 2 + len(self.SAMPLES))
         self.assertEqual({row.count("|") for row in rows}, {len(tables.CLOSED_LOOP_COLUMNS) + 1})
         self.assertIn("0.80 0.90 0.60", text)
+        many = {label: samples * 4 for label, samples in self.SAMPLES.items()}
+        text = tables.closed_loop_table("title", many).markdown()
+        self.assertIn("0.600 to 0.900", text)
+        self.assertIn("0.800", text)
         with self.assertRaises(ValueError):
             tables.Table("title", ["one"]).add(["one", "two"])
+
+
+    def test_more_handshakes_are_better(self):
+        counts = {"full": 5, "resumed": 0, "tickets": 9, "errors": 0}
+        costs = {"shardgate": 100, "nginx": 150}
+        samples = {label: [{"cpu_us": cost, **counts}] for label, cost in costs.items()}
+        self.assertEqual(tables.handshake_ratios(samples, "shardgate"), [1.5])
+        text = tables.handshakes_table("title", samples).markdown()
+        self.assertIn("10,000", text)
+        self.assertIn("1.50", text)
+
+    def test_a_bar_is_a_maximum_or_a_minimum(self):
+        for most, least, met, missed in ((1.0, None, 1.0, 1.01), (None, 1.2, 1.2, 1.19)):
+            self.assertTrue(Bar("a", most, met, least).is_met)
+            self.assertFalse(Bar("a", most, missed, least).is_met)
+            self.assertFalse(Bar("a", most, None, least).is_met)
+        self.assertEqual(Bar("a", 1.0, 1.0).bound, "at most 1.0")
+        self.assertEqual(Bar("a", None, 1.0, 1.2).bound, "at least 1.2")
 
 
 class Configuring(unittest.TestCase):
@@ -76,6 +166,51 @@ class Configuring(unittest.TestCase):
         text = "127.0.0.1:9000 127.0.0.1:9110; 10.0.0.1:9000 127.0.0.1:90001 rate 9000"
         moved = "127.0.0.1:9100 127.0.0.1:9210; 10.0.0.1:9000 127.0.0.1:90001 rate 9000"
         self.assertEqual(servers.shift_ports(text, 100), moved)
+        text, moved = "127.0.0.1:9000 127.0.0.1:9130", "127.0.0.1:9100 127.0.0.1:9280"
+        self.assertEqual(servers.shift_ports(text, 100, 50), moved)
+
+    def test_servers_of_one_program_have_ports_of_their_own(self):
+        chosen = [servers.nginx(), servers.haproxy(), servers.nginx(label="nginx, again")]
+        self.assertEqual([index for _, index in with_twins(chosen)], [0, 0, 1])
+        span = max(servers.OWN_PORTS) - min(servers.OWN_PORTS)
+        self.assertLess(span, servers.TWIN_PORTS)
+
+    def test_tls_servers_share_the_certificate(self):
+        bench = bench_of(parse_arguments([]), None)
+        for server in (servers.shardgate_tls(bench), servers.nginx_tls()):
+            self.assertIn(f'{certificate.CERTIFICATE}', server.config)
+            self.assertIn(f'{certificate.KEY}', server.config)
+            self.assertIn(f"127.0.0.1:{server.port}", server.config)
+
+    def test_a_certificate_is_made_once(self):
+        with tempfile.TemporaryDirectory() as folder, moved_certificate(Path(folder) / "new"):
+            certificate.make_if_missing()
+            made = certificate.CERTIFICATE.read_bytes()
+            self.assertEqual(certificate.KEY.stat().st_mode & 0o777, 0o600)
+            certificate.client_context()
+            certificate.make_if_missing()
+            self.assertEqual(certificate.CERTIFICATE.read_bytes(), made)
+            certificate.CERTIFICATE.write_text("broken")
+            certificate.make_if_missing()
+            self.assertIn(b"BEGIN CERTIFICATE", certificate.CERTIFICATE.read_bytes())
+            self.assertEqual(len(list(certificate.FOLDER.iterdir())), 2)
+
+    def test_every_case_has_its_tools(self):
+        self.assertLessEqual(set(tools.NEEDED), set(CASES))
+        self.assertEqual(tools.needed_by(["proxy", "latency"]), ["openloop", "wrk"])
+        for tool in tools.needed_by(CASES):
+            self.assertIn(tool, {*tools.PACKAGES, *tools.OWN})
+
+    def test_missing_tools_are_told_before_anything_is_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = os.environ | {"CARGO_TARGET_DIR": folder}
+            words = ["--no-build", "--binary", sys.executable, "latency"]
+            compare = Path(servers.__file__).parent.parent / "compare"
+            process = subprocess.run(
+                [sys.executable, compare, *words], capture_output=True, text=True, env=environment
+            )
+        self.assertEqual((process.returncode, process.stdout), (1, ""))
+        self.assertIn("openloop is missing: leave --no-build out", process.stderr)
 
     def test_configurations_have_as_many_routes_as_asked(self):
         make = servers.load_make_config()
@@ -91,7 +226,7 @@ class Configuring(unittest.TestCase):
             self.assertIn(f"GET {resource}/{{id}}/lines/{{line}}", make.route_keys(count))
 
     def test_bad_arguments_are_refused(self):
-        for words in (["nonsense"], ["--only", "apache"], ["--rounds", "0"], ["--core", "4096"]):
+        for words in BAD_ARGUMENTS:
             process = subprocess.run(
                 [sys.executable, Path(servers.__file__).parent.parent / "compare", *words],
                 capture_output=True,
@@ -101,14 +236,57 @@ class Configuring(unittest.TestCase):
         options = parse_arguments(["--quick", "proxy"])
         self.assertEqual((options.rounds, options.seconds, options.cases), (2, 2, ["proxy"]))
 
+    def test_slices_are_the_default_unless_rounds_are_asked_for(self):
+        turns = {
+            (): "25 slices of 1 s for each of the servers, which all run",
+            ("--rounds", "3"): "3 rounds of 5 s",
+            ("--rounds", "3", "--slices", "9"): "9 slices",
+            ("--slices", "0"): "5 rounds of 5 s",
+            ("--quick",): "6 slices",
+        }
+        for words, told in turns.items():
+            options = parse_arguments(["proxy", *words])
+            self.assertEqual(describe_turns(options)[: len(told)], told)
+        options = parse_arguments(["proxy", "latency"])
+        self.assertIn("(latency: 5 rounds of 5 s)", describe_turns(options))
+
 
 class Running(unittest.TestCase):
+    def test_slices_meet_every_server_in_every_turn(self):
+        loaded = []
+
+        def run_load(running, seconds):
+            loaded.append((running.server.label, seconds))
+            return {"requests": 1, "errors": 0}
+
+        both = [servers.direct(), servers.Server("again", "direct", "", servers.UPSTREAM)]
+        bench = bench_of(parse_arguments(["--slices", "4"]), None)
+        bench.progress = lambda *_: None
+        samples = by_turns(bench, both, run_load)
+        self.assertEqual({label: len(taken) for label, taken in samples.items()},
+                         {"direct": 4, "again": 4})
+        self.assertEqual(len(loaded), 2 + 8)
+        for turn in range(1, 5):
+            labels = {label for label, _ in loaded[2 * turn : 2 * turn + 2]}
+            self.assertEqual(labels, {"direct", "again"})
+
+    def test_the_scheduler_and_the_clock_count_the_same_time(self):
+        with tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
+            script = "sh -c 'while :; do :; done' & while :; do :; done"
+            process = processes.start("tree", ["sh", "-c", script], os.sched_getaffinity(0))
+            while len(read_tree(process.pid)) < 2:
+                process.check_alive()
+            before = process.usage()
+            while (now := process.usage()).cpu.total - before.cpu.total < 0.3:
+                process.check_alive()
+            self.assertAlmostEqual(now.since(before).total, (now.cpu - before.cpu).total, delta=0.1)
+
     def test_a_tree_ends_whole_and_its_time_is_counted(self):
         script = "sh -c 'while :; do :; done' & while :; do :; done"
         with tempfile.TemporaryDirectory() as folder:
             with Processes(Path(folder)) as processes:
                 process = processes.start("tree", ["sh", "-c", script], os.sched_getaffinity(0))
-                while len(read_tree(process.pid)) < 2 or process.cpu().user < 0.05:
+                while len(read_tree(process.pid)) < 2 or process.usage().cpu.user < 0.05:
                     process.check_alive()
                 tree = read_tree(process.pid)
             left = [read_stat(one.pid) for one in tree]
@@ -162,8 +340,33 @@ class Running(unittest.TestCase):
             os.waitpid(pid, 0)
 
 
+BAD_ARGUMENTS = (
+    ["nonsense"],
+    ["--only", "apache"],
+    ["--rounds", "0"],
+    ["--slices", "1001"],
+    ["--core", "4096"],
+)
+
+
 def servers_socket():
     return socket.create_server(("127.0.0.1", 0))
+
+
+def bench_of(options, folder):
+    return Bench(options, folder, {}, None)
+
+
+@contextmanager
+def moved_certificate(folder):
+    """The certificate's files are in another folder for as long as this is entered."""
+    kept = certificate.FOLDER, certificate.CERTIFICATE, certificate.KEY
+    certificate.FOLDER = folder
+    certificate.CERTIFICATE, certificate.KEY = folder / "tls.pem", folder / "tls.key"
+    try:
+        yield
+    finally:
+        certificate.FOLDER, certificate.CERTIFICATE, certificate.KEY = kept
 
 
 if __name__ == "__main__":

@@ -127,6 +127,8 @@ faults! {
     BadChunk = 400, Client, true, "bad_chunk";
     /// The PROXY protocol header is missing or malformed (the connection closes without an answer).
     BadProxyHeader = 400, Client, true, "bad_proxy_header";
+    /// Plain HTTP came to a port for TLS.
+    PlainHttpToTls = 400, Client, true, "plain_http_to_tls";
     /// An HTTP version other than 1.0 and 1.1.
     VersionNotSupported = 505, Client, true, "version_not_supported";
     /// A transfer coding that we do not know, or CONNECT.
@@ -143,6 +145,10 @@ faults! {
     RequestTimeout = 408, Client, true, "request_timeout";
     /// The client went away before its answer was complete. Nothing is sent.
     ClientGone = 499, Client, true, "client_gone";
+
+    // ---- access ----
+    /// The client's certificate is missing or not trusted, and the domain answers so.
+    ClientCertificateRefused = 403, Client, false, "client_certificate_refused";
 
     // ---- routing ----
     /// No API answers to this host, or the connection is not meant for it (RFC 9110 section 15.5.20).

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::{Exit, fail, refuse};
+use super::{Exit, fail, refuse, tls};
 use crate::control::{
-    self, Configuration, ExplainConflicts, LoadConfiguration, Outcome, Ready, RunError, Setup,
-    ShardPlace, ShardSeat, StartShard,
+    self, Configuration, ExplainMistakes, LoadConfiguration, Outcome, PlanMistakes, Ready,
+    RunError, Setup, ShardPlace, ShardSeat, StartShard,
 };
 use crate::coord::{ConnectionBoard, TokenPools};
 use crate::model::ListenerAddress;
@@ -87,11 +87,17 @@ impl Gateway {
             core: Some(*core),
             listeners: process.core(*core).and_then(|exception| exception.listeners.clone()),
         });
-        let explain = move |errors: Vec<PlanError>| {
-            draw(&settings, errors.into_iter().map(place)).to_string()
+        // Whoever draws a mistake of TLS asks which group is meant.
+        settings.model.target_groups.clone_from(&model.target_groups);
+        let explain = move |mistakes: PlanMistakes| {
+            let drawing = match mistakes {
+                PlanMistakes::Conflicts(errors) => draw(&settings, errors.into_iter().map(place)),
+                PlanMistakes::Tls(problems) => tls::draw(&settings, problems),
+            };
+            drawing.to_string()
         };
         Configuration {
-            explain: ExplainConflicts(Arc::new(explain)),
+            explain: ExplainMistakes(Arc::new(explain)),
             shards: shards.collect(),
             driver: process.io_driver,
             ring: RingOptions { entries: process.ring_entries },

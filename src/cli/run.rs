@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::arguments::ConfigOptions;
 use super::gateway::{Gateway, reread};
-use super::tls::refuse_unserved;
 use super::{Exit, refuse};
 use crate::control::LoadConfiguration;
 use crate::settings;
 
 pub(super) fn perform(options: &ConfigOptions) -> Exit {
-    match settings::load(&options.config).and_then(refuse_unserved).and_then(Gateway::here) {
+    match settings::load(&options.config).and_then(Gateway::here) {
         Err(mistakes) => refuse(&mistakes.render()),
         Ok(gateway) => {
             // A working directory that changes must not change which file is read again.
@@ -22,5 +21,5 @@ pub(super) fn perform(options: &ConfigOptions) -> Exit {
 }
 
 fn load(path: PathBuf) -> LoadConfiguration {
-    Arc::new(move || reread(settings::load(&path).and_then(refuse_unserved), Some(&path)))
+    Arc::new(move || reread(settings::load(&path), Some(&path)))
 }

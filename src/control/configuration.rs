@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::tls::TlsPart;
 use crate::model::{ListenerAddress, Model};
 use crate::plan::PlanError;
 use crate::rt::{DriverChoice, RingOptions};
+use crate::tls::TlsProblem;
 
 /// A configuration without mistakes.
 #[derive(Clone, Debug)]
@@ -32,20 +34,29 @@ pub struct Configuration {
     pub pid_file: Option<PathBuf>,
     /// Least severe level of the process log.
     pub log_level: &'static str,
-    /// Draws what the plan compiler finds wrong with the model.
-    pub explain: ExplainConflicts,
+    /// Draws what keeps the model from becoming a plan.
+    pub explain: ExplainMistakes,
     /// The settings of the process, as the admin listener shows them. A difference in one of them
     /// between two configurations is told to the operator: it needs a new start.
     pub process: Json,
 }
 
-/// Says what the plan compiler's errors mean in the file that the model was read from.
-#[derive(Clone)]
-pub struct ExplainConflicts(pub Arc<dyn Fn(Vec<PlanError>) -> String + Send + Sync>);
+/// What keeps a model from becoming a plan.
+#[derive(Debug)]
+pub enum PlanMistakes {
+    /// What the plan compiler found.
+    Conflicts(Vec<PlanError>),
+    /// Files of TLS that cannot be loaded.
+    Tls(Vec<(TlsPart, TlsProblem)>),
+}
 
-impl fmt::Debug for ExplainConflicts {
+/// Says what mistakes mean in the file that the model was read from.
+#[derive(Clone)]
+pub struct ExplainMistakes(pub Arc<dyn Fn(PlanMistakes) -> String + Send + Sync>);
+
+impl fmt::Debug for ExplainMistakes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("ExplainConflicts")
+        out.write_str("ExplainMistakes")
     }
 }
 

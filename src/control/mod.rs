@@ -33,11 +33,12 @@ mod target_watch;
 #[cfg(test)]
 mod target_watch_tests;
 mod targets;
+mod ticket_rotation;
 mod tls;
 mod watch;
 
 pub use acme::{AcmeState, AcmeWatch};
-pub use configuration::{Configuration, ExplainConflicts, ShardPlace};
+pub use configuration::{Configuration, ExplainMistakes, PlanMistakes, ShardPlace};
 pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
 pub use health::{HealthChecks, HealthCounters};
 pub use hickory::HickoryResolver;

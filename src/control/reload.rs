@@ -10,16 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::acme::AcmeWatch;
-use super::configuration::Configuration;
+use super::configuration::{Configuration, PlanMistakes};
 use super::inherited::InheritedSockets;
 use super::listeners::{ListenError, Listeners};
 use super::logs::Logs;
 use super::sockets::shown;
 use super::status::Status;
 use super::targets::Targets;
+use super::ticket_rotation::TicketRotation;
+use super::tls::load_tls;
 use crate::coord::{PublishError, Publisher, ShardGear};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
+use crate::tls::TicketKeys;
 
 /// Reads the boot file again: a configuration, or everything that is wrong with it as text.
 pub type LoadConfiguration = Arc<dyn Fn() -> Result<Configuration, String> + Send + Sync>;
@@ -51,6 +54,7 @@ pub(crate) struct Reloader {
     pub(crate) in_force: Arc<Mutex<InForce>>,
     pub(crate) targets: Targets,
     pub(crate) acme: Arc<AcmeWatch>,
+    pub(crate) ticket_rotation: TicketRotation,
 }
 
 /// A reload that is in force.
@@ -122,7 +126,7 @@ impl Reloader {
 
     async fn try_reload(&mut self, load: LoadConfiguration) -> Result<Reloaded, ReloadError> {
         let epoch = self.publisher.next_epoch();
-        let (configuration, plan) = self.compile(load, epoch).await?;
+        let (configuration, plan, ticket_keys) = self.compile(load, epoch).await?;
         let log = prepare_log(&self.logs, &configuration)?;
         let mut inherited = InheritedSockets::default();
         let mut change = self.listeners.prepare(&configuration.model.listeners, &mut inherited)?;
@@ -143,6 +147,7 @@ impl Reloader {
             }
         }
         self.listeners.commit(change);
+        self.ticket_rotation.follow(ticket_keys);
         if let Some(old) = self.logs.commit(log) {
             // Its last lines may wait for a slow disk.
             tokio::task::spawn_blocking(move || old.close());
@@ -163,13 +168,14 @@ impl Reloader {
         &self,
         load: LoadConfiguration,
         epoch: u64,
-    ) -> Result<(Configuration, Arc<Plan>), ReloadError> {
+    ) -> Result<(Configuration, Arc<Plan>, Arc<TicketKeys>), ReloadError> {
         let metrics = Arc::clone(&self.metrics);
+        let before = Arc::clone(self.ticket_rotation.keys());
         let work = move || {
             let configuration = load()?;
-            let plan = compile_plan(&configuration, epoch)?;
+            let (plan, ticket_keys) = compile_plan(&configuration, Some(&before), epoch)?;
             metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&plan);
-            Ok((configuration, Arc::new(plan)))
+            Ok((configuration, Arc::new(plan), ticket_keys))
         };
         let done = tokio::task::spawn_blocking(work).await;
         let done = done.unwrap_or_else(|error| Err(format!("the compiler failed: {error}")));
@@ -195,9 +201,21 @@ impl Reloader {
     }
 }
 
-/// Compiles; the error names every conflict.
-pub(crate) fn compile_plan(configuration: &Configuration, epoch: u64) -> Result<Plan, String> {
-    compile(&configuration.model, epoch).map_err(|errors| (configuration.explain.0)(errors))
+/// Compiles and loads the files of TLS; the error names every mistake. Answers with the ticket
+/// keys too, which are those of `before` if they may stay.
+pub(crate) fn compile_plan(
+    configuration: &Configuration,
+    before: Option<&Arc<TicketKeys>>,
+    epoch: u64,
+) -> Result<(Plan, Arc<TicketKeys>), String> {
+    let model = &configuration.model;
+    let explain = &configuration.explain.0;
+    let mut plan =
+        compile(model, epoch).map_err(|errors| explain(PlanMistakes::Conflicts(errors)))?;
+    let tls = load_tls(model, before).map_err(|problems| explain(PlanMistakes::Tls(problems)))?;
+    let ticket_keys = Arc::clone(&tls.ticket_keys);
+    plan.tls = tls.plan(model);
+    Ok((plan, ticket_keys))
 }
 
 /// Opens the access log of a configuration, if it is another one than before.

@@ -20,6 +20,7 @@ use super::status::{Phase, Status};
 use super::successor::Program;
 use super::systemd::Systemd;
 use super::targets::Targets;
+use super::ticket_rotation::TicketRotation;
 use super::watch::Watch;
 use crate::coord::{AcmeChallenges, ShardGear};
 use crate::observe::Metrics;
@@ -34,6 +35,7 @@ struct DataPlane {
     logs: Logs,
     targets: Targets,
     shards: Shards,
+    ticket_rotation: TicketRotation,
 }
 
 impl Process {
@@ -57,7 +59,7 @@ impl Process {
         let acme = Arc::new(acme);
         let plane =
             DataPlane::start(&configuration, sockets, acme.challenges(), &mut start_shard).await?;
-        let DataPlane { epoch, metrics, listeners, logs, targets, shards } = plane;
+        let DataPlane { epoch, metrics, listeners, logs, targets, shards, ticket_rotation } = plane;
         let status = Arc::new(Status::new());
         status.started(epoch);
         let in_force = InForce {
@@ -77,6 +79,7 @@ impl Process {
             in_force: Arc::clone(&in_force),
             targets,
             acme: Arc::clone(&acme),
+            ticket_rotation,
         }));
         let events = mpsc::channel(EVENTS_CAPACITY);
         let view = AdminView {
@@ -159,7 +162,8 @@ impl DataPlane {
         challenges: &Arc<AcmeChallenges>,
         start_shard: &mut StartShard,
     ) -> Result<Self, RunError> {
-        let plan = compile_plan(configuration, FIRST_EPOCH).map_err(RunError::Configuration)?;
+        let (plan, ticket_keys) =
+            compile_plan(configuration, None, FIRST_EPOCH).map_err(RunError::Configuration)?;
         let places = &configuration.shards;
         let mut metrics = Metrics::new(u16::try_from(places.len()).unwrap_or(u16::MAX));
         metrics.prepare(&plan);
@@ -188,7 +192,8 @@ impl DataPlane {
         listeners.commit(change);
         // There was no log before this one.
         drop(logs.commit(log));
-        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards })
+        let ticket_rotation = TicketRotation::start(ticket_keys);
+        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards, ticket_rotation })
     }
 }
 

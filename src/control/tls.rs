@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Model, TicketKeySource, Tls};
+use crate::plan::TlsPlan;
 use crate::tls::{
     Clock, DomainPart, DomainProblem, Loaded, ServerTls, TicketKeys, TlsProblem, UpstreamTls,
 };
@@ -16,7 +17,7 @@ pub struct TlsInForce {
     /// The keys of session tickets; to be rotated by whoever keeps this.
     pub ticket_keys: Arc<TicketKeys>,
     /// How target groups with TLS are reached, by name.
-    pub upstreams: BTreeMap<String, UpstreamTls>,
+    pub upstreams: BTreeMap<String, Arc<UpstreamTls>>,
 }
 
 /// What of the model a problem is about.
@@ -68,6 +69,47 @@ impl TlsInForce {
             false => Err(problems),
         }
     }
+
+    /// What of it a plan for `model` holds. Tells the process log of targets that are believed
+    /// whoever issued their certificates.
+    pub(crate) fn plan(self, model: &Model) -> TlsPlan {
+        for (group, _) in self.upstreams.iter().filter(|(_, tls)| tls.is_insecure()) {
+            tracing::warn!(
+                group,
+                "INSECURE: targets are believed whoever issued their certificates"
+            );
+        }
+        let headers: Arc<[_]> =
+            model.tls.domains.iter().map(|domain| domain.certificate_headers.clone()).collect();
+        let mut names: Vec<Box<str>> = headers
+            .iter()
+            .flat_map(|one| [&one.certificate, &one.subject])
+            .filter_map(|name| name.as_deref().map(Box::from))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        TlsPlan {
+            server: Arc::new(self.server),
+            certificate_headers: headers,
+            certificate_header_names: names.into(),
+            listeners: model.tls.listeners.clone(),
+            redirects: model.tls.redirects.clone(),
+            upstreams: self.upstreams,
+        }
+    }
+}
+
+/// Loads the TLS of `model` with the ticket keys of `before`, if they may stay. Tells the process
+/// log what is odd.
+pub(crate) fn load_tls(
+    model: &Model,
+    before: Option<&Arc<TicketKeys>>,
+) -> Result<TlsInForce, Vec<(TlsPart, TlsProblem)>> {
+    let Loaded { value, warnings } = TlsInForce::load(model, before, &Clock::system())?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(value)
 }
 
 fn load_ticket_keys(
@@ -102,7 +144,7 @@ fn load_upstreams(
     clock: &Clock,
     warnings: &mut Vec<TlsProblem>,
     problems: &mut Vec<(TlsPart, TlsProblem)>,
-) -> BTreeMap<String, UpstreamTls> {
+) -> BTreeMap<String, Arc<UpstreamTls>> {
     let mut upstreams = BTreeMap::new();
     for (index, group) in model.target_groups.iter().enumerate() {
         let Some(options) = model.tls.upstreams.get(&group.name) else { continue };
@@ -113,7 +155,7 @@ fn load_upstreams(
                     ..problem
                 };
                 warnings.extend(loaded.warnings.into_iter().map(named));
-                upstreams.insert(group.name.clone(), loaded.value);
+                upstreams.insert(group.name.clone(), Arc::new(loaded.value));
             }
             Err(problem) => problems.push((TlsPart::Group(index), problem)),
         }

@@ -280,6 +280,7 @@ mod tests {
             forwarding: Forwarding::default(),
             access_log: None,
             route_slots_count: 0,
+            tls: crate::plan::TlsPlan::default(),
         })
     }
 

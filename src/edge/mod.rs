@@ -6,6 +6,8 @@
 mod h1;
 mod proxied;
 mod refusal;
+mod tls;
 mod worker;
 
 pub use h1::{Workers, refuse_connection, serve_connection};
+pub use tls::serve_tls_connection;

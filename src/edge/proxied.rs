@@ -2,12 +2,13 @@
 
 use crate::base::Fault;
 use crate::proto::proxy_protocol::{self, ProxyStep};
-use crate::rt::{Peer, Stream};
+use crate::rt::Peer;
+use crate::transport::Transport;
 
 /// Reads the header from the front of `stream` into `buffer`; what follows it stays in `buffer`.
 /// Returns the source that it names, `None` where it names none (a health check of the proxy).
 pub(super) async fn read_proxy_header(
-    stream: &Stream,
+    stream: &Transport,
     mut buffer: Vec<u8>,
 ) -> (Result<Option<Peer>, Fault>, Vec<u8>) {
     loop {

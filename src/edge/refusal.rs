@@ -11,12 +11,15 @@ use crate::observe::access_log::AccessRecord;
 use crate::pipeline::{ShardState, fault_message};
 use crate::proto::{BodyFraming, FieldName, RequestHead};
 use crate::rt::now;
+use crate::transport::TlsFacts;
 
 /// A request that ended before its phases began, as far as it is known.
 pub(super) struct Refusal<'r> {
     pub(super) id: RequestId,
     pub(super) fault: Fault,
     pub(super) source_ip: Option<IpAddr>,
+    /// What was negotiated, over TLS.
+    pub(super) tls: Option<&'r TlsFacts>,
     pub(super) understood: Option<Understood<'r>>,
     /// Bytes of the answer's body.
     pub(super) answer_bytes: usize,
@@ -64,6 +67,7 @@ impl Refusal<'_> {
             integration_latency: None,
             integration_status: None,
             target: None,
+            tls: self.tls,
             fault: Some(self.fault),
             error_message: Some(fault_message(self.fault)),
         };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::exposition::Exposition;
+use super::handshake;
 use super::histogram::{Histogram, HistogramSum, powers_of_two_ms};
 use super::metrics::{Generation, Metrics};
 use super::process::ProcessInfo;
@@ -47,6 +48,7 @@ impl Metrics {
         }
         render_answers(self.shards(), &mut text);
         render_connections(self.shards(), &mut text);
+        handshake::render(self.shards(), &mut text);
         render_loops(self.shards(), process, &mut text);
         if let Some(generation) = self.current() {
             render_groups(generation, &mut text);

@@ -13,6 +13,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::BadTarget => "the request target is malformed",
         Fault::BadChunk => "a chunk or trailer of the request body is malformed",
         Fault::BadProxyHeader => "the PROXY protocol header is missing or malformed",
+        Fault::PlainHttpToTls => "plain HTTP came to a port for TLS",
         Fault::VersionNotSupported => "the HTTP version is not supported",
         Fault::NotImplemented => "the method or the transfer coding is not implemented",
         Fault::ExpectationFailed => "the expectation is not known",
@@ -21,6 +22,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::BodyTooLarge => "the request body is over its limit",
         Fault::RequestTimeout => "the request did not arrive in time",
         Fault::ClientGone => "the client went away before its answer was complete",
+        Fault::ClientCertificateRefused => "the client's certificate is missing or not trusted",
         Fault::MisdirectedRequest => "no API answers to this host",
         Fault::NotFound => "no route matches",
         Fault::ConnectFailed => "no target could be connected to",
@@ -48,6 +50,7 @@ pub fn gateway_response_type(fault: Fault) -> &'static str {
     match fault {
         Fault::Throttled { .. } => "THROTTLED",
         Fault::NotFound => "RESOURCE_NOT_FOUND",
+        Fault::ClientCertificateRefused => "ACCESS_DENIED",
         Fault::BodyTooLarge => "REQUEST_TOO_LARGE",
         Fault::ConnectFailed | Fault::UpstreamReset | Fault::BadUpstreamAnswer => {
             "INTEGRATION_FAILURE"

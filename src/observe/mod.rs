@@ -10,6 +10,7 @@ mod counter;
 mod exposition;
 mod families;
 mod fault_text;
+mod handshake;
 mod histogram;
 mod labels;
 mod metrics;
@@ -22,6 +23,7 @@ mod tables;
 
 pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
+pub use handshake::HandshakeEnd;
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
 pub use process::{OrderedCertificate, ProcessInfo, ProcessUsage, TargetState};

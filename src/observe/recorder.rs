@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::handshake::HandshakeEnd;
 use super::shard_metrics::{STATUS_FIRST, ShardMetrics};
 use super::tables::{GroupCounters, ShardTables, class_of};
 use crate::base::{Fault, Nanos};
@@ -94,10 +95,12 @@ pub enum DeadlineKind {
     UpstreamKeepalive,
     /// The drain's deadline, for each connection that it cut off.
     Drain,
+    /// A TLS handshake took too long.
+    Handshake,
 }
 
 impl DeadlineKind {
-    pub(super) const COUNT: usize = 11;
+    pub(super) const COUNT: usize = 12;
     /// Label values in the order of the variants.
     pub(super) const NAMES: [&'static str; Self::COUNT] = [
         "head",
@@ -111,6 +114,7 @@ impl DeadlineKind {
         "total",
         "upstream_keepalive",
         "drain",
+        "handshake",
     ];
 }
 
@@ -228,6 +232,11 @@ impl ShardRecorder {
     /// A deadline ended an operation.
     pub fn deadline_fired(&self, kind: DeadlineKind) {
         self.shared.counters.deadlines_fired[kind as usize].add(1);
+    }
+
+    /// A TLS handshake with a client ended.
+    pub fn handshake_ended(&self, end: &HandshakeEnd) {
+        self.shared.counters.handshakes.count(end);
     }
 
     /// A task panicked and was contained.

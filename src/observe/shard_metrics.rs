@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crossbeam::utils::CachePadded;
 
 use super::counter::{Counter, Gauge};
+use super::handshake::HandshakeCounters;
 use super::histogram::Histogram;
 use super::recorder::{BufferKind, DeadlineKind, ShardRecorder};
 use super::tables::ShardTables;
@@ -48,6 +49,7 @@ pub(super) struct ShardCounters {
     pub(super) tunnels_active: Gauge,
     pub(super) deadlines_fired: [Counter; DeadlineKind::COUNT],
     pub(super) panics: Counter,
+    pub(super) handshakes: HandshakeCounters,
     pub(super) buffers_taken: [Gauge; BufferKind::COUNT],
     pub(super) buffers_kept: [Gauge; BufferKind::COUNT],
     pub(super) lag: Histogram,
@@ -145,6 +147,7 @@ impl Default for ShardCounters {
             tunnels_active: Gauge::default(),
             deadlines_fired: Default::default(),
             panics: Counter::default(),
+            handshakes: HandshakeCounters::default(),
             buffers_taken: Default::default(),
             buffers_kept: Default::default(),
             lag: Histogram::default(),

@@ -3,31 +3,59 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::request::Request;
 use crate::base::{Fault, Nanos};
-use crate::model::Listener;
+use crate::model::{CertificateHeaders, Listener, ListenerTls};
+use crate::plan::{RedirectPlan, TemplatePiece, TlsPlan};
 use crate::proto::{FieldName, RequestHead};
-use crate::rt::{Deadline, Peer, Stream, now};
+use crate::rt::{Deadline, Peer, now};
+use crate::tls::ServerTls;
+use crate::transport::Transport;
 
 /// What all connections of one listener have in common.
 #[derive(Debug)]
 pub struct ListenerContext {
     /// The listener's settings.
     pub listener: Listener,
-    /// `http`; `https` comes with TLS.
+    /// `http` or `https`.
     pub scheme: &'static str,
+    /// How it serves TLS, if it does.
+    pub tls: Option<ListenerTlsContext>,
+    /// See [`TlsPlan::certificate_header_names`].
+    pub certificate_header_names: Arc<[Box<str>]>,
+    /// It sends clients to this port of the same host, by HTTPS.
+    pub redirect_to_https: Option<RedirectPlan>,
     /// The local port as text, empty for unix sockets.
     pub port: Box<str>,
     /// The field lines that tell targets about the listener, each ended by CRLF.
     pub forwarded_lines: Box<[u8]>,
 }
 
+/// How a listener serves TLS.
+#[derive(Clone, Debug)]
+pub struct ListenerTlsContext {
+    /// The domains.
+    pub server: Arc<ServerTls>,
+    /// The listener's own settings.
+    pub settings: ListenerTls,
+    /// What targets are told of clients' certificates, by domain.
+    pub certificate_headers: Arc<[CertificateHeaders]>,
+}
+
 impl ListenerContext {
-    /// The context of `listener`, bound to `port`.
+    /// The context of `listener`, bound to `port`, with what `tls` has for it.
     #[must_use]
-    pub fn new(listener: Listener, port: Option<u16>) -> Self {
-        let scheme = "http";
+    pub fn new(listener: Listener, port: Option<u16>, tls: &TlsPlan) -> Self {
+        let redirect_to_https = tls.redirects.get(&listener.name).map(|port| to_https(*port));
+        let certificate_header_names = Arc::clone(&tls.certificate_header_names);
+        let tls = tls.listeners.get(&listener.name).map(|settings| ListenerTlsContext {
+            server: Arc::clone(&tls.server),
+            settings: *settings,
+            certificate_headers: Arc::clone(&tls.certificate_headers),
+        });
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let port = port.map(|port| port.to_string()).unwrap_or_default();
         let mut lines = format!("x-forwarded-proto: {scheme}\r\n");
         if !port.is_empty() {
@@ -36,6 +64,9 @@ impl ListenerContext {
         Self {
             listener,
             scheme,
+            tls,
+            certificate_header_names,
+            redirect_to_https,
             port: port.into_boxed_str(),
             forwarded_lines: lines.into_bytes().into_boxed_slice(),
         }
@@ -69,6 +100,15 @@ impl ListenerContext {
         Some(source)
     }
 
+    /// Whether `peer` may say who the client is. Only this machine reaches a unix socket.
+    #[must_use]
+    pub fn is_trusted_proxy(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Tcp(address) => self.trusts(address.ip().to_canonical()),
+            Peer::Unix => true,
+        }
+    }
+
     /// Whether what `peer` says of its own clients is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
@@ -76,10 +116,19 @@ impl ListenerContext {
     }
 }
 
+/// To the same host and URL by HTTPS. 308 keeps the method and the body.
+fn to_https(port: u16) -> RedirectPlan {
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let literal = |text: &str| TemplatePiece::Literal(text.as_bytes().into());
+    let host = [literal("https://"), TemplatePiece::Host, literal(&port)];
+    let url = [TemplatePiece::Path, TemplatePiece::Query];
+    RedirectPlan { status: 308, location: host.into_iter().chain(url).collect() }
+}
+
 /// The client of a request, and the way back to it.
 pub struct Client<'c> {
     /// The connection.
-    pub stream: &'c Stream,
+    pub stream: &'c Transport,
     /// Its deadline.
     pub deadline: &'c Deadline,
     /// Who connected: the socket's peer, or the source that a PROXY header named.

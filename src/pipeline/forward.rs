@@ -14,6 +14,7 @@ use super::respond::{
 use crate::base::{Method, RequestId};
 use crate::model::Forwarding;
 use crate::plan::{HostProgram, PathProgram, PathSpans, ProxyPlan};
+use crate::proto::uri::percent_encode;
 use crate::proto::{BodyFraming, Field, FieldName, RequestHead, ResponseHead, Version};
 
 /// Everything that a request's head to the target is made of.
@@ -62,7 +63,9 @@ pub(crate) fn write_request_head(
             FieldName::Forwarded => !forwarding.forwarded,
             FieldName::Via => forwarding.via.is_none(),
             // Any name may be set to carry the id, `X-Request-Id`, which is a known one, first of all.
-            _ => !is_named(field, bytes, id_header),
+            _ => {
+                !is_named(field, bytes, id_header) && !is_certificate_header(field, bytes, outbound)
+            }
         }
     });
     match head.framing {
@@ -71,6 +74,7 @@ pub(crate) fn write_request_head(
         BodyFraming::None | BodyFraming::UntilClose => {}
     }
     write_client_lines(out, outbound, trusted);
+    write_certificate_lines(out, outbound.client);
     if !id_header.is_empty() {
         write_line(out, id_header, &[request.id.as_bytes()]);
     }
@@ -144,6 +148,33 @@ fn write_client_lines(out: &mut Vec<u8>, outbound: &Outbound<'_>, trusted: bool)
         out.extend_from_slice(version);
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Whether only the gateway says what a client's certificate is, under this name.
+fn is_certificate_header(field: &Field, bytes: &[u8], outbound: &Outbound<'_>) -> bool {
+    let names = &outbound.client.listener.certificate_header_names;
+    names.iter().any(|name| is_named(field, bytes, name.as_bytes()))
+}
+
+/// The client's certificate, for domains that tell their targets of it.
+fn write_certificate_lines(out: &mut Vec<u8>, client: &Client<'_>) {
+    let (Some(facts), Some(tls)) = (client.stream.tls(), &client.listener.tls) else { return };
+    let (Some(certificate), Some(domain)) = (&facts.client_certificate, &facts.domain) else {
+        return;
+    };
+    let Some(headers) = tls.certificate_headers.get(domain.index) else { return };
+    let values = [
+        (&headers.certificate, &certificate.client_cert_pem),
+        (&headers.subject, &certificate.subject_dn),
+    ];
+    for (name, value) in values {
+        if let Some(name) = name {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+            percent_encode(value.as_bytes(), out);
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }
 

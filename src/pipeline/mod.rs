@@ -3,14 +3,17 @@
 //! Knows plans, not configuration; sockets only through `rt`. A route is matched once, and nothing
 //! later may change which route it is.
 
+mod answer_head;
 mod body;
 mod chunk_frames;
 mod client;
 mod exchange;
 mod forward;
+mod pass_on;
 mod relay;
 mod request;
 mod respond;
+mod send;
 mod serve;
 mod state;
 mod tunnel;
@@ -18,7 +21,7 @@ mod upload;
 #[cfg(test)]
 mod upload_tests;
 
-pub use client::{Client, ListenerContext};
+pub use client::{Client, ListenerContext, ListenerTlsContext};
 pub use request::Request;
 pub use serve::{PHASES, Served, serve};
 pub use state::{PlanSources, ShardPlan, ShardState};

@@ -8,7 +8,8 @@ use super::client::Client;
 use super::exchange::{Exchange, Relayed};
 use super::request::Request;
 use super::respond::{
-    Persistence, fault_message, write_fault, write_mock, write_redirect, write_request_id,
+    Persistence, fault_message, without_port, write_fault, write_mock, write_redirect,
+    write_request_id,
 };
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
@@ -19,9 +20,10 @@ use crate::plan::{HostMatch, IntegrationPlan, PathSpans, RoutePlan};
 use crate::proto::FieldName;
 use crate::proto::uri::{PathForm, is_normal_path, normalise_path};
 use crate::rt::now;
+use crate::tls::ClientVerdict;
 
 /// The order of the phases, for the test that pins it and for the documentation.
-pub const PHASES: &[&str] = &["route", "limit_body", "throttle", "integrate", "record"];
+pub const PHASES: &[&str] = &["admit", "route", "limit_body", "throttle", "integrate", "record"];
 
 /// How a request ended, for the connection's driver.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +95,16 @@ async fn phases(
     out: &mut Vec<u8>,
     log: &mut Log<'_>,
 ) -> Result<Answered, Fault> {
+    admit(client, request)?;
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
+    }
+    if let Some(redirect) = &client.listener.redirect_to_https {
+        let path = log.path?;
+        let (goes_on, persistence) = persistence(state, client, request, body);
+        let (spans, date) = (PathSpans::default(), state.http_date());
+        write_redirect(out, redirect, request, &spans, path, persistence, &date);
+        return Ok(made_here(request, redirect.status, goes_on, 0));
     }
     let matched = route(plan, request, log.path?, log)?;
     body.bytes_max = matched.route.body_bytes_max;
@@ -132,6 +142,22 @@ async fn phases(
             log.target = exchange.target;
             relayed.map(Answered::from)
         }
+    }
+}
+
+/// Whether the connection may carry the request at all: what the handshake settled holds for the
+/// domain that it was for, and a request for another one would go around it.
+fn admit(client: &Client<'_>, request: &Request<'_>) -> Result<(), Fault> {
+    let Some(facts) = client.stream.tls() else { return Ok(()) };
+    if facts.verdict.as_ref().is_some_and(|verdict| !matches!(verdict, ClientVerdict::Trusted)) {
+        return Err(Fault::ClientCertificateRefused);
+    }
+    let (Some(domain), Some(tls)) = (&facts.domain, &client.listener.tls) else { return Ok(()) };
+    let host = std::str::from_utf8(without_port(request.authority()));
+    let host = host.map_err(|_| Fault::BadHost)?;
+    match tls.server.may_serve(domain, host) {
+        true => Ok(()),
+        false => Err(Fault::MisdirectedRequest),
     }
 }
 
@@ -350,6 +376,7 @@ fn record(
         integration_latency: answered.upstream,
         integration_status: answered.upstream_status,
         target: log.target.as_deref(),
+        tls: client.stream.tls(),
         fault: answered.fault,
         error_message: answered.fault.map(fault_message),
     };

@@ -212,9 +212,12 @@ impl ShardPlan {
             let targets = sources.targets.find(&settings.name);
             if let Some(group) = before.and_then(|before| before.group_by_name(&settings.name)) {
                 group.renew(settings, targets.as_deref(), sources.now);
+                group.reach_over(plan.tls.upstreams.get(&settings.name));
                 return group;
             }
-            Rc::new(Group::new(settings, targets.as_deref(), sources.now, sources.seed))
+            let group = Group::new(settings, targets.as_deref(), sources.now, sources.seed);
+            group.reach_over(plan.tls.upstreams.get(&settings.name));
+            Rc::new(group)
         });
         let groups: Vec<Rc<Group>> = groups.collect();
         let log_format =

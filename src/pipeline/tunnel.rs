@@ -8,7 +8,8 @@ use std::task::{Poll, Waker};
 use super::client::Client;
 use super::state::ShardState;
 use crate::base::Nanos;
-use crate::rt::{Contained, DeadlineMover, Stream, now, spawn};
+use crate::rt::{Contained, DeadlineMover, now, spawn};
+use crate::transport::Transport;
 use crate::upstream::Connection;
 
 /// Relays between `client` and the target until both directions have ended; `early` is what the
@@ -54,8 +55,8 @@ pub(super) async fn tunnel(
 /// One direction of a tunnel.
 struct Direction {
     state: Rc<ShardState>,
-    from: Stream,
-    to: Stream,
+    from: Transport,
+    to: Transport,
     /// Of both sockets: either direction's traffic keeps both alive.
     deadlines: [DeadlineMover; 2],
     idle_timeout: Nanos,
@@ -84,8 +85,8 @@ impl Direction {
             self.state.head_buffers.put(buffer);
             alive = written.is_ok();
         }
-        if alive && self.to.flush().await.is_ok() {
-            self.to.shutdown_write();
+        if alive {
+            self.to.shutdown_write().await;
         } else {
             // Nobody takes what the sender sends: end that direction too, or it would wait for ever.
             self.from.shutdown_both();

@@ -12,7 +12,8 @@ use super::state::ShardState;
 use crate::base::{Fault, Nanos};
 use crate::observe::DeadlineKind;
 use crate::proto::ChunkedDecoder;
-use crate::rt::{Contained, Deadline, DeadlineMover, Stream, now, spawn};
+use crate::rt::{Contained, Deadline, DeadlineMover, now, spawn};
+use crate::transport::Transport;
 
 /// What of a body is still to come.
 pub(super) enum BodyLeft {
@@ -108,11 +109,11 @@ impl Upload {
 /// What an upload works with.
 pub(super) struct UploadTask {
     pub(super) state: Rc<ShardState>,
-    pub(super) client: Stream,
+    pub(super) client: Transport,
     /// Of the client's sending; its own, as the answer's writes have another one.
     pub(super) client_deadline: Deadline,
     pub(super) body_timeout: Nanos,
-    pub(super) target: Stream,
+    pub(super) target: Transport,
     pub(super) target_deadline: DeadlineMover,
     pub(super) target_timeout: Nanos,
     /// The end of the time for the whole exchange.

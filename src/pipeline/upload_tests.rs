@@ -69,10 +69,10 @@ fn play(choice: DriverChoice, left: fn() -> BodyLeft, body: &[u8]) -> End {
         let state = shard_state();
         let target_deadline = state.deadlines.watch(target.raw_fd());
         let task = UploadTask {
-            client: client.clone(),
+            client: client.clone().into(),
             client_deadline: state.deadlines.watch(client.raw_fd()),
             body_timeout: Nanos::from_millis(60_000),
-            target: target.clone(),
+            target: target.clone().into(),
             target_deadline: target_deadline.mover(),
             target_timeout: Nanos::from_millis(60_000),
             target_due_max: Nanos::NEVER,

@@ -9,11 +9,13 @@ mod hosts;
 mod key_text;
 mod router;
 mod symbol;
+mod tls;
 
 pub use compile::{PlanError, compile};
 pub use explain::{PathLookup, PlanExplanation, StageExplanation};
 pub use hosts::{HostError, HostMatch, HostTable};
 pub use router::{Candidate, CandidateKind, Explanation, PathSpans, Router, RouterError, Verdict};
+pub use tls::TlsPlan;
 
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
 
@@ -52,6 +54,8 @@ pub struct Plan {
     pub access_log: Option<AccessLog>,
     /// How many [`RouteSlot`]s there are.
     pub route_slots_count: u32,
+    /// See [`TlsPlan`]; empty as compiled, as a compiler reads no files.
+    pub tls: TlsPlan,
 }
 
 /// One stage of one API.

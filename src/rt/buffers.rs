@@ -1,7 +1,6 @@
 //! The shard's stock of buffers: taken when there is something to read, put back when done.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 /// How many buffers are out, for metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,25 +18,14 @@ pub struct Buffers {
     spare: RefCell<Vec<Vec<u8>>>,
     buffer_bytes: usize,
     spare_count_max: usize,
-    taken: Rc<Cell<u64>>,
-}
-
-/// The part of a stock that counts; for who may end while the kernel still has its buffer.
-#[derive(Debug)]
-pub struct BuffersLedger(Rc<Cell<u64>>);
-
-impl BuffersLedger {
-    /// A buffer that was taken will not be put back: it goes when the operation that holds it does.
-    pub fn write_off(&self) {
-        self.0.set(self.0.get().saturating_sub(1));
-    }
+    taken: Cell<u64>,
 }
 
 impl Buffers {
     /// A stock of buffers of `buffer_bytes`, keeping at most `spare_count_max` unused ones.
     #[must_use]
     pub fn new(buffer_bytes: usize, spare_count_max: usize) -> Self {
-        Self { spare: RefCell::default(), buffer_bytes, spare_count_max, taken: Rc::default() }
+        Self { spare: RefCell::default(), buffer_bytes, spare_count_max, taken: Cell::default() }
     }
 
     /// An empty buffer of the stock's capacity.
@@ -50,7 +38,7 @@ impl Buffers {
 
     /// Puts a buffer back. One that grew or was made elsewhere is dropped.
     pub fn put(&self, mut buffer: Vec<u8>) {
-        self.taken.set(self.taken.get().saturating_sub(1));
+        self.write_off();
         let mut spare = self.spare.borrow_mut();
         if buffer.capacity() == self.buffer_bytes && spare.len() < self.spare_count_max {
             buffer.clear();
@@ -58,10 +46,9 @@ impl Buffers {
         }
     }
 
-    /// See [`BuffersLedger`].
-    #[must_use]
-    pub fn ledger(&self) -> BuffersLedger {
-        BuffersLedger(Rc::clone(&self.taken))
+    /// A buffer that was taken will not be put back.
+    pub fn write_off(&self) {
+        self.taken.set(self.taken.get().saturating_sub(1));
     }
 
     /// Capacity of each buffer.
@@ -90,7 +77,7 @@ mod tests {
         stock.put(second);
         assert_eq!(stock.count(), BuffersCount { taken: 0, kept: 1 });
         let lost = stock.take();
-        stock.ledger().write_off();
+        stock.write_off();
         assert_eq!(stock.count().taken, 0);
         drop(lost);
         let again = stock.take();

@@ -22,7 +22,7 @@ mod stream;
 use std::future::Future;
 use std::time::Duration;
 
-pub use buffers::{Buffers, BuffersCount, BuffersLedger};
+pub use buffers::{Buffers, BuffersCount};
 pub use clock::{now, unix_millis};
 pub use connect::{connect_tcp, connect_unix};
 pub use deadline::{Deadline, DeadlineMover, Deadlines};

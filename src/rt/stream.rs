@@ -10,7 +10,9 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpStream, UnixStream};
 
 use super::ring::{self, SocketHandle};
-use crate::sys::{SplitCell, has_input, reset_on_close, shutdown_both, shutdown_write};
+use crate::sys::{
+    SplitCell, has_input, receive_now, reset_on_close, shutdown_both, shutdown_write,
+};
 
 /// A connected stream socket.
 #[derive(Clone, Debug)]
@@ -101,6 +103,16 @@ impl Stream {
             Socket::Unix(cell) => cell.begin().read(buffer.slice_mut(filled..end)).await,
         };
         (result, slice.into_inner())
+    }
+
+    /// Reads what there is now into the spare capacity of `buffer`, which must have some; 0 is end
+    /// of file, [`io::ErrorKind::WouldBlock`] that there is nothing.
+    pub fn read_now(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        debug_assert!(buffer.len() < buffer.capacity(), "it would look like end of file");
+        match &self.0 {
+            Socket::Ring(socket) => socket.read_now(buffer),
+            Socket::Tcp(_) | Socket::Unix(_) => receive_now(self.raw_fd(), buffer, usize::MAX),
+        }
     }
 
     /// Writes once from `buffer[start..]`; returns how much was taken, never 0.

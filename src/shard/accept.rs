@@ -10,7 +10,7 @@ use super::listeners::OpenListener;
 use crate::base::limits::TICK_MS;
 use crate::base::{Fault, Nanos};
 use crate::coord::{DrainedListeners, HandedOver, ShardMessage};
-use crate::edge::{refuse_connection, serve_connection};
+use crate::edge::{refuse_connection, serve_connection, serve_tls_connection};
 use crate::model::Listener as ListenerSettings;
 use crate::pipeline::ListenerContext;
 use crate::rt::{Accepted, Listener, ListenerSocket, Peer, Stream, now, sleep, spawn};
@@ -56,7 +56,7 @@ pub(super) fn wanted_listeners<'l>(
 fn open(shard: &Rc<Shard>, settings: ListenerSettings, socket: ListenerSocket) -> io::Result<()> {
     let port = socket.local_port();
     let listener = Listener::new(socket)?;
-    let context = Rc::new(ListenerContext::new(settings, port));
+    let context = Rc::new(ListenerContext::new(settings, port, &shard.state.plan().plan.tls));
     let open = Rc::new(OpenListener::new(listener, context));
     shard.listeners.borrow_mut().add(Rc::clone(&open));
     let shard = Rc::clone(shard);
@@ -183,7 +183,11 @@ fn take_in(shard: &Rc<Shard>, stream: Stream, peer: Peer, context: Rc<ListenerCo
     shard.connection_opened();
     let guard = ConnectionGuard(Rc::clone(shard));
     let (state, workers) = (Rc::clone(&shard.state), Rc::clone(&shard.workers));
-    spawn(serve_connection(state, workers, stream, peer, context, guard));
+    if context.tls.is_some() {
+        spawn(serve_tls_connection(state, workers, stream, peer, context, guard));
+    } else {
+        spawn(serve_connection(state, workers, stream.into(), peer, context, guard));
+    }
     true
 }
 

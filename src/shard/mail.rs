@@ -81,7 +81,7 @@ fn adopt(shard: &Rc<Shard>, epoch: u64) {
     for settings in wanted_listeners(shard, &plan.listeners) {
         for open in shard.listeners.borrow().at_place_of(settings) {
             let port = open.listener.local_port();
-            open.renew(Rc::new(ListenerContext::new(settings.clone(), port)));
+            open.renew(Rc::new(ListenerContext::new(settings.clone(), port, &plan.tls)));
         }
     }
     if let Err(error) = accept::open_sockets(shard, gear.sockets) {

@@ -58,6 +58,7 @@ impl OneShard {
                 format: "$context.status $context.shardgate.cause $context.requestId".to_owned(),
             }),
             route_slots_count: 0,
+            tls: crate::plan::TlsPlan::default(),
         });
         let mut metrics = Metrics::new(1);
         metrics.prepare(&plan);

@@ -39,6 +39,9 @@ pub(super) struct ChunkPool {
     used_count: u16,
     chunk_bytes: u32,
     tail: u16,
+    /// What came into how many chunks since the pool was last found empty.
+    recent_bytes: u64,
+    recent_count: u64,
 }
 
 impl ChunkPool {
@@ -61,19 +64,37 @@ impl ChunkPool {
                 0,
             )
         }?;
-        let mut pool = Self { entries, memory, count, used_count: 0, chunk_bytes, tail: 0 };
-        pool.grow();
+        let mut pool = Self {
+            entries,
+            memory,
+            count,
+            used_count: 0,
+            chunk_bytes,
+            tail: 0,
+            recent_bytes: 0,
+            recent_count: 0,
+        };
+        pool.extend(FIRST_COUNT);
         Ok(pool)
     }
 
-    /// Doubles what the kernel may use, if there is more.
+    /// The pool was empty: doubles what the kernel may use, if there is more and it would help.
+    /// Where chunks come well filled, a few connections carry much, and a larger pool would only
+    /// spread the same bytes over more memory than the caches hold.
     pub(super) fn grow(&mut self) {
-        let used_count =
-            self.used_count.saturating_mul(2).clamp(FIRST_COUNT, FIRST_COUNT.max(self.count));
-        for index in self.used_count..used_count.min(self.count) {
+        let is_bulk = self.recent_bytes > self.recent_count * u64::from(self.chunk_bytes) / 4;
+        (self.recent_bytes, self.recent_count) = (0, 0);
+        if !is_bulk {
+            self.extend(self.used_count.saturating_mul(2));
+        }
+    }
+
+    fn extend(&mut self, used_count: u16) {
+        let used_count = used_count.min(self.count);
+        for index in self.used_count..used_count {
             self.give(index);
         }
-        self.used_count = used_count.min(self.count);
+        self.used_count = used_count;
     }
 
     /// Takes the pool away from the kernel, and frees it if the kernel agrees.
@@ -89,6 +110,8 @@ impl ChunkPool {
             index < self.used_count && bytes <= self.chunk_bytes,
             "the kernel keeps to its word"
         );
+        self.recent_bytes += u64::from(bytes);
+        self.recent_count += 1;
         Chunk { index, bytes }
     }
 

@@ -9,7 +9,8 @@ use std::io;
 
 use crate::base::Nanos;
 use crate::observe::GroupRecorder;
-use crate::rt::{Deadline, Deadlines, Stream};
+use crate::rt::{Deadline, Deadlines};
+use crate::transport::Transport;
 
 /// What one read brought: the buffer, and how many bytes it grew by (0 is end of file).
 pub(crate) type ReadResult = (io::Result<usize>, Vec<u8>);
@@ -17,7 +18,7 @@ pub(crate) type ReadResult = (io::Result<usize>, Vec<u8>);
 /// A connection to a target, idle or carrying one request.
 pub(crate) struct Connection {
     /// The socket.
-    pub(crate) stream: Stream,
+    pub(crate) stream: Transport,
     /// Ends whatever is in flight when the target takes too long.
     pub(crate) deadline: Deadline,
     /// Requests that it has carried.
@@ -31,7 +32,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Wraps a connected stream and begins to receive from it.
-    pub(crate) fn new(stream: Stream, deadlines: &Deadlines, recorder: GroupRecorder) -> Self {
+    pub(crate) fn new(stream: Transport, deadlines: &Deadlines, recorder: GroupRecorder) -> Self {
         let deadline = deadlines.watch(stream.raw_fd());
         stream.arm();
         recorder.connection_opened();

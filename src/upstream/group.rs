@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::connection::Connection;
 use super::group_state::GroupState;
+use super::group_tls::GroupTls;
 use super::idle::IdleConnections;
 use super::{Outcome, TargetId};
 use crate::base::{Fault, Nanos};
@@ -13,6 +15,7 @@ use crate::coord::{GroupTargets, GroupView, ResolvedTarget, TargetEndpoint};
 use crate::model::TargetGroup;
 use crate::observe::GroupRecorder;
 use crate::rt::{Deadlines, Stream, connect_tcp, connect_unix};
+use crate::tls::UpstreamTls;
 
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
@@ -21,6 +24,8 @@ pub struct Group {
     targets_version: Cell<u64>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
+    /// How its targets are reached over TLS, if they are.
+    tls: RefCell<Option<Rc<GroupTls>>>,
     /// Counts under the group's name, which all epochs that have it share.
     recorder: RefCell<Option<GroupRecorder>>,
 }
@@ -46,6 +51,7 @@ impl Group {
             targets_version: Cell::new(version(targets)),
             state: RefCell::new(state),
             idle: RefCell::default(),
+            tls: RefCell::default(),
             recorder: RefCell::default(),
         }
     }
@@ -75,6 +81,15 @@ impl Group {
     /// From now on counts with `recorder`.
     pub fn record_with(&self, recorder: GroupRecorder) {
         self.recorder.replace(Some(recorder));
+    }
+
+    /// From now on reaches its targets over `tls`, or without. What is idle was made by other
+    /// rules, and ends.
+    pub fn reach_over(&self, tls: Option<&Arc<UpstreamTls>>) {
+        let before = self.tls.replace(tls.map(|tls| Rc::new(GroupTls::new(Arc::clone(tls)))));
+        if before.is_some() || tls.is_some() {
+            self.idle.borrow_mut().retain_targets(|_| false);
+        }
     }
 
     fn settings(&self) -> Rc<TargetGroup> {
@@ -180,15 +195,23 @@ impl Lease {
     ) -> Result<Connection, Fault> {
         let timeout_ms = self.group.settings.borrow().connect_timeout_ms;
         let due = now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now));
-        let endpoint = self.group.state.borrow().endpoint(self.target).address.clone();
-        match open(&endpoint, deadlines, due).await {
-            Ok(stream) => {
-                self.count_busy(true);
-                Ok(Connection::new(stream, deadlines, recorder.clone()))
+        let endpoint = self.group.state.borrow().endpoint(self.target).clone();
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::TimedOut => Fault::ConnectTimeout,
+            _ => Fault::ConnectFailed,
+        };
+        let stream = open(&endpoint.address, deadlines, due).await.map_err(failed)?;
+        let tls = self.group.tls.borrow().clone();
+        let transport = match tls {
+            None => stream.into(),
+            Some(tls) => {
+                let shaken =
+                    Box::pin(tls.shake_hands(stream, &endpoint.host, deadlines, due)).await;
+                shaken.map_err(failed)?
             }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Fault::ConnectTimeout),
-            Err(_) => Err(Fault::ConnectFailed),
-        }
+        };
+        self.count_busy(true);
+        Ok(Connection::new(transport, deadlines, recorder.clone()))
     }
 
     /// The end of the time for the whole of a try that began at `start`.

@@ -12,6 +12,7 @@ pub(crate) use group::Lease;
 mod balance;
 mod circuit;
 mod group_state;
+mod group_tls;
 mod hash_ring;
 mod outcome;
 mod outlier;

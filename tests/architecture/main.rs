@@ -13,8 +13,27 @@ use scan::Source;
 
 /// The modules from the foundation up, one row each: a module uses rows above its own only.
 const ROWS: &[&str] = &[
-    "base", "sys", "rt", "proto", "tls", "model", "expr", "sign", "plan", "observe", "coord",
-    "upstream", "pipeline", "edge", "shard", "store", "control", "function", "settings", "cli",
+    "base",
+    "sys",
+    "rt",
+    "proto",
+    "tls",
+    "transport",
+    "model",
+    "expr",
+    "sign",
+    "plan",
+    "observe",
+    "coord",
+    "upstream",
+    "pipeline",
+    "edge",
+    "shard",
+    "store",
+    "control",
+    "function",
+    "settings",
+    "cli",
 ];
 
 /// Imports that the order of rows would allow and the design does not: the two planes meet in

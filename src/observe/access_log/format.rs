@@ -243,6 +243,7 @@ mod tests {
             integration_latency: Some(Nanos::from_millis(11)),
             integration_status: Some(201),
             target: Some("10.0.0.1:80"),
+            tls: None,
             fault: None,
             error_message: None,
         }

@@ -8,6 +8,8 @@ use super::escape::Escape;
 use super::variable::Variable;
 use crate::base::{Blame, Fault, Nanos, RequestId};
 use crate::observe::fault_text::{fault_text, gateway_response_type};
+use crate::tls::ClientCertificate;
+use crate::transport::TlsFacts;
 
 /// One request that has ended. Borrows; nothing is copied before it is rendered. An empty text
 /// and a `None` render `-`.
@@ -53,6 +55,8 @@ pub struct AccessRecord<'a> {
     pub integration_status: Option<u16>,
     /// The target that was asked last.
     pub target: Option<&'a str>,
+    /// What was negotiated, over TLS.
+    pub tls: Option<&'a TlsFacts>,
     /// Why the integration did not answer.
     pub fault: Option<Fault>,
     /// The message of the gateway error that the client saw.
@@ -107,6 +111,24 @@ impl AccessRecord<'_> {
             }
             Variable::Path => write_text(self.path, escape, out),
             Variable::Protocol => write_own(Some(self.protocol), escape, out),
+            Variable::TlsVersion => write_own(self.tls.map(|tls| tls.version), escape, out),
+            Variable::CipherSuite => write_own(self.tls.map(|tls| tls.suite), escape, out),
+            Variable::ClientCertPem => {
+                self.write_certificate(|one| &one.client_cert_pem, escape, out)
+            }
+            Variable::ClientCertSubject => {
+                self.write_certificate(|one| &one.subject_dn, escape, out)
+            }
+            Variable::ClientCertIssuer => self.write_certificate(|one| &one.issuer_dn, escape, out),
+            Variable::ClientCertSerialNumber => {
+                self.write_certificate(|one| &one.serial_number, escape, out);
+            }
+            Variable::ClientCertNotBefore => {
+                self.write_certificate(|one| &one.not_before, escape, out);
+            }
+            Variable::ClientCertNotAfter => {
+                self.write_certificate(|one| &one.not_after, escape, out);
+            }
             Variable::RequestId => out.extend_from_slice(self.request_id.as_bytes()),
             Variable::RequestTime => {
                 out.extend_from_slice(&clock.text(self.request_time_unix_ms));
@@ -125,6 +147,17 @@ impl AccessRecord<'_> {
             Variable::RequestLength => write_number(Some(self.request_bytes), escape, out),
             Variable::Target => write_own(self.target, escape, out),
         }
+    }
+
+    /// Appends what a client's certificate says, which is the client's own word.
+    fn write_certificate(
+        &self,
+        pick: impl FnOnce(&ClientCertificate) -> &str,
+        escape: Escape,
+        out: &mut Vec<u8>,
+    ) {
+        let certificate = self.tls.and_then(|tls| tls.client_certificate.as_deref());
+        write_text(certificate.map_or("", pick).as_bytes(), escape, out);
     }
 }
 

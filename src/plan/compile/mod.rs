@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::key_text::route_key_text;
 use super::{
     GroupSlot, HostProgram, HostTable, IntegrationPlan, PathProgram, Plan, ProxyPlan, RedirectPlan,
-    RoutePlan, RouteSlot, Router, StagePlan, ThrottlePlan, ThrottleSlot,
+    RoutePlan, RouteSlot, Router, StagePlan, ThrottlePlan, ThrottleSlot, TlsPlan,
 };
 use crate::base::ThrottleScope;
 use crate::model::{Api, Integration, Limits, Model, ProxyIntegration, Route, RouteKey, Throttle};
@@ -54,6 +54,7 @@ pub fn compile(model: &Model, epoch: u64) -> Result<Plan, Vec<PlanError>> {
         forwarding: model.forwarding.clone(),
         access_log: model.access_log.clone(),
         route_slots_count: compiler.route_slots_count,
+        tls: TlsPlan::default(),
     })
 }
 

@@ -8,7 +8,7 @@ mod percent;
 
 pub use host::{is_valid_authority, is_valid_host, split_authority};
 pub use path::{PathForm, is_normal_path, normalise_path};
-pub use percent::{BadPercentEncoding, percent_decode};
+pub use percent::{BadPercentEncoding, percent_decode, percent_encode};
 
 /// Whether `byte` may stand in a request target (RFC 3986 section 2). Brackets may, though only
 /// for IPv6 addresses by the RFC: `?ids[]=1` is too common to refuse. `#` may not: a fragment is

@@ -42,6 +42,20 @@ fn hex_digit(byte: u8) -> Option<u8> {
     }
 }
 
+/// Appends `raw` to `out` with everything percent-encoded that is no visible ASCII character, and
+/// the percent sign itself: what comes out fits a field value (RFC 9110 section 5.5) and decodes
+/// to what went in.
+pub fn percent_encode(raw: &[u8], out: &mut Vec<u8>) {
+    for byte in raw {
+        if byte.is_ascii_graphic() && *byte != b'%' {
+            out.push(*byte);
+        } else {
+            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -21,16 +21,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::clock::{keep_time, stop_time};
-use crate::sys::{Chunk, Completion, Uring, numbered_waker, wake_numbered};
+use crate::sys::{
+    Chunk, Completion, Uring, next_woken, numbered_waker, wake_numbered, woken_count,
+};
 
 pub(super) use listener::Listener;
 use socket::Socket;
 pub(super) use socket::SocketHandle;
-use tasks::Tasks;
 pub(super) use tasks::spawn;
 use wait::Wait;
 pub(super) use wait::{sleep, yield_now};
 
+/// 10 MiB, once all of it was needed.
+const CHUNKS_COUNT_MAX: u16 = 512;
 /// One chunk: a head and a small body in one piece.
 const CHUNK_BYTES: u32 = 20 * 1024;
 
@@ -75,7 +78,9 @@ impl Ring {
         let mut uring = Uring::new(builder, entries)?;
         // What has come is copied out in the turn in which it came: this bounds what one turn takes
         // in at once, not connections.
-        let chunks_count_max = u16::try_from(entries.next_power_of_two()).unwrap_or(1 << 15);
+        let chunks_count_max =
+            u16::try_from(entries.next_power_of_two()).unwrap_or(CHUNKS_COUNT_MAX);
+        let chunks_count_max = chunks_count_max.min(CHUNKS_COUNT_MAX);
         let tried =
             try_multishot().and_then(|()| uring.provide_chunks(chunks_count_max, CHUNK_BYTES));
         let is_multishot = Cell::new(tried.is_ok());
@@ -90,13 +95,13 @@ impl Ring {
         let _ended = Ended(&ring);
         keep_time();
         let mut main = pin!(main());
-        let waker = numbered_waker(Tasks::MAIN);
-        wake_numbered(Tasks::MAIN);
+        let waker = numbered_waker(tasks::MAIN);
+        wake_numbered(tasks::MAIN);
         loop {
             // Tasks that are woken meanwhile, by themselves too, run in the next turn.
-            for _ in 0..Tasks::woken_count() {
-                let Some(number) = Tasks::next_woken() else { break };
-                if number != Tasks::MAIN {
+            for _ in 0..woken_count() {
+                let Some(number) = next_woken() else { break };
+                if number != tasks::MAIN {
                     tasks::poll(number);
                 } else if let Poll::Ready(output) =
                     main.as_mut().poll(&mut Context::from_waker(&waker))
@@ -104,7 +109,7 @@ impl Ring {
                     return Ok(output);
                 }
             }
-            ring.uring.borrow_mut().enter(Tasks::woken_count() == 0)?;
+            ring.uring.borrow_mut().enter(woken_count() == 0)?;
             keep_time();
             while let Some(completion) = ring.next_completion() {
                 ring.complete(completion);

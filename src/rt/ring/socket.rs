@@ -1,13 +1,13 @@
 //! A connected socket on the ring.
 //!
 //! Received from by an operation of the ring that stays armed, or, where much is to be read, by
-//! plain system calls; written to by plain system calls. Waiting is the ring's.
+//! plain system calls; short writes are left to the ring, longer ones are plain system calls.
+//! Waiting is the ring's.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::mem::take;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -34,20 +34,6 @@ pub(super) struct Socket {
 /// A socket as its users see it. Clones share it, so that two tasks may drive its directions. When
 /// the last one goes, the reception ends, and with it the connection.
 pub(in crate::rt) struct SocketHandle(Rc<Socket>);
-
-impl SocketHandle {
-    /// Takes over a connected socket that blocks (the ring would answer EAGAIN on another).
-    pub(in crate::rt) fn new(fd: OwnedFd) -> io::Result<Self> {
-        let ring = current()?;
-        Ok(Self(Rc::new(Socket {
-            fd,
-            ring,
-            reception: RefCell::default(),
-            sending: RefCell::default(),
-            handles_count: Cell::new(1),
-        })))
-    }
-}
 
 impl Clone for SocketHandle {
     fn clone(&self) -> Self {
@@ -82,8 +68,6 @@ impl fmt::Debug for SocketHandle {
 struct Reception {
     armed: Armed,
     chunk: Option<Chunk>,
-    /// How much of the chunk was read.
-    chunk_read: usize,
     surplus: Vec<u8>,
     surplus_read: usize,
     end: Option<End>,
@@ -126,12 +110,24 @@ enum End {
 impl Held for Socket {}
 
 impl SocketHandle {
+    /// Takes over a connected socket that blocks (the ring would answer EAGAIN on another).
+    pub(in crate::rt) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let ring = current()?;
+        Ok(Self(Rc::new(Socket {
+            fd,
+            ring,
+            reception: RefCell::default(),
+            sending: RefCell::default(),
+            handles_count: Cell::new(1),
+        })))
+    }
+
     /// The descriptor; it stays owned by this socket.
     pub(in crate::rt) fn raw_fd(&self) -> RawFd {
         self.0.fd.as_raw_fd()
     }
 
-    /// Has the kernel receive what comes, so that [`Socket::has_input`] knows of it at no cost.
+    /// Has the kernel receive what comes, so that [`SocketHandle::has_input`] knows of it at no cost.
     pub(in crate::rt) fn arm(&self) {
         let mut reception = self.0.reception.borrow_mut();
         if self.0.ring.is_multishot.get() && reception.may_be_armed() {
@@ -204,6 +200,18 @@ impl SocketHandle {
                 result => return (result, buffer),
             }
         }
+    }
+
+    /// Reads what there is now into the spare capacity of `buffer`; WouldBlock if there is nothing.
+    pub(in crate::rt) fn read_now(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let bytes_max = buffer.capacity() - buffer.len();
+        if let Some(result) = self.take_input(buffer, bytes_max) {
+            return result;
+        }
+        if matches!(self.0.reception.borrow().armed, Armed::No) {
+            return receive_now(self.raw_fd(), buffer, bytes_max);
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Writes once from `bytes`; returns how much was taken. A short write is left to the ring and
@@ -283,9 +291,8 @@ impl SocketHandle {
         let mut reception = self.0.reception.borrow_mut();
         let reception = &mut *reception;
         if let Some(chunk) = reception.chunk.take() {
-            let start = reception.chunk_read;
-            let count = self.0.ring.copy(&chunk, start, bytes_max, buffer);
-            reception.keep_rest(&self.0.ring, chunk, start + count);
+            let count = self.0.ring.copy(&chunk, 0, bytes_max, buffer);
+            reception.keep_rest(&self.0.ring, chunk, count);
             return Some(Ok(count));
         }
         if !reception.surplus.is_empty() {
@@ -332,7 +339,13 @@ impl Socket {
                     self.ring.release(chunk);
                 }
             }
-            (Ok(_), Some(chunk)) => reception.add(&self.ring, chunk),
+            (Ok(_), Some(chunk)) => {
+                // A full chunk is part of something long, which is better read in large pieces.
+                if chunk.bytes_count() == CHUNK_BYTES as usize {
+                    reception.stop(&mut self.ring.uring.borrow_mut());
+                }
+                reception.add(&self.ring, chunk);
+            }
             (Ok(_), None) => {}
             (Err(error), _) => match error.raw_os_error() {
                 // The pool was empty, or it was asked to stop: whoever reads arms it again.
@@ -378,12 +391,10 @@ impl Reception {
     fn add(&mut self, ring: &Ring, chunk: Chunk) {
         if self.reader.is_some() && self.chunk.is_none() && self.surplus.is_empty() {
             self.chunk = Some(chunk);
-            self.chunk_read = 0;
             return;
         }
         if let Some(first) = self.chunk.take() {
-            let start = take(&mut self.chunk_read);
-            self.keep_rest(ring, first, start);
+            self.keep_rest(ring, first, 0);
         }
         ring.copy(&chunk, 0, usize::MAX, &mut self.surplus);
         ring.release(chunk);
@@ -395,7 +406,6 @@ impl Reception {
             debug_assert!(self.surplus.is_empty(), "a chunk is held only before any surplus");
             ring.copy(&chunk, start, usize::MAX, &mut self.surplus);
         }
-        self.chunk_read = 0;
         ring.release(chunk);
     }
 }
@@ -535,6 +545,30 @@ mod tests {
                 assert_eq!(count.expect("end of file"), 0);
             }
         });
+    }
+
+    /// Whoever asks again and again for what is there must not wait for it in a loop of his own.
+    #[test]
+    fn input_may_be_there_and_not_to_be_had_while_the_reception_stops() {
+        // As shards run: the kernel takes nothing in before it is entered.
+        let mut builder = io_uring::IoUring::builder();
+        builder.setup_single_issuer().setup_defer_taskrun();
+        let Ok((ring, None)) = Ring::new(&mut builder, 64) else { return };
+        let (ours, mut peer) = UnixStream::pair().expect("pair");
+        let run = ring.run(|| async {
+            let socket = SocketHandle::new(ours.into()).expect("on a ring");
+            socket.arm();
+            yield_now().await;
+            socket.disarm();
+            peer.write_all(b"later").expect("sent");
+            assert!(socket.has_input());
+            let mut buffer = Vec::with_capacity(10);
+            let error = socket.read_now(&mut buffer).expect_err("it is the ring's yet");
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            let (count, buffer) = socket.read(Vec::with_capacity(10), usize::MAX).await;
+            assert_eq!((count.expect("read"), &buffer[..]), (5, &b"later"[..]));
+        });
+        run.expect("it runs");
     }
 
     #[test]

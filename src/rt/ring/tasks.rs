@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use slab::Slab;
 
 use crate::rt::panic::poll_contained;
-use crate::sys::{next_woken, numbered_waker, wake_numbered, woken_count};
+use crate::sys::{next_woken, numbered_waker, wake_numbered};
 
 /// A task; it is taken out of its place while it runs.
 type Task = Option<Pin<Box<dyn Future<Output = ()>>>>;
@@ -17,40 +17,19 @@ thread_local! {
     static TASKS: RefCell<Slab<Task>> = const { RefCell::new(Slab::new()) };
 }
 
-/// Numbers of tasks, as wakers carry them.
-pub(super) struct Tasks;
-
-impl Tasks {
-    /// The future that the ring runs for; its tasks follow.
-    pub(super) const MAIN: u32 = 0;
-
-    pub(super) fn woken_count() -> usize {
-        woken_count()
-    }
-
-    pub(super) fn next_woken() -> Option<u32> {
-        next_woken()
-    }
-
-    fn number(place: usize) -> u32 {
-        u32::try_from(place + 1).unwrap_or(u32::MAX)
-    }
-
-    fn place(number: u32) -> usize {
-        number as usize - 1
-    }
-}
+/// The number, as wakers carry it, of the future that the ring runs for; its tasks follow.
+pub(super) const MAIN: u32 = 0;
 
 /// Starts a task. It runs to its end, or to its panic, or to the end of the ring.
 pub(in crate::rt) fn spawn(task: impl Future<Output = ()> + 'static) {
     let task: Task = Some(Box::pin(task));
     let place = TASKS.with_borrow_mut(|tasks| tasks.insert(task));
-    wake_numbered(Tasks::number(place));
+    wake_numbered(u32::try_from(place + 1).unwrap_or(u32::MAX));
 }
 
 /// Runs task `number` until it waits or ends. A number whose task has ended is passed over.
 pub(super) fn poll(number: u32) {
-    let place = Tasks::place(number);
+    let place = number as usize - 1;
     let task = TASKS.with_borrow_mut(|tasks| tasks.get_mut(place).and_then(Option::take));
     let Some(mut task) = task else { return };
     let waker = numbered_waker(number);

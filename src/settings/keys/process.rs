@@ -18,8 +18,8 @@ table! {
         /// "auto" is io_uring where the kernel allows it, else epoll; "io_uring" refuses to start
         /// without it.
         io_driver: DriverChoice ["auto"];
-        /// Entries of a shard's submission queue, a power of two. At most as many chunks of 20 KiB
-        /// take in what comes in one turn of its loop; memory is used for those that were needed.
+        /// Entries of a shard's submission queue, a power of two. Up to 512 chunks of 20 KiB,
+        /// and no more than entries, take in what comes in one turn of its loop.
         ring_entries: RingEntries [4_096];
         /// Unused buffers that a shard keeps; each takes 20 KiB.
         buffers_spare_count: u32 [1_024] in 0..=1_048_576;

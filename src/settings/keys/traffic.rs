@@ -31,9 +31,9 @@ table! {
         /// Peers whose word about the client is believed: PROXY protocol headers,
         /// `X-Forwarded-*` and `Forwarded`.
         trusted_proxies: Vec<Field<IpNetwork>> [[]] eg ["10.0.0.0/8", "fd00::/8"];
-        /// The listener serves TLS: `true`, or a table. Not served yet: `run` refuses it.
+        /// The listener serves TLS: `true`, or a table.
         tls: Switch<RawListenerTls> [optional];
-        /// The listener only sends clients to HTTPS on this port. Not served yet: `run` refuses it.
+        /// The listener only sends clients to HTTPS on this port.
         redirect_to_https: u16 [optional] eg 443 in 1..=65_535;
     }
     at most one of tls redirect_to_https;

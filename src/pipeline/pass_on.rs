@@ -1,0 +1,138 @@
+//! Passes a final answer on to the client: its head, its body in the framing that the client
+//! understands, or, after a 101, whatever comes.
+
+use super::body::BodyFate;
+use super::exchange::{Answer, Exchange};
+use super::forward::{Inbound, write_response_head};
+use super::relay::{BodyRelay, framing_for_client};
+use super::respond::Persistence;
+use super::tunnel::tunnel;
+use super::upload::UploadState;
+use crate::base::{Fault, Nanos};
+use crate::observe::DeadlineKind;
+use crate::proto::BodyFraming;
+use crate::rt::now;
+use crate::upstream::{Connection, Lease};
+
+impl Exchange<'_, '_> {
+    /// Passes the answer on, and makes sure that the client notices if it was cut.
+    pub(super) async fn pass_on(
+        &mut self,
+        lease: &mut Lease,
+        answer: Answer,
+    ) -> Result<Passed, Fault> {
+        let framing = framing_for_client(answer.head.framing, self.request.head.version);
+        let result = self.pass_on_in(framing, lease, answer).await;
+        if result.is_err() && framing == BodyFraming::UntilClose {
+            self.client.must_reset.set(true);
+        }
+        result
+    }
+
+    /// Passes the answer on in this framing: the head, what came with it, and the rest as it comes.
+    async fn pass_on_in(
+        &mut self,
+        framing: BodyFraming,
+        lease: &mut Lease,
+        answer: Answer,
+    ) -> Result<Passed, Fault> {
+        let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
+        let version = self.request.head.version;
+        let goes_on = self.request.head.keep_alive
+            && self.client.may_persist
+            && !self.state.draining.get()
+            && self.is_body_sent()
+            && framing != BodyFraming::UntilClose;
+        let head_end = start + head.head_bytes;
+        let inbound = Inbound {
+            head: &head,
+            bytes: &buffer[start..head_end],
+            request_method: self.request.head.method,
+            framing,
+            id: self.request.id,
+            persistence: Persistence::of(version, goes_on),
+            via: self.plan.plan.forwarding.via.as_deref(),
+        };
+        write_response_head(self.out, &inbound);
+        self.client.answer_started.set(true);
+        let idle_timeout =
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
+        if head.status == 101 {
+            let result = self.tunnel(connection, &buffer[head_end..], came).await;
+            self.state.put_response_head(head);
+            self.state.head_buffers.put(buffer);
+            return Ok(Passed { goes_on: false, answer_bytes: result?, ended: now() });
+        }
+        // The head is here; how long the client takes to read is not the target's fault.
+        connection.clear_due();
+        let mut relay =
+            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
+        let whole = match head.framing {
+            BodyFraming::None => relay.end(&buffer[head_end..]).await,
+            BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await,
+            BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await,
+            BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await,
+        };
+        let BodyRelay { connection, answer_bytes, at, .. } = relay;
+        let keep_alive = head.keep_alive;
+        self.state.put_response_head(head);
+        self.state.head_buffers.put(buffer);
+        let whole = whole?;
+        let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
+        if may_keep && !connection.deadline.passed() && !connection.stream.has_unsent() {
+            lease.keep(connection, at);
+        }
+        let goes_on = self.finish_upload() && goes_on;
+        Ok(Passed { goes_on, answer_bytes, ended: at })
+    }
+
+    /// Settles what became of the request's body: whether it was taken whole. What is still being
+    /// uploaded is left to the connection's driver, which throws it away.
+    fn finish_upload(&mut self) -> bool {
+        let Some(upload) = self.upload() else {
+            return true;
+        };
+        let payload_bytes = upload.payload_bytes();
+        let whole = (upload.state() == UploadState::Done).then(|| upload.take_surplus());
+        self.body.chunked_bytes += payload_bytes;
+        let is_whole = whole.is_some();
+        if let Some(surplus) = whole {
+            self.body.fate = BodyFate::TakenWhole(surplus);
+        }
+        is_whole
+    }
+
+    /// Joins client and target after a 101 until both have ended.
+    async fn tunnel(
+        &mut self,
+        connection: Connection,
+        from_target: &[u8],
+        at: Nanos,
+    ) -> Result<u64, Fault> {
+        self.out.extend_from_slice(from_target);
+        let out = std::mem::take(self.out);
+        let (result, out) = self.client.write(out, 0, at).await;
+        *self.out = out;
+        self.out.clear();
+        result?;
+        self.body.fate = BodyFate::Abandoned;
+        let idle_timeout = Nanos::from_millis(self.plan.plan.limits.tunnel_idle_timeout_ms);
+        let early = self.body.early.to_vec();
+        let recorder = &self.state.recorder;
+        recorder.tunnel_opened();
+        let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
+        let relayed_bytes = Box::pin(relayed).await;
+        recorder.tunnel_closed();
+        if self.client.deadline.passed() || connection.deadline.passed() {
+            recorder.deadline_fired(DeadlineKind::Tunnel);
+        }
+        Ok(relayed_bytes)
+    }
+}
+
+/// An answer that was passed on.
+pub(super) struct Passed {
+    pub(super) goes_on: bool,
+    pub(super) answer_bytes: u64,
+    pub(super) ended: Nanos,
+}

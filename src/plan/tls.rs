@@ -1,0 +1,26 @@
+//! TLS of a plan, loaded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{CertificateHeaders, ListenerTls};
+use crate::tls::{ServerTls, UpstreamTls};
+
+/// What connections negotiate by. Files were read before the plan was published, so nothing of it
+/// can fail to load on a shard.
+#[derive(Debug, Default)]
+pub struct TlsPlan {
+    /// The domains of all listeners.
+    pub server: Arc<ServerTls>,
+    /// What targets are told of clients' certificates, by domain.
+    pub certificate_headers: Arc<[CertificateHeaders]>,
+    /// The names of all of those headers, lower case: what any client sends under one is not
+    /// believed, whichever listener it comes by.
+    pub certificate_header_names: Arc<[Box<str>]>,
+    /// The listeners that serve TLS, by name.
+    pub listeners: BTreeMap<String, ListenerTls>,
+    /// The listeners that send clients to HTTPS, by name, and to which port.
+    pub redirects: BTreeMap<String, u16>,
+    /// How the targets of groups are reached, by the group's name.
+    pub upstreams: BTreeMap<String, Arc<UpstreamTls>>,
+}
