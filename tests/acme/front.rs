@@ -10,9 +10,10 @@ use std::time::Duration;
 use shardgate::coord::{ACME_HTTP_PATH, AcmeChallenges};
 use shardgate::tls::{ACME_TLS_ALPN, HelloReader, HelloStep, challenge_config};
 
+use crate::pebble::ValidationPorts;
+
 pub(crate) struct Fronts {
-    http_port: u16,
-    tls_port: u16,
+    ports: ValidationPorts,
     shared: Arc<Shared>,
 }
 
@@ -27,9 +28,8 @@ struct Shared {
 impl Fronts {
     pub(crate) fn start() -> Self {
         let shared = Arc::new(Shared::default());
-        let http_port = serve(&shared, answer_http);
-        let tls_port = serve(&shared, answer_tls);
-        Self { http_port, tls_port, shared }
+        let (http, tls) = (serve(&shared, answer_http), serve(&shared, answer_tls));
+        Self { ports: ValidationPorts { http, tls }, shared }
     }
 
     /// The one table that is asked, for as long as the test runs.
@@ -37,12 +37,8 @@ impl Fronts {
         Arc::clone(self.shared.challenges.get_or_init(|| Arc::new(AcmeChallenges::new())))
     }
 
-    pub(crate) fn http_port(&self) -> u16 {
-        self.http_port
-    }
-
-    pub(crate) fn tls_port(&self) -> u16 {
-        self.tls_port
+    pub(crate) fn ports(&self) -> ValidationPorts {
+        self.ports
     }
 
     /// From now on nothing is found.

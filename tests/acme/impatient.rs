@@ -3,32 +3,28 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::authority::ServerCertificate;
+use crate::authority::{Authority, Files, Identity};
+use crate::client::provider;
 
 pub(crate) struct Directory {
     url: String,
-    folder: tempfile::TempDir,
-    ca_file: PathBuf,
+    files: Files,
     accounts_asked: Arc<AtomicUsize>,
 }
 
 impl Directory {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ca_file = folder.path().join("ca.pem");
-        let certificate = ServerCertificate::new();
-        std::fs::write(&ca_file, &certificate.ca).expect("written");
+        let (authority, files) = (Authority::root("of the directory"), Files::new());
+        files.write("ca.pem", authority.pem());
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let base = format!("https://{}", listener.local_addr().expect("bound"));
-        let config = Arc::new(config(&certificate));
+        let config = Arc::new(config(&authority.server(&["127.0.0.1"])));
         let accounts_asked = Arc::new(AtomicUsize::new(0));
         let (asked, own_base) = (Arc::clone(&accounts_asked), base.clone());
         std::thread::spawn(move || {
@@ -37,16 +33,15 @@ impl Directory {
                 serve(StreamOwned::new(connection, socket), &own_base, &asked);
             }
         });
-        Self { url: base + "/dir", folder, ca_file, accounts_asked }
+        Self { url: base + "/dir", files, accounts_asked }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(crate) fn ca_file(&self) -> &Path {
-        assert!(self.ca_file.starts_with(self.folder.path()));
-        &self.ca_file
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.files.path("ca.pem")
     }
 
     pub(crate) fn accounts_asked_count(&self) -> usize {
@@ -54,23 +49,14 @@ impl Directory {
     }
 }
 
-fn config(certificate: &ServerCertificate) -> ServerConfig {
-    let chain = CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).expect("PEM");
-    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).expect("PEM");
-    let provider = Arc::new(provider::default_provider());
-    ServerConfig::builder_with_provider(provider)
+fn config(identity: &Identity) -> ServerConfig {
+    ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(vec![chain], key)
+        .with_single_cert(identity.chain.clone(), identity.key_der())
         .expect("a certificate")
 }
-
-#[cfg(feature = "tls-ring")]
-use rustls::crypto::ring as provider;
-
-#[cfg(not(feature = "tls-ring"))]
-use rustls::crypto::aws_lc_rs as provider;
 
 /// One request of one connection; a client that does not believe the certificate sends none.
 fn serve(

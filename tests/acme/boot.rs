@@ -1,5 +1,7 @@
-//! The gateway's side of a test: a boot file, its storage, and the watch that orders.
+//! A boot file, its storage, and the watch that orders.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,17 +12,17 @@ use shardgate::settings;
 use shardgate::tls::{CertificateFacts, Clock};
 use tokio::sync::mpsc;
 
-use crate::authority::Pebble;
 use crate::front::Fronts;
+use crate::pebble::Pebble;
 
-pub(crate) struct Gateway {
+pub(crate) struct Ordering {
     storage: tempfile::TempDir,
     keys: String,
     model: Model,
     issued: (mpsc::UnboundedSender<()>, mpsc::UnboundedReceiver<()>),
 }
 
-impl Gateway {
+impl Ordering {
     /// One that orders at `pebble` a certificate for `names`; `keys` are more of `[acme]`.
     pub(crate) fn new(pebble: &Pebble, keys: &str, names: &str) -> Self {
         Self::at(pebble.directory_url(), &pebble.ca_file(), keys, names)
@@ -136,6 +138,20 @@ pub(crate) fn near_its_end(name: &str) -> String {
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
     key.serialize_pem() + &certificate.pem()
+}
+
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+/// As though written long ago.
+pub(crate) fn write_secret(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    fs::write(path, text).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("the mode is set");
+    let file = fs::File::options().write(true).open(path).expect("there");
+    let long_ago = SystemTime::now() - Duration::from_secs(3_600);
+    file.set_modified(long_ago).expect("the time is set");
 }
 
 pub(crate) fn now() -> i64 {

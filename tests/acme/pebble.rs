@@ -6,39 +6,41 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-
-use crate::front::Fronts;
+use crate::authority::{Authority, Files};
 use crate::names::Names;
+
+/// Where an authority comes to validate a name.
+#[derive(Clone, Copy)]
+pub(crate) struct ValidationPorts {
+    pub(crate) http: u16,
+    pub(crate) tls: u16,
+}
 
 pub(crate) struct Pebble {
     process: Child,
-    folder: tempfile::TempDir,
+    files: Files,
     directory_url: String,
 }
 
 impl Pebble {
     /// `None` if it is not installed, and this is not CI.
-    pub(crate) fn start(fronts: &Fronts, names: &Names) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        let certificate = ServerCertificate::new();
-        fs::write(path("ca.pem"), &certificate.ca).expect("written");
-        fs::write(path("server.pem"), &certificate.certificate).expect("written");
-        fs::write(path("server.key"), &certificate.key).expect("written");
+    pub(crate) fn start(ports: ValidationPorts, names: &Names) -> Option<Self> {
+        let (authority, files) = (Authority::root("of the directory"), Files::new());
+        files.write("ca.pem", authority.pem());
+        files.write_identity("server", &authority.server(&["127.0.0.1"]));
         let configuration = serde_json::json!({ "pebble": {
             "listenAddress": "127.0.0.1:0",
             "managementListenAddress": "",
-            "certificate": path("server.pem"),
-            "privateKey": path("server.key"),
-            "httpPort": fronts.http_port(),
-            "tlsPort": fronts.tls_port(),
+            "certificate": files.path("server.pem"),
+            "privateKey": files.path("server.key"),
+            "httpPort": ports.http,
+            "tlsPort": ports.tls,
             "certificateValidityPeriod": 90 * 86_400,
         }});
-        fs::write(path("pebble.json"), configuration.to_string()).expect("written");
+        files.write("pebble.json", &configuration.to_string());
         let started = Command::new("pebble")
             .args(["-strict", "-config"])
-            .arg(path("pebble.json"))
+            .arg(files.path("pebble.json"))
             .args(["-dnsserver", &names.address().to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
             // One of its refusals in a row is luck; more than the client forgives would be too.
@@ -67,7 +69,7 @@ impl Pebble {
         });
         let port = listening_port(process.id());
         let directory_url = format!("https://127.0.0.1:{port}/dir");
-        Some(Self { process, folder, directory_url })
+        Some(Self { process, files, directory_url })
     }
 
     pub(crate) fn directory_url(&self) -> &str {
@@ -76,7 +78,7 @@ impl Pebble {
 
     /// Whose certificate it shows.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.files.path("ca.pem")
     }
 }
 
@@ -86,37 +88,6 @@ impl Drop for Pebble {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A certificate for 127.0.0.1, in PEM.
-pub(crate) struct ServerCertificate {
-    pub(crate) ca: String,
-    pub(crate) certificate: String,
-    pub(crate) key: String,
-}
-
-impl ServerCertificate {
-    pub(crate) fn new() -> Self {
-        let (ca, issuer) = new_ca();
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
-        let certificate = params.signed_by(&key, &issuer).expect("a certificate").pem();
-        Self { ca, certificate, key: key.serialize_pem() }
-    }
-}
-
-/// The certificate of an authority that has issued nothing here.
-pub(crate) fn another_ca() -> String {
-    new_ca().0
-}
-
-fn new_ca() -> (String, Issuer<'static, KeyPair>) {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let key = KeyPair::generate().expect("a key");
-    let certificate = params.self_signed(&key).expect("a certificate").pem();
-    (certificate, Issuer::new(params, key))
 }
 
 /// The port that a process listens on, which is about to: the kernel lists sockets by inode.
