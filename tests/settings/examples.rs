@@ -35,6 +35,7 @@ fn every_example_loads_and_compiles() {
     let files = config_files();
     for feature in [
         "access-log",
+        "acme",
         "gateway",
         "health-and-retries",
         "host-routing",

@@ -267,3 +267,6 @@ const LOCK_PERIOD: Seconds = 5;
 const ORDER_PERIOD_MIN: Seconds = 60;
 /// A whole order without commands; validating and issuing are bounded to three minutes each.
 const ORDER_LIMIT: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests;
