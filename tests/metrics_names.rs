@@ -35,6 +35,7 @@ fn metrics_text() -> String {
         let fault = Fault::Throttled { scope: ThrottleScope::Stage, retry_after_ms: 1 };
         for (status, fault) in [(200, None), (429, Some(fault))] {
             plan.request_ended(&RequestEnd {
+                version: shardgate::proto::Version::Http11,
                 route: Some(RouteSlot(0)),
                 stage: Some(0),
                 status,

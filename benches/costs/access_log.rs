@@ -34,6 +34,7 @@ fn counters() -> impl FnMut() {
     let mut end = || {
         let latency = 50_000 + random.next_u64() % 1_000_000;
         RequestEnd {
+            version: shardgate::proto::Version::Http11,
             route: Some(RouteSlot((random.next_u64() % u64::from(ROUTES_COUNT)) as u32)),
             stage: Some(0),
             status: 200,

@@ -59,6 +59,8 @@ fn group(balance: Balance) -> TargetGroup {
         name: "items".to_owned(),
         targets: Vec::new(),
         balance,
+        protocol: shardgate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host: false,
         connect_timeout_ms: 1_000,
         idle_timeout_ms: 1_000,

@@ -125,6 +125,8 @@ faults! {
     BadTarget = 400, Client, true, "bad_target";
     /// A chunk size, extension, or trailer breaks the grammar.
     BadChunk = 400, Client, true, "bad_chunk";
+    /// The body is not what its type says.
+    BadBody = 400, Client, true, "bad_body";
     /// The PROXY protocol header is missing or malformed (the connection closes without an answer).
     BadProxyHeader = 400, Client, true, "bad_proxy_header";
     /// Plain HTTP came to a port for TLS.

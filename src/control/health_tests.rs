@@ -219,6 +219,8 @@ fn group(name: &str, health: Option<ActiveHealth>) -> TargetGroup {
         name: name.to_owned(),
         targets: Vec::new(),
         balance: Balance::RoundRobin,
+        protocol: crate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host: false,
         connect_timeout_ms: 1,
         idle_timeout_ms: 1,

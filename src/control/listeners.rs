@@ -269,6 +269,7 @@ mod tests {
             reuse_port,
             backlog: 16,
             proxy_protocol: ProxyProtocol::Off,
+            http2_prior_knowledge: true,
             trusted_proxies: Vec::new(),
         }
     }

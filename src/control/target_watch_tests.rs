@@ -99,6 +99,8 @@ fn group(group: &str, addresses: impl IntoIterator<Item = TargetAddress>) -> Tar
         name: group.to_owned(),
         targets,
         balance: Balance::RoundRobin,
+        protocol: crate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host: false,
         connect_timeout_ms: 1,
         idle_timeout_ms: 1,

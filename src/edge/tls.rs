@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use rustls::pki_types::UnixTime;
 
-use super::h1::{Workers, linger, refuse_connection, serve_connection};
+use super::Workers;
+use super::h1::{linger, refuse_connection, serve_connection};
+use super::h2::Http2;
 use super::proxied::read_proxy_header;
 use crate::base::{Fault, Nanos};
 use crate::model::ProxyProtocol;
@@ -29,6 +31,12 @@ pub async fn serve_tls_connection<H: 'static>(
         return stream.shutdown_both();
     };
     drop(stream);
+    if transport.tls().is_some_and(|facts| facts.alpn == b"h2") {
+        let connection = Http2::new(state, transport, peer, listener);
+        Box::pin(connection.run(&workers, Vec::new())).await;
+        connection.close().await;
+        return drop(held);
+    }
     Box::pin(serve_connection(state, workers, transport, peer, listener, held)).await;
 }
 

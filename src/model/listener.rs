@@ -19,6 +19,8 @@ pub struct Listener {
     pub backlog: u32,
     /// Whether connections begin with a PROXY protocol header.
     pub proxy_protocol: ProxyProtocol,
+    /// Take HTTP/2 without TLS from clients that begin with it.
+    pub http2_prior_knowledge: bool,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and PROXY headers are believed.
     pub trusted_proxies: Vec<IpNetwork>,
 }

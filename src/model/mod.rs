@@ -20,9 +20,10 @@ pub use listener::{IpNetwork, Listener, ListenerAddress, ProxyProtocol};
 pub use route_key::{PathPattern, RouteKey, RouteKeyError, RouteMethod, Segment};
 pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
-    TargetGroup,
+    TargetGroup, TargetProtocol,
 };
 
+use crate::proto::http2::FrameLimits;
 pub use tls::{CertificateHeaders, Domain, ListenerTls, TicketKeySource, Tls};
 
 /// Everything that a plan is compiled from.
@@ -74,6 +75,38 @@ pub struct Limits {
     pub idle_timeout_ms: u64,
     /// How long a tunnel (an upgraded connection) may be idle both ways.
     pub tunnel_idle_timeout_ms: u64,
+    /// Bounds on HTTP/2 connections of clients.
+    pub http2: Http2Limits,
+}
+
+/// Bounds on what a client may have the gateway do on one HTTP/2 connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Http2Limits {
+    /// Requests under way at once.
+    pub streams_per_connection_max: u32,
+    /// What a client may send of one body before it is taken.
+    pub stream_window_bytes: u32,
+    /// What a client may send of all bodies before it is taken.
+    pub connection_window_bytes: u32,
+    /// How many frames that cost a client nothing it may send.
+    pub frames: FrameLimits,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            streams_per_connection_max: 128,
+            stream_window_bytes: 256 * 1024,
+            connection_window_bytes: 1024 * 1024,
+            frames: FrameLimits {
+                resets_per_second_max: 100,
+                control_frames_per_second_max: 100,
+                continuation_frames_max: 8,
+                window_updates_per_second_max: 50_000,
+                tiny_data_frames_per_second_max: 10_000,
+            },
+        }
+    }
 }
 
 impl Default for Limits {
@@ -91,6 +124,7 @@ impl Default for Limits {
             write_timeout_ms: 30_000,
             idle_timeout_ms: 75_000,
             tunnel_idle_timeout_ms: 600_000,
+            http2: Http2Limits::default(),
         }
     }
 }

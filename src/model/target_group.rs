@@ -12,6 +12,10 @@ pub struct TargetGroup {
     pub targets: Vec<Target>,
     /// How a target is chosen.
     pub balance: Balance,
+    /// What targets speak.
+    pub protocol: TargetProtocol,
+    /// Clients' gRPC-Web is translated to gRPC, where targets speak HTTP/2.
+    pub grpc_web: bool,
     /// The Host that targets see is the client's own, not the target's address.
     pub preserve_host: bool,
     /// How long connecting may take.
@@ -39,6 +43,16 @@ pub struct TargetGroup {
     pub slow_start_ms: u64,
     /// Longest time a resolved name is used, whatever its TTL says.
     pub dns_ttl_ms_max: u64,
+}
+
+/// What targets speak.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TargetProtocol {
+    /// HTTP/1.1, one request after the other on a connection.
+    #[default]
+    Http1,
+    /// HTTP/2, many requests at once on a connection.
+    Http2,
 }
 
 /// One target, or a name that resolves to several.

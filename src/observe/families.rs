@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::exposition::Exposition;
 use super::handshake;
 use super::histogram::{Histogram, HistogramSum, powers_of_two_ms};
+use super::http2;
 use super::metrics::{Generation, Metrics};
 use super::process::ProcessInfo;
 use super::recorder::{BufferKind, DeadlineKind, UpstreamFailure};
@@ -49,6 +50,7 @@ impl Metrics {
         render_answers(self.shards(), &mut text);
         render_connections(self.shards(), &mut text);
         handshake::render(self.shards(), &mut text);
+        http2::render(self.shards(), &mut text);
         render_loops(self.shards(), process, &mut text);
         if let Some(generation) = self.current() {
             render_groups(generation, &mut text);

@@ -12,6 +12,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::BadHost => "the Host is missing, repeated or malformed",
         Fault::BadTarget => "the request target is malformed",
         Fault::BadChunk => "a chunk or trailer of the request body is malformed",
+        Fault::BadBody => "the body is not what its content type says",
         Fault::BadProxyHeader => "the PROXY protocol header is missing or malformed",
         Fault::PlainHttpToTls => "plain HTTP came to a port for TLS",
         Fault::VersionNotSupported => "the HTTP version is not supported",

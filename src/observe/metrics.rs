@@ -120,6 +120,7 @@ mod tests {
 
     fn end(route: u32, status: u16) -> RequestEnd {
         RequestEnd {
+            version: crate::proto::Version::Http11,
             route: Some(RouteSlot(route)),
             stage: Some(0),
             status,

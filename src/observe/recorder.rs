@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::handshake::HandshakeEnd;
+use super::http2::Http2End;
 use super::shard_metrics::{STATUS_FIRST, ShardMetrics};
 use super::tables::{GroupCounters, ShardTables, class_of};
 use crate::base::{Fault, Nanos};
 use crate::plan::{GroupSlot, RouteSlot};
+use crate::proto::Version;
 use crate::rt::{BuffersCount, DriverReport};
 
 /// How a request ended.
@@ -18,6 +20,8 @@ pub struct RequestEnd {
     pub route: Option<RouteSlot>,
     /// Index of the stage in [`crate::plan::Plan::stages`], if one was found.
     pub stage: Option<u32>,
+    /// The protocol that it came in.
+    pub version: Version,
     /// The status that the client saw, or would have seen.
     pub status: u16,
     /// Why the integration did not answer.
@@ -239,6 +243,26 @@ impl ShardRecorder {
         self.shared.counters.handshakes.count(end);
     }
 
+    /// An HTTP/2 connection of a client begins.
+    pub fn http2_opened(&self) {
+        self.shared.counters.http2.opened();
+    }
+
+    /// An HTTP/2 connection of a client ended.
+    pub fn http2_ended(&self, end: Http2End) {
+        self.shared.counters.http2.ended(end);
+    }
+
+    /// A request came over HTTP/2.
+    pub fn http2_stream_opened(&self) {
+        self.shared.counters.http2.stream_opened();
+    }
+
+    /// A request over HTTP/2 ended, or the client gave it up.
+    pub fn http2_stream_closed(&self, is_given_up: bool) {
+        self.shared.counters.http2.stream_closed(is_given_up);
+    }
+
     /// A task panicked and was contained.
     pub fn panicked(&self) {
         self.shared.counters.panics.add(1);
@@ -285,6 +309,7 @@ impl PlanRecorder {
     /// Counts one request. Some 15 loads and stores to lines that this core owns.
     #[inline]
     pub fn request_ended(&self, end: &RequestEnd) {
+        self.shared.counters.http2.request(end.version);
         let class = class_of(end.status);
         let stage = end.stage.and_then(|index| self.tables.stages.get(index as usize));
         let stage = stage.unwrap_or(&self.tables.unmatched);

@@ -8,6 +8,7 @@ use crossbeam::utils::CachePadded;
 use super::counter::{Counter, Gauge};
 use super::handshake::HandshakeCounters;
 use super::histogram::Histogram;
+use super::http2::Http2Counters;
 use super::recorder::{BufferKind, DeadlineKind, ShardRecorder};
 use super::tables::ShardTables;
 use crate::base::Fault;
@@ -50,6 +51,7 @@ pub(super) struct ShardCounters {
     pub(super) deadlines_fired: [Counter; DeadlineKind::COUNT],
     pub(super) panics: Counter,
     pub(super) handshakes: HandshakeCounters,
+    pub(super) http2: Http2Counters,
     pub(super) buffers_taken: [Gauge; BufferKind::COUNT],
     pub(super) buffers_kept: [Gauge; BufferKind::COUNT],
     pub(super) lag: Histogram,
@@ -148,6 +150,7 @@ impl Default for ShardCounters {
             deadlines_fired: Default::default(),
             panics: Counter::default(),
             handshakes: HandshakeCounters::default(),
+            http2: Http2Counters::default(),
             buffers_taken: Default::default(),
             buffers_kept: Default::default(),
             lag: Histogram::default(),

@@ -4,12 +4,14 @@
 
 use super::exchange::{Answer, Exchange, Failure, TryStage};
 use super::forward::write_interim_head;
-use crate::base::Fault;
+use super::send::call_failure;
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
+use crate::base::{Fault, Nanos};
+use crate::http2::{Call, CallFailure};
 use crate::observe::DeadlineKind;
-use crate::proto::{HeadLimits, HeadScanner, ResponseHead, Version};
+use crate::proto::{BodyFraming, HeadLimits, HeadScanner, ResponseHead, Version};
 use crate::rt::now;
-use crate::upstream::{Connection, Outcome};
+use crate::upstream::{Connection, Outcome, TargetLink};
 
 impl Exchange<'_, '_> {
     /// Reads up to the end of the final answer's head; passes interim answers on.
@@ -36,7 +38,8 @@ impl Exchange<'_, '_> {
                         upload.answer_came();
                     }
                     let HeadReading { buffer, start, .. } = reading;
-                    return Ok(Answer { connection, head, buffer, start, sent_whole, came: now() });
+                    let link = TargetLink::Http1(connection);
+                    return Ok(Answer { link, head, buffer, start, sent_whole, came: now() });
                 }
                 Ok(false) => {}
                 Err(failure) => {
@@ -46,6 +49,73 @@ impl Exchange<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The same from a stream of an HTTP/2 connection.
+    pub(super) async fn read_http2_answer(
+        &mut self,
+        call: Call,
+        due_max: Nanos,
+        sent_whole: bool,
+    ) -> Result<Answer, Failure> {
+        let mut head = self.state.take_response_head();
+        let mut buffer = self.state.head_buffers.take();
+        let result = self.take_http2_heads(&call, &mut head, &mut buffer).await;
+        let link = TargetLink::Http2 { call, due_max };
+        if let Err(failure) = result {
+            self.state.head_buffers.put(buffer);
+            self.state.put_response_head(head);
+            if failure.outcome == Outcome::Timeout {
+                self.upstream_deadline_fired(&link, DeadlineKind::FirstByte);
+            }
+            return Err(failure);
+        }
+        if let Some(upload) = self.upload() {
+            upload.answer_came();
+        }
+        Ok(Answer { link, head, buffer, start: 0, sent_whole, came: now() })
+    }
+
+    /// Reads up to the final head, which then is all of `buffer`.
+    async fn take_http2_heads(
+        &self,
+        call: &Call,
+        head: &mut ResponseHead,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let failed = |failure| match self.upload_fault() {
+            Some(fault) => {
+                Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
+            }
+            None => call_failure(failure),
+        };
+        let bad = || call_failure(CallFailure::BadAnswer);
+        for _ in 0..=INTERIM_ANSWERS_MAX {
+            buffer.clear();
+            call.head(buffer).await.map_err(failed)?;
+            head.parse(buffer, self.request.head.method).map_err(|_| bad())?;
+            head.version = Version::Http2;
+            if head.status >= 200 {
+                let has_ended = call.body().is_none_or(|body| body.has_ended());
+                if has_ended && head.framing == BodyFraming::UntilClose {
+                    // Over HTTP/2 the end of the stream says so; elsewhere a length must.
+                    head.framing = match self.request.head.version {
+                        Version::Http2 => BodyFraming::None,
+                        Version::Http10 | Version::Http11 => BodyFraming::Length(0),
+                    };
+                }
+                return Ok(());
+            }
+            if head.status == 101 {
+                return Err(bad()); // HTTP/2 has none
+            }
+            self.pass_interim(head, buffer).await.map_err(|fault| Failure {
+                fault,
+                outcome: Outcome::Abandoned,
+                stage: TryStage::Answering,
+            })?;
+        }
+        Err(bad())
     }
 
     /// Parses the heads that are complete, and passes interim ones on. Whether the last one is
@@ -94,7 +164,7 @@ impl Exchange<'_, '_> {
             return Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering };
         }
         if connection.deadline.passed() {
-            self.upstream_deadline_fired(connection, DeadlineKind::FirstByte);
+            self.target_deadline_fired(connection.due_max, DeadlineKind::FirstByte);
             let fault = Fault::UpstreamTimeout;
             return Failure { fault, outcome: Outcome::Timeout, stage: TryStage::Answering };
         }
@@ -104,22 +174,26 @@ impl Exchange<'_, '_> {
         Failure { fault: Fault::UpstreamReset, outcome: Outcome::Reset, stage }
     }
 
-    /// Counts the deadline of `connection` that passed: the bound on the whole, or `kind`.
-    pub(super) fn upstream_deadline_fired(&self, connection: &Connection, kind: DeadlineKind) {
-        let is_total = now() >= connection.due_max;
+    /// Counts the deadline of `link` that passed: the bound on the whole, or `kind`.
+    pub(super) fn upstream_deadline_fired(&self, link: &TargetLink, kind: DeadlineKind) {
+        self.target_deadline_fired(link.due_max(), kind);
+    }
+
+    fn target_deadline_fired(&self, due_max: Nanos, kind: DeadlineKind) {
+        let is_total = now() >= due_max;
         let kind = if is_total { DeadlineKind::Total } else { kind };
         self.state.recorder.deadline_fired(kind);
     }
 
     /// Passes an interim answer on to a client that can understand it. A 100 ends here: the gateway
     /// has sent its own.
-    async fn pass_interim(&mut self, head: &ResponseHead, bytes: &[u8]) -> Result<(), Fault> {
+    async fn pass_interim(&self, head: &ResponseHead, bytes: &[u8]) -> Result<(), Fault> {
         if head.status == 100 || self.request.head.version == Version::Http10 {
             return Ok(());
         }
         let mut out = Vec::with_capacity(bytes.len());
         write_interim_head(&mut out, head, bytes);
-        self.client.write(out, 0, now()).await.0
+        self.client.write_interim(out).await
     }
 }
 

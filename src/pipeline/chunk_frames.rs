@@ -6,13 +6,22 @@ use crate::proto::write_chunk_head;
 pub(super) const CHUNK_HEAD_ROOM: usize = 32;
 
 /// Appends `payload` as one chunk; nothing for an empty one, which would end the body.
-pub(super) fn append_chunk(out: &mut Vec<u8>, payload: &[u8]) {
+fn append_chunk(out: &mut Vec<u8>, payload: &[u8]) {
     if payload.is_empty() {
         return;
     }
     out.extend_from_slice(write_chunk_head(payload.len(), &mut [0; 18]));
     out.extend_from_slice(payload);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `payload`, as one chunk or bare.
+pub(super) fn append_payload(out: &mut Vec<u8>, payload: &[u8], as_chunks: bool) {
+    if as_chunks {
+        append_chunk(out, payload);
+    } else {
+        out.extend_from_slice(payload);
+    }
 }
 
 /// Appends the chunk that ends a body, with its trailers.

@@ -3,16 +3,18 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::request::Request;
 use crate::base::{Fault, Nanos};
+use crate::http2::{ServerStream, StreamGone};
 use crate::model::{CertificateHeaders, Listener, ListenerTls};
 use crate::plan::{RedirectPlan, TemplatePiece, TlsPlan};
 use crate::proto::{FieldName, RequestHead};
 use crate::rt::{Deadline, Peer, now};
 use crate::tls::ServerTls;
-use crate::transport::Transport;
+use crate::transport::{TlsFacts, Transport};
 
 /// What all connections of one listener have in common.
 #[derive(Debug)]
@@ -127,9 +129,11 @@ fn to_https(port: u16) -> RedirectPlan {
 
 /// The client of a request, and the way back to it.
 pub struct Client<'c> {
-    /// The connection.
-    pub stream: &'c Transport,
-    /// Its deadline.
+    /// What its requests come in and its answers go out by.
+    pub link: ClientLink<'c>,
+    /// What was negotiated, over TLS.
+    pub tls: Option<&'c TlsFacts>,
+    /// Of the connection, or over HTTP/2 of this request.
     pub deadline: &'c Deadline,
     /// Who connected: the socket's peer, or the source that a PROXY header named.
     pub peer: Peer,
@@ -137,15 +141,29 @@ pub struct Client<'c> {
     pub listener: &'c ListenerContext,
     /// How long a write may make no progress.
     pub write_timeout: Nanos,
-    /// The connection may carry another request after this one.
-    pub may_persist: bool,
     /// Set once a byte of the final answer is on its way, and while earlier answers are: a fault
     /// can no longer be told.
     pub answer_started: &'c Cell<bool>,
-    /// How much of what waits to be sent are answers to earlier requests.
-    pub waiting_bytes: &'c Cell<usize>,
     /// Set when an answer was cut that ends with its connection: only a reset tells the client.
     pub must_reset: &'c Cell<bool>,
+}
+
+/// The way that requests come and answers go.
+pub enum ClientLink<'c> {
+    /// A connection that carries one request after the other.
+    Http1(Http1Link<'c>),
+    /// A stream of a connection that carries many.
+    Http2(&'c Rc<ServerStream>),
+}
+
+/// An HTTP/1 connection.
+pub struct Http1Link<'c> {
+    /// The connection.
+    pub stream: &'c Transport,
+    /// It may carry another request after this one.
+    pub may_persist: bool,
+    /// How much of what waits to be sent are answers to earlier requests.
+    pub waiting_bytes: &'c Cell<usize>,
 }
 
 impl Client<'_> {
@@ -164,10 +182,37 @@ impl Client<'_> {
         self.listener.source_ip(self.peer, Some((request.head, request.bytes)))
     }
 
-    /// Writes `buffer[start..]` whole. [`Fault::ClientGone`] if the client went away, or took
-    /// nothing for too long.
+    /// Whether another request may come the way that this one came.
+    pub(crate) fn may_persist(&self) -> bool {
+        match &self.link {
+            ClientLink::Http1(link) => link.may_persist,
+            ClientLink::Http2(_) => true,
+        }
+    }
+
+    /// Writes `buffer[start..]` whole; `is_last` says that the answer ends with it.
+    /// [`Fault::ClientGone`] if the client went away, or took nothing for too long.
     pub(crate) async fn write(
         &self,
+        buffer: Vec<u8>,
+        start: usize,
+        at: Nanos,
+        is_last: bool,
+    ) -> (Result<(), Fault>, Vec<u8>) {
+        match &self.link {
+            ClientLink::Http1(link) => self.write_bytes(link, buffer, start, at).await,
+            ClientLink::Http2(stream) => {
+                let bytes = &buffer[start..];
+                let sending = stream.send(bytes, is_last, self.deadline, self.write_timeout);
+                let sent = Box::pin(sending).await;
+                (sent.map_err(|StreamGone| Fault::ClientGone), buffer)
+            }
+        }
+    }
+
+    async fn write_bytes(
+        &self,
+        link: &Http1Link<'_>,
         buffer: Vec<u8>,
         start: usize,
         at: Nanos,
@@ -176,7 +221,7 @@ impl Client<'_> {
         while written < buffer.len() {
             self.deadline.set(at.plus(self.write_timeout));
             let (result, same_buffer): (io::Result<usize>, _) =
-                self.stream.write_some(buffer, written).await;
+                link.stream.write_some(buffer, written).await;
             buffer = same_buffer;
             match result {
                 Ok(count) => written += count,
@@ -187,5 +232,26 @@ impl Client<'_> {
             }
         }
         (Ok(()), buffer)
+    }
+
+    /// Sends an interim answer.
+    pub(crate) async fn write_interim(&self, text: Vec<u8>) -> Result<(), Fault> {
+        match &self.link {
+            ClientLink::Http1(link) => self.write_bytes(link, text, 0, now()).await.0,
+            ClientLink::Http2(stream) => {
+                stream.send_interim(&text).map_err(|StreamGone| Fault::ClientGone)
+            }
+        }
+    }
+
+    /// Ends an answer whose body was written whole, with trailers as lines that end with CRLF; over
+    /// HTTP/1 the body's framing has said so.
+    pub(crate) fn end(&self, trailers: &[u8]) -> Result<(), Fault> {
+        match &self.link {
+            ClientLink::Http1(_) => Ok(()),
+            ClientLink::Http2(stream) => {
+                stream.end(trailers).map_err(|StreamGone| Fault::ClientGone)
+            }
+        }
     }
 }

@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
-use super::client::Client;
+use super::client::{Client, ClientLink};
+use super::grpc::GrpcForm;
 use super::request::Request;
 use super::state::{ShardPlan, ShardState};
 use crate::base::{Fault, Nanos};
@@ -18,7 +19,7 @@ use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
 use crate::proto::ResponseHead;
 use crate::rt::now;
-use crate::upstream::{Connection, Group, Lease, Outcome, TargetId, stable_hash};
+use crate::upstream::{Group, Lease, Outcome, TargetId, TargetLink, stable_hash};
 
 /// One request on its way through a target group.
 pub(crate) struct Exchange<'x, 'b> {
@@ -33,6 +34,8 @@ pub(crate) struct Exchange<'x, 'b> {
     pub(crate) out: &'x mut Vec<u8>,
     /// Where the latest try went.
     pub(crate) target: Option<Rc<str>>,
+    /// The form of gRPC-Web that is translated for the target.
+    pub(crate) web: Option<GrpcForm>,
 }
 
 /// An answer that was passed on whole.
@@ -48,7 +51,7 @@ pub(crate) struct Relayed {
 
 /// A target's final answer, its head parsed, before anything was passed on.
 pub(super) struct Answer {
-    pub(super) connection: Connection,
+    pub(super) link: TargetLink,
     pub(super) head: Box<ResponseHead>,
     /// What was read: `[..start]` is used up, the head follows, then the body's beginning.
     pub(super) buffer: Vec<u8>,
@@ -98,6 +101,22 @@ impl Tries {
     }
 }
 
+/// A try under way, counted for as long as it is, however it ends.
+struct Outstanding<'r>(&'r GroupRecorder);
+
+impl<'r> Outstanding<'r> {
+    fn new(recorder: &'r GroupRecorder) -> Self {
+        recorder.request_sent();
+        Self(recorder)
+    }
+}
+
+impl Drop for Outstanding<'_> {
+    fn drop(&mut self) {
+        self.0.request_settled();
+    }
+}
+
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
@@ -139,10 +158,12 @@ impl Exchange<'_, '_> {
         }
         self.client.answer_started.set(true); // until it is out, nothing else may be said
         let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, self.request.started).await;
+        let (result, out) = self.client.write(out, 0, self.request.started, false).await;
         *self.out = out;
         self.out.clear();
-        self.client.waiting_bytes.set(0);
+        if let ClientLink::Http1(link) = &self.client.link {
+            link.waiting_bytes.set(0);
+        }
         self.client.answer_started.set(result.is_err());
         result
     }
@@ -160,9 +181,11 @@ impl Exchange<'_, '_> {
                 }
             })?;
             self.target = Some(lease.shown());
-            self.recorder().request_sent();
+            let outstanding = Outstanding::new(self.plan.recorder.group(self.proxy.group));
             let is_retry = tries.sent_count + tries.unsent_count > 0;
-            let failure = match self.try_target(&lease, at).await {
+            let tried = self.try_target(&lease, at).await;
+            drop(outstanding);
+            let failure = match tried {
                 Ok(answer) => {
                     let (status, came) = (answer.head.status, answer.came);
                     self.attempt_ended(Ok(status), came.since(at), is_retry);
@@ -200,9 +223,7 @@ impl Exchange<'_, '_> {
     }
 
     fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {
-        let recorder = self.recorder();
-        recorder.request_settled();
-        recorder.attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
+        self.recorder().attempt_ended(&UpstreamEnd { outcome, latency, is_retry });
     }
 
     /// Whether a try that came as far as `stage` may be followed by another one. One that reached no
@@ -261,31 +282,55 @@ impl Exchange<'_, '_> {
 
     /// One try: on an idle connection, and if that turns out to have been closed, on a new one.
     async fn try_target(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
+        if lease.is_http2() {
+            return Box::pin(self.try_http2(lease, at)).await;
+        }
         if let Some(connection) = lease.idle_connection() {
             self.recorder().connection_reused();
             match self.send(lease, connection, at).await {
-                Err(failure)
-                    if failure.outcome == Outcome::Reset
-                        && failure.stage == TryStage::Sent
-                        && self.may_send_again(TryStage::Sent) => {}
+                Err(failure) if self.met_a_closed_connection(&failure) => {}
                 other => return other,
             }
         }
         let state = self.state;
-        let recorder = self.recorder();
-        let connected = lease.connect(&state.deadlines, at, recorder).await;
-        let connection = connected.map_err(|fault| Failure {
-            fault,
-            outcome: match fault {
-                Fault::ConnectTimeout => {
-                    state.recorder.deadline_fired(DeadlineKind::Connect);
-                    Outcome::ConnectTimeout
-                }
-                _ => Outcome::ConnectFailed,
-            },
-            stage: TryStage::NotSent,
-        })?;
+        let connected = lease.connect(&state.deadlines, at, self.recorder()).await;
+        let connection = connected.map_err(|fault| self.not_connected(fault))?;
         self.send(lease, connection, at).await
+    }
+
+    /// The same over HTTP/2: on a connection that others use too.
+    async fn try_http2(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
+        let state = self.state;
+        loop {
+            let shared = lease.share_connection(&state.deadlines, at, self.recorder()).await;
+            let (connection, is_new) = shared.map_err(|fault| self.not_connected(fault))?;
+            if !is_new {
+                self.recorder().connection_reused();
+            }
+            match self.send_http2(lease, &connection, at).await {
+                Err(failure) if !is_new && self.met_a_closed_connection(&failure) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether a try on a connection that was used before failed as one does whose connection the
+    /// target had closed, and may be made again.
+    fn met_a_closed_connection(&self, failure: &Failure) -> bool {
+        failure.outcome == Outcome::Reset
+            && failure.stage != TryStage::Answering
+            && self.may_send_again(failure.stage)
+    }
+
+    fn not_connected(&self, fault: Fault) -> Failure {
+        let outcome = match fault {
+            Fault::ConnectTimeout => {
+                self.state.recorder.deadline_fired(DeadlineKind::Connect);
+                Outcome::ConnectTimeout
+            }
+            _ => Outcome::ConnectFailed,
+        };
+        Failure { fault, outcome, stage: TryStage::NotSent }
     }
 }
 

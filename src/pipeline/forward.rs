@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::client::Client;
+use super::grpc::GrpcForm;
 use super::request::Request;
 use super::respond::{
     Persistence, REQUEST_ID_HEADER, without_port, write_number_line, write_request_id,
@@ -15,7 +16,7 @@ use crate::base::{Method, RequestId};
 use crate::model::Forwarding;
 use crate::plan::{HostProgram, PathProgram, PathSpans, ProxyPlan};
 use crate::proto::uri::percent_encode;
-use crate::proto::{BodyFraming, Field, FieldName, RequestHead, ResponseHead, Version};
+use crate::proto::{BodyFraming, Field, FieldName, RequestHead, ResponseHead};
 
 /// Everything that a request's head to the target is made of.
 pub(crate) struct Outbound<'o> {
@@ -28,6 +29,10 @@ pub(crate) struct Outbound<'o> {
     pub(crate) forwarding: &'o Forwarding,
     /// Ask the target to change protocols, as the client does.
     pub(crate) upgrade: bool,
+    /// The target speaks HTTP/2, for which the text is translated.
+    pub(crate) to_http2: bool,
+    /// The form of gRPC-Web that is translated for the target.
+    pub(crate) web: Option<GrpcForm>,
 }
 
 /// Appends the head for the target. `write_target_host` appends the target's own name.
@@ -62,6 +67,7 @@ pub(crate) fn write_request_head(
             }
             FieldName::Forwarded => !forwarding.forwarded,
             FieldName::Via => forwarding.via.is_none(),
+            FieldName::ContentType => outbound.web.is_none(),
             // Any name may be set to carry the id, `X-Request-Id`, which is a known one, first of all.
             _ => {
                 !is_named(field, bytes, id_header) && !is_certificate_header(field, bytes, outbound)
@@ -69,6 +75,7 @@ pub(crate) fn write_request_head(
         }
     });
     match head.framing {
+        _ if outbound.web.is_some() => write_grpc_type(out, head, bytes),
         BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
         BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::UntilClose => {}
@@ -78,11 +85,30 @@ pub(crate) fn write_request_head(
     if !id_header.is_empty() {
         write_line(out, id_header, &[request.id.as_bytes()]);
     }
+    if outbound.to_http2 && (outbound.web.is_some() || takes_trailers(head, bytes)) {
+        // Of the connection in HTTP/1, of the request in HTTP/2 (RFC 9113 section 8.2.2).
+        out.extend_from_slice(b"te: trailers\r\n");
+    }
     if outbound.upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");
         copy_named(out, head, bytes, FieldName::Upgrade);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The content type of gRPC-Web as gRPC has it. How long the body is, its end says.
+fn write_grpc_type(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
+    let field = head.field(FieldName::ContentType);
+    let form = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+    let rest = form.map_or(&b""[..], |(_, rest)| rest);
+    write_line(out, b"content-type", &[GrpcForm::Native.name(), rest]);
+}
+
+/// Whether the client says that it takes trailers.
+fn takes_trailers(head: &RequestHead, bytes: &[u8]) -> bool {
+    let lines = head.fields.iter().filter(|field| field.known == FieldName::Te);
+    let mut codings = lines.flat_map(|field| field.value.of(bytes).split(|byte| *byte == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 fn write_target(out: &mut Vec<u8>, outbound: &Outbound<'_>) {
@@ -144,8 +170,8 @@ fn write_client_lines(out: &mut Vec<u8>, outbound: &Outbound<'_>, trusted: bool)
     if let Some(pseudonym) = &forwarding.via {
         out.extend_from_slice(b"via: ");
         write_list_so_far(out, head, bytes, FieldName::Via);
-        let version: &[u8] = if head.version == Version::Http10 { b"1.0 " } else { b"1.1 " };
-        out.extend_from_slice(version);
+        out.extend_from_slice(head.version.in_via().as_bytes());
+        out.push(b' ');
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
@@ -159,7 +185,7 @@ fn is_certificate_header(field: &Field, bytes: &[u8], outbound: &Outbound<'_>) -
 
 /// The client's certificate, for domains that tell their targets of it.
 fn write_certificate_lines(out: &mut Vec<u8>, client: &Client<'_>) {
-    let (Some(facts), Some(tls)) = (client.stream.tls(), &client.listener.tls) else { return };
+    let (Some(facts), Some(tls)) = (client.tls, &client.listener.tls) else { return };
     let (Some(certificate), Some(domain)) = (&facts.client_certificate, &facts.domain) else {
         return;
     };
@@ -188,6 +214,8 @@ pub(crate) struct Inbound<'i> {
     pub(crate) id: RequestId,
     pub(crate) persistence: Persistence,
     pub(crate) via: Option<&'i str>,
+    /// The form of gRPC-Web that the answer is translated to.
+    pub(crate) web: Option<GrpcForm>,
 }
 
 /// Appends the head of a final answer (or of a 101) for the client.
@@ -201,6 +229,7 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
     copy_fields(out, &head.fields, bytes, |field| match field.known {
         FieldName::ContentLength => keeps_length,
         FieldName::Via => inbound.via.is_none(),
+        FieldName::ContentType => inbound.web.is_none(),
         FieldName::Other => !field.hop_by_hop && !is_named(field, bytes, REQUEST_ID_HEADER),
         _ => !field.hop_by_hop,
     });
@@ -209,13 +238,20 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
         BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::UntilClose => {}
     }
+    if let Some(form) = inbound.web {
+        let field = head.field(FieldName::ContentType);
+        let rest = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+        let rest = rest.map_or(&b""[..], |(_, rest)| rest);
+        write_line(out, b"content-type", &[form.name(), rest]);
+    }
     if let Some(pseudonym) = inbound.via {
         out.extend_from_slice(b"via: ");
         for field in head.fields.iter().filter(|field| field.known == FieldName::Via) {
             out.extend_from_slice(field.value.of(bytes));
             out.extend_from_slice(b", ");
         }
-        out.extend_from_slice(if head.version == Version::Http10 { b"1.0 " } else { b"1.1 " });
+        out.extend_from_slice(head.version.in_via().as_bytes());
+        out.push(b' ');
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
     }

@@ -10,6 +10,7 @@ mod chunk_frames;
 mod client;
 mod exchange;
 mod forward;
+mod grpc;
 mod pass_on;
 mod relay;
 mod request;
@@ -22,13 +23,14 @@ mod upload;
 #[cfg(test)]
 mod upload_tests;
 
-pub use client::{Client, ListenerContext, ListenerTlsContext};
+pub use client::{Client, ClientLink, Http1Link, ListenerContext, ListenerTlsContext};
 pub use request::Request;
 pub use serve::{PHASES, Served, serve};
 pub use state::{PlanSources, ShardPlan, ShardState};
 
 pub use body::{BodyFate, RequestBody};
 pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
+pub(crate) use grpc::GrpcForm;
 pub use respond::fault_message;
 pub(crate) use respond::{Persistence, write_fault};
 pub use upload::Upload;

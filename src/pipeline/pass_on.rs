@@ -4,15 +4,16 @@
 use super::body::BodyFate;
 use super::exchange::{Answer, Exchange};
 use super::forward::{Inbound, write_response_head};
+use super::grpc::GrpcForm;
 use super::relay::{BodyRelay, framing_for_client};
 use super::respond::Persistence;
 use super::tunnel::tunnel;
 use super::upload::UploadState;
 use crate::base::{Fault, Nanos};
-use crate::observe::DeadlineKind;
-use crate::proto::BodyFraming;
+use crate::observe::{DeadlineKind, ShardRecorder};
+use crate::proto::{BodyFraming, FieldName};
 use crate::rt::now;
-use crate::upstream::{Connection, Lease};
+use crate::upstream::{Connection, Lease, TargetLink};
 
 impl Exchange<'_, '_> {
     /// Passes the answer on, and makes sure that the client notices if it was cut.
@@ -21,6 +22,11 @@ impl Exchange<'_, '_> {
         lease: &mut Lease,
         answer: Answer,
     ) -> Result<Passed, Fault> {
+        let mut answer = answer;
+        self.web = self.web.filter(|_| is_grpc(&answer));
+        if self.web.is_some() && matches!(answer.head.framing, BodyFraming::Length(1..)) {
+            answer.head.framing = BodyFraming::UntilClose; // it will have another length
+        }
         let framing = framing_for_client(answer.head.framing, self.request.head.version);
         let result = self.pass_on_in(framing, lease, answer).await;
         if result.is_err() && framing == BodyFraming::UntilClose {
@@ -36,10 +42,10 @@ impl Exchange<'_, '_> {
         lease: &mut Lease,
         answer: Answer,
     ) -> Result<Passed, Fault> {
-        let Answer { connection, head, mut buffer, start, sent_whole, came } = answer;
+        let Answer { link, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
         let goes_on = self.request.head.keep_alive
-            && self.client.may_persist
+            && self.client.may_persist()
             && !self.state.draining.get()
             && self.is_body_sent()
             && framing != BodyFraming::UntilClose;
@@ -52,34 +58,38 @@ impl Exchange<'_, '_> {
             id: self.request.id,
             persistence: Persistence::of(version, goes_on),
             via: self.plan.plan.forwarding.via.as_deref(),
+            web: self.web,
         };
         write_response_head(self.out, &inbound);
         self.client.answer_started.set(true);
         let idle_timeout =
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
-        if head.status == 101 {
+        if let (101, TargetLink::Http1(connection)) = (head.status, &link) {
             let result = self.tunnel(connection, &buffer[head_end..], came).await;
             self.state.put_response_head(head);
             self.state.head_buffers.put(buffer);
             return Ok(Passed { goes_on: false, answer_bytes: result?, ended: now() });
         }
         // The head is here; how long the client takes to read is not the target's fault.
-        connection.clear_due();
-        let mut relay =
-            BodyRelay { exchange: self, connection, idle_timeout, answer_bytes: 0, at: came };
+        link.clear_due();
+        let mut relay = BodyRelay { exchange: self, link, idle_timeout, answer_bytes: 0, at: came };
         let whole = match head.framing {
             BodyFraming::None => relay.end(&buffer[head_end..]).await,
             BodyFraming::Length(length) => relay.length(&buffer[head_end..], length).await,
             BodyFraming::Chunked => relay.chunked(&mut buffer[head_end..], framing).await,
             BodyFraming::UntilClose => relay.until_close(&buffer[head_end..], framing).await,
         };
-        let BodyRelay { connection, answer_bytes, at, .. } = relay;
+        let BodyRelay { link, answer_bytes, at, .. } = relay;
         let keep_alive = head.keep_alive;
         self.state.put_response_head(head);
         self.state.head_buffers.put(buffer);
         let whole = whole?;
         let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
-        if may_keep && !connection.deadline.passed() && !connection.stream.has_unsent() {
+        if let TargetLink::Http1(connection) = link
+            && may_keep
+            && !connection.deadline.passed()
+            && !connection.stream.has_unsent()
+        {
             lease.keep(connection, at);
         }
         let goes_on = self.finish_upload() && goes_on;
@@ -105,13 +115,13 @@ impl Exchange<'_, '_> {
     /// Joins client and target after a 101 until both have ended.
     async fn tunnel(
         &mut self,
-        connection: Connection,
+        connection: &Connection,
         from_target: &[u8],
         at: Nanos,
     ) -> Result<u64, Fault> {
         self.out.extend_from_slice(from_target);
         let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, at).await;
+        let (result, out) = self.client.write(out, 0, at, false).await;
         *self.out = out;
         self.out.clear();
         result?;
@@ -119,14 +129,38 @@ impl Exchange<'_, '_> {
         let idle_timeout = Nanos::from_millis(self.plan.plan.limits.tunnel_idle_timeout_ms);
         let early = self.body.early.to_vec();
         let recorder = &self.state.recorder;
-        recorder.tunnel_opened();
-        let relayed = tunnel(self.state, self.client, &connection, early, idle_timeout);
+        let standing = Standing::new(recorder);
+        let relayed = tunnel(self.state, self.client, connection, early, idle_timeout);
         let relayed_bytes = Box::pin(relayed).await;
-        recorder.tunnel_closed();
+        drop(standing);
         if self.client.deadline.passed() || connection.deadline.passed() {
             recorder.deadline_fired(DeadlineKind::Tunnel);
         }
         Ok(relayed_bytes)
+    }
+}
+
+/// Whether what came is gRPC, rather than a page of something in between.
+fn is_grpc(answer: &Answer) -> bool {
+    let bytes = answer.buffer.get(answer.start..).unwrap_or_default();
+    let field = answer.head.field(FieldName::ContentType);
+    let form = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+    form.is_some_and(|(form, _)| form == GrpcForm::Native)
+}
+
+/// A tunnel, counted for as long as it stands, however it ends.
+struct Standing<'r>(&'r ShardRecorder);
+
+impl<'r> Standing<'r> {
+    fn new(recorder: &'r ShardRecorder) -> Self {
+        recorder.tunnel_opened();
+        Self(recorder)
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.0.tunnel_closed();
     }
 }
 

@@ -4,18 +4,19 @@
 //! anew for the client: a chunked body in chunks of what each read brings, one that ends with the
 //! connection in chunks too, or bare to HTTP/1.0.
 
-use super::chunk_frames::{CHUNK_HEAD_ROOM, append_chunk, append_last_chunk, frame_chunk};
+use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, append_payload, frame_chunk};
 use super::exchange::Exchange;
+use super::grpc::WebEncoder;
 use crate::base::{Fault, Nanos};
 use crate::observe::DeadlineKind;
 use crate::proto::{BodyFraming, ChunkedDecoder, Version};
 use crate::rt::now;
-use crate::upstream::Connection;
+use crate::upstream::TargetLink;
 
 /// One body on its way.
 pub(super) struct BodyRelay<'r, 'x, 'b> {
     pub(super) exchange: &'r mut Exchange<'x, 'b>,
-    pub(super) connection: Connection,
+    pub(super) link: TargetLink,
     pub(super) idle_timeout: Nanos,
     pub(super) answer_bytes: u64,
     pub(super) at: Nanos,
@@ -24,7 +25,7 @@ pub(super) struct BodyRelay<'r, 'x, 'b> {
 impl BodyRelay<'_, '_, '_> {
     /// A body that is not there. Whether nothing came after the head.
     pub(super) async fn end(&mut self, rest: &[u8]) -> Result<bool, Fault> {
-        self.flush().await?;
+        self.flush(true).await?;
         Ok(rest.is_empty())
     }
 
@@ -33,8 +34,9 @@ impl BodyRelay<'_, '_, '_> {
         let first_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(first.len());
         self.exchange.out.extend_from_slice(&first[..first_bytes]);
         self.answer_bytes += first_bytes as u64;
-        self.flush().await?;
         let mut left = length - first_bytes as u64;
+        let mut is_last = left == 0 && self.link.ends_by_length();
+        self.flush(is_last).await?;
         let clean = first_bytes == first.len();
         while left > 0 {
             let buffer = self.exchange.state.body_buffers.take();
@@ -44,12 +46,27 @@ impl BodyRelay<'_, '_, '_> {
             buffer.truncate(count);
             left -= count as u64;
             self.answer_bytes += count as u64;
-            self.write(buffer, 0).await?;
+            is_last = left == 0 && self.link.ends_by_length();
+            self.write(buffer, 0, is_last).await?;
             if surplus {
                 return Ok(false);
             }
         }
+        if !is_last {
+            return self.end_behind_length().await;
+        }
         Ok(clean)
+    }
+
+    /// Over HTTP/2 the end of a body comes on its own, with trailers perhaps. Whether nothing else did.
+    async fn end_behind_length(&mut self) -> Result<bool, Fault> {
+        let rest = self.exchange.state.body_buffers.take();
+        if let Some(rest) = self.read_or_end(rest, 0).await? {
+            self.exchange.state.body_buffers.put(rest);
+            return Ok(false);
+        }
+        self.exchange.client.end(&self.link.trailers())?;
+        Ok(true)
     }
 
     /// A chunked body, passed on in chunks of what each read brings (or bare, to HTTP/1.0).
@@ -72,7 +89,8 @@ impl BodyRelay<'_, '_, '_> {
         if decoded.done && as_chunks {
             append_last_chunk(self.exchange.out, decoder.trailers());
         }
-        self.flush().await?;
+        let mut is_last = decoded.done && decoder.trailers().is_empty();
+        self.flush(is_last).await?;
         while !decoded.done {
             let mut buffer = self.exchange.state.body_buffers.take();
             buffer.resize(CHUNK_HEAD_ROOM, 0);
@@ -93,7 +111,11 @@ impl BodyRelay<'_, '_, '_> {
             if as_chunks && decoded.done {
                 append_last_chunk(&mut buffer, decoder.trailers());
             }
-            self.write(buffer, start).await?;
+            is_last = decoded.done && decoder.trailers().is_empty();
+            self.write(buffer, start, is_last).await?;
+        }
+        if !is_last {
+            self.exchange.client.end(decoder.trailers())?;
         }
         Ok(!surplus)
     }
@@ -105,40 +127,54 @@ impl BodyRelay<'_, '_, '_> {
         framing: BodyFraming,
     ) -> Result<bool, Fault> {
         let as_chunks = framing == BodyFraming::Chunked;
+        let web = self.exchange.web.map(WebEncoder::new);
         append_payload(self.exchange.out, first, as_chunks);
         self.answer_bytes += first.len() as u64;
-        self.flush().await?;
+        self.flush(false).await?;
         loop {
             let mut buffer = self.exchange.state.body_buffers.take();
             buffer.resize(CHUNK_HEAD_ROOM, 0);
             let Some(mut buffer) = self.read_or_end(buffer, CHUNK_HEAD_ROOM).await? else { break };
+            if let Some(web) = web {
+                web.encode(&mut buffer, CHUNK_HEAD_ROOM);
+            }
             let payload_bytes = buffer.len() - CHUNK_HEAD_ROOM;
             self.answer_bytes += payload_bytes as u64;
             let mut start = CHUNK_HEAD_ROOM;
             if as_chunks {
                 start = frame_chunk(&mut buffer, payload_bytes);
             }
-            self.write(buffer, start).await?;
+            self.write(buffer, start, false).await?;
+        }
+        let mut trailers = self.link.trailers();
+        if let Some(web) = web {
+            let mut message = Vec::new();
+            web.append_trailers(&mut message, &std::mem::take(&mut trailers));
+            append_payload(self.exchange.out, &message, as_chunks);
+            self.answer_bytes += message.len() as u64;
         }
         if as_chunks {
-            append_last_chunk(self.exchange.out, b"");
-            self.flush().await?;
+            append_last_chunk(self.exchange.out, &trailers);
         }
+        if !self.exchange.out.is_empty() {
+            self.flush(false).await?;
+        }
+        self.exchange.client.end(&trailers)?;
         Ok(false)
     }
 
     /// Sends what is in `out`, and leaves it empty.
-    async fn flush(&mut self) -> Result<(), Fault> {
+    async fn flush(&mut self, is_last: bool) -> Result<(), Fault> {
         let out = std::mem::take(self.exchange.out);
-        let (result, out) = self.exchange.client.write(out, 0, self.at).await;
+        let (result, out) = self.exchange.client.write(out, 0, self.at, is_last).await;
         *self.exchange.out = out;
         self.exchange.out.clear();
         self.at = now();
         result
     }
 
-    async fn write(&mut self, buffer: Vec<u8>, start: usize) -> Result<(), Fault> {
-        let (result, buffer) = self.exchange.client.write(buffer, start, self.at).await;
+    async fn write(&mut self, buffer: Vec<u8>, start: usize, is_last: bool) -> Result<(), Fault> {
+        let (result, buffer) = self.exchange.client.write(buffer, start, self.at, is_last).await;
         self.exchange.state.body_buffers.put(buffer);
         self.at = now();
         result
@@ -156,36 +192,29 @@ impl BodyRelay<'_, '_, '_> {
     ) -> Result<Option<Vec<u8>>, Fault> {
         debug_assert_eq!(buffer.len(), filled);
         self.exchange.client.deadline.clear();
-        self.connection.set_due(self.at.plus(self.idle_timeout));
-        let (result, buffer) = self.connection.read(buffer).await;
-        self.connection.clear_due();
+        self.link.set_due(self.at.plus(self.idle_timeout));
+        let (result, buffer) = self.link.read(buffer).await;
+        self.link.clear_due();
         self.at = now();
         if matches!(result, Ok(count) if count > 0) {
             return Ok(Some(buffer));
         }
         self.exchange.state.body_buffers.put(buffer);
-        if self.connection.deadline.passed() {
+        if self.link.deadline().passed() {
             let kind = DeadlineKind::UpstreamIdle;
-            self.exchange.upstream_deadline_fired(&self.connection, kind);
+            self.exchange.upstream_deadline_fired(&self.link, kind);
             return Err(Fault::UpstreamTimeout);
         }
         result.map_or(Err(Fault::UpstreamReset), |_| Ok(None))
     }
 }
 
-/// How the body is framed towards a client of `version`.
+/// How the body is framed towards a client of `version`. HTTP/2 frames by itself: there a body goes
+/// bare, to its end.
 pub(super) fn framing_for_client(framing: BodyFraming, version: Version) -> BodyFraming {
     match (framing, version) {
         (BodyFraming::Chunked | BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
-        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
+        (BodyFraming::Chunked, Version::Http10 | Version::Http2) => BodyFraming::UntilClose,
         (other, _) => other,
-    }
-}
-
-fn append_payload(out: &mut Vec<u8>, payload: &[u8], as_chunks: bool) {
-    if as_chunks {
-        append_chunk(out, payload);
-    } else {
-        out.extend_from_slice(payload);
     }
 }

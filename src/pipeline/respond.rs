@@ -2,6 +2,7 @@
 //!
 //! The only place where a [`Fault`] becomes text for a client.
 
+use super::grpc::{self, GrpcForm};
 use super::request::Request;
 use crate::base::{Fault, RequestId, reason_phrase};
 use crate::plan::{MockPlan, PathSpans, RedirectPlan, TemplatePiece};
@@ -24,7 +25,7 @@ impl Persistence {
         match (goes_on, version) {
             (false, _) => Self::Close,
             (true, Version::Http10) => Self::PersistHttp10,
-            (true, Version::Http11) => Self::Persist,
+            (true, Version::Http11 | Version::Http2) => Self::Persist,
         }
     }
 
@@ -58,16 +59,21 @@ pub(crate) fn write_number_line(out: &mut Vec<u8>, name: &[u8], value: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the whole answer for a fault; returns the length of its body. `has_body` is false in
-/// answer to HEAD.
+/// Appends the whole answer for a fault; returns the length of its body. `form` is how a gRPC client
+/// has to be told. `has_body` is false in answer to HEAD.
 pub(crate) fn write_fault(
     out: &mut Vec<u8>,
     fault: Fault,
+    form: Option<GrpcForm>,
     id: RequestId,
     persistence: Persistence,
     has_body: bool,
     http_date: &[u8; 29],
 ) -> usize {
+    if let Some(form) = form {
+        write_grpc_fault(out, fault, form, id, persistence, http_date);
+        return 0;
+    }
     let status = fault.status();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
@@ -92,6 +98,36 @@ pub(crate) fn write_fault(
     out.extend_from_slice(message.as_bytes());
     out.extend_from_slice(b"\"}");
     body_bytes
+}
+
+/// An answer of gRPC is 200 whatever it says; an error is a head alone ("Trailers-Only").
+fn write_grpc_fault(
+    out: &mut Vec<u8>,
+    fault: Fault,
+    form: GrpcForm,
+    id: RequestId,
+    persistence: Persistence,
+    http_date: &[u8; 29],
+) {
+    out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: ");
+    out.extend_from_slice(form.name());
+    out.extend_from_slice(b"+proto\r\n");
+    write_number_line(out, b"grpc-status", u64::from(grpc::status_of(fault)));
+    // Plain text of ours, which needs no percent-encoding.
+    for (name, value) in
+        [(&b"grpc-message"[..], fault_message(fault).as_bytes()), (b"date", http_date)]
+    {
+        out.extend_from_slice(name);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    if form.is_web() {
+        write_number_line(out, b"content-length", 0);
+    }
+    write_request_id(out, id);
+    out.extend_from_slice(persistence.line());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Bytes of a fault's body around its message.
@@ -194,6 +230,7 @@ pub fn fault_message(fault: Fault) -> &'static str {
         Fault::BadHost => "Bad Request: missing, repeated or malformed Host",
         Fault::BadTarget => "Bad Request: malformed request target",
         Fault::BadChunk => "Bad Request: malformed chunked body",
+        Fault::BadBody => "Bad Request: the body is not what its type says",
         Fault::BadProxyHeader => "Bad Request: malformed PROXY protocol header",
         Fault::PlainHttpToTls => "Bad Request: plain HTTP was sent to an HTTPS port",
         Fault::VersionNotSupported => "HTTP Version Not Supported",
@@ -226,7 +263,7 @@ mod tests {
         let id = RequestIdSource::new([1, 2]).next_id();
         let mut out = Vec::new();
         let date = b"Fri, 20 Nov 2026 11:00:00 GMT";
-        write_fault(&mut out, fault, id, Persistence::Persist, has_body, date);
+        write_fault(&mut out, fault, None, id, Persistence::Persist, has_body, date);
         String::from_utf8(out).expect("ASCII")
     }
 
@@ -251,6 +288,23 @@ mod tests {
         assert!(text.starts_with("HTTP/1.1 429 Too Many Requests\r\n"));
         assert!(text.contains("\r\nretry-after: 2\r\n"));
         assert!(text.ends_with("{\"message\":\"Too Many Requests\"}"));
+    }
+
+    #[test]
+    fn grpc_clients_are_told_by_grpc_status() {
+        let id = RequestIdSource::new([1, 2]).next_id();
+        let date = b"Fri, 20 Nov 2026 11:00:00 GMT";
+        for fault in Fault::PLAIN {
+            let (mut out, keeps) = (Vec::new(), Persistence::Persist);
+            let form = Some(GrpcForm::Native);
+            assert_eq!(write_fault(&mut out, *fault, form, id, keeps, true, date), 0);
+            let text = String::from_utf8(out).expect("ASCII");
+            assert!(
+                text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/grpc+proto\r\n")
+            );
+            assert!(text.contains("\r\ngrpc-status: ") && text.contains("\r\ngrpc-message: "));
+            assert!(text.ends_with("\r\n\r\n") && !text.contains('%'));
+        }
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! Sends a request to a target: its head, what of the body is at hand, and the rest by an upload.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::body::BodyFate;
-use super::chunk_frames::{append_chunk, append_last_chunk};
+use super::chunk_frames::{append_last_chunk, append_payload};
+use super::client::{ClientLink, Http1Link};
 use super::exchange::{Answer, Exchange, Failure, TryStage};
 use super::forward::{Outbound, write_request_head};
-use super::upload::{BodyLeft, Upload, UploadState, UploadTask};
+use super::grpc::{self, GrpcForm, NotBase64, TextDecoder};
+use super::upload::{BodyLeft, BodySink, BodySource, Upload, UploadState, UploadTask};
 use crate::base::{Fault, Nanos};
+use crate::http2::{Call, CallFailure, TargetConnection};
 use crate::proto::{BodyFraming, ChunkedDecoder, FieldName};
-use crate::rt::now;
+use crate::rt::DeadlineMover;
 use crate::upstream::{Connection, Lease, Outcome};
 
 impl Exchange<'_, '_> {
@@ -23,23 +27,12 @@ impl Exchange<'_, '_> {
         let state = self.state;
         connection.due_max = lease.due_max(at);
         let mut wire = state.head_buffers.take();
-        let upgrade = self.wants_upgrade();
-        let outbound = Outbound {
-            request: self.request,
-            client: self.client,
-            proxy: self.proxy,
-            spans: self.spans,
-            routed_path: self.routed_path,
-            forwarding: &self.plan.plan.forwarding,
-            upgrade,
-        };
-        write_request_head(&mut wire, &outbound, |out| lease.write_host(out));
-        let left = match self.append_early_body(&mut wire) {
-            Ok(left) => left,
+        self.write_head(&mut wire, lease, false);
+        let early = match self.append_early_body(&mut wire, true) {
+            Ok(early) => early,
             Err(fault) => {
                 state.head_buffers.put(wire);
-                let stage = TryStage::Answering;
-                return Err(Failure { fault, outcome: Outcome::Abandoned, stage });
+                return Err(not_sent_by_us(fault));
             }
         };
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
@@ -48,12 +41,127 @@ impl Exchange<'_, '_> {
         state.head_buffers.put(wire);
         // A target may answer and close before it has read everything: its answer counts.
         let sent_whole = written.is_ok();
-        match left {
-            Some(left) if sent_whole => self.start_upload(left, &connection, timeout).await?,
+        match early.left {
+            Some(left) if sent_whole => {
+                let as_chunks = matches!(left, BodyLeft::Chunked { .. });
+                let sink = BodySink::Http1 { target: connection.stream.clone(), as_chunks };
+                let target = (connection.deadline.mover(), connection.due_max);
+                self.start_upload(left, sink, target, timeout).await?;
+            }
             Some(_) => self.body.fate = BodyFate::Abandoned,
             None => {}
         }
         self.read_answer(connection, sent_whole).await
+    }
+
+    /// Sends the request on a stream of `connection` and reads the head of the final answer.
+    pub(super) async fn send_http2(
+        &mut self,
+        lease: &Lease,
+        connection: &Rc<TargetConnection>,
+        at: Nanos,
+    ) -> Result<Answer, Failure> {
+        let state = self.state;
+        let form = GrpcForm::of_request(self.request.head, self.request.bytes);
+        let translates = lease.group().with_settings(|settings| settings.grpc_web);
+        self.web = form.filter(|form| form.is_web() && translates);
+        let patience = form.and_then(|_| grpc::timeout(self.request));
+        let due = patience.map_or(Nanos::NEVER, |patience| self.request.started.plus(patience));
+        let due_max = lease.due_max(at).min(due);
+        let timeout = Nanos::from_millis(self.proxy.timeout_ms);
+        let (mut wire, mut payload) = (state.head_buffers.take(), state.head_buffers.take());
+        self.write_head(&mut wire, lease, true);
+        let early = self.append_early_body(&mut payload, false);
+        let early = early.and_then(|early| self.decode_web_text(early, &mut payload));
+        let sent = match &early {
+            Ok(early) => {
+                let ends = early.left.is_none() && payload.is_empty() && early.trailers.is_empty();
+                let deadline = state.deadlines.alarm();
+                deadline.set(at.plus(timeout).min(due_max));
+                connection.call(&wire, ends, deadline).map_err(call_failure)
+            }
+            Err(fault) => Err(not_sent_by_us(*fault)),
+        };
+        state.head_buffers.put(wire);
+        let sent = match (sent, early) {
+            (Ok(call), Ok(early)) => self.send_body(call, early, &payload, timeout, due_max).await,
+            (Err(failure), _) => Err(failure),
+            (_, Err(fault)) => Err(not_sent_by_us(fault)),
+        };
+        state.head_buffers.put(payload);
+        let (call, sent_whole) = sent?;
+        self.read_http2_answer(call, due_max, sent_whole).await
+    }
+
+    /// Makes a body of gRPC-Web in base64 the bytes that it stands for.
+    fn decode_web_text(
+        &self,
+        mut early: EarlyBody,
+        payload: &mut Vec<u8>,
+    ) -> Result<EarlyBody, Fault> {
+        if self.web != Some(GrpcForm::WebText) {
+            return Ok(early);
+        }
+        let (mut decoder, text) = (TextDecoder::default(), payload.clone());
+        payload.clear();
+        let decoded = decoder.decode(&text, payload);
+        decoded.map_err(|NotBase64| Fault::BadBody)?;
+        if early.left.is_none() && !decoder.is_complete() {
+            return Err(Fault::BadBody);
+        }
+        early.decoder = Some(decoder);
+        Ok(early)
+    }
+
+    /// Sends what of the body is at hand, and has the rest follow; whether the target took it.
+    async fn send_body(
+        &mut self,
+        call: Call,
+        early: EarlyBody,
+        payload: &[u8],
+        timeout: Nanos,
+        due_max: Nanos,
+    ) -> Result<(Call, bool), Failure> {
+        let body = call.send();
+        let is_last = early.left.is_none() && early.trailers.is_empty();
+        let mut sent_whole = true;
+        if !payload.is_empty() {
+            let alarm = self.state.deadlines.alarm();
+            sent_whole = body.send(payload, is_last, &alarm, timeout).await.is_ok();
+        }
+        if !early.trailers.is_empty() {
+            sent_whole = sent_whole && body.end(&early.trailers).is_ok();
+        }
+        match early.left {
+            Some(left) if sent_whole => {
+                let sink = BodySink::Http2 {
+                    target: Rc::clone(body),
+                    alarm: Rc::new(self.state.deadlines.alarm()),
+                    timeout,
+                    decoder: early.decoder.map(|decoder| Rc::new(RefCell::new(decoder))),
+                };
+                let target = (call.deadline.mover(), due_max);
+                self.start_upload(left, sink, target, timeout).await?;
+            }
+            Some(_) => self.body.fate = BodyFate::Abandoned,
+            None => {}
+        }
+        Ok((call, sent_whole))
+    }
+
+    fn write_head(&self, wire: &mut Vec<u8>, lease: &Lease, to_http2: bool) {
+        let outbound = Outbound {
+            request: self.request,
+            client: self.client,
+            proxy: self.proxy,
+            spans: self.spans,
+            routed_path: self.routed_path,
+            forwarding: &self.plan.plan.forwarding,
+            upgrade: self.wants_upgrade() && !to_http2,
+            to_http2,
+            web: self.web,
+        };
+        write_request_head(wire, &outbound, |out| lease.write_host(out));
     }
 
     pub(super) fn wants_upgrade(&self) -> bool {
@@ -73,31 +181,40 @@ impl Exchange<'_, '_> {
             })
     }
 
-    /// Appends what of the body came with the head; says what is still to come, if anything.
-    fn append_early_body(&mut self, wire: &mut Vec<u8>) -> Result<Option<BodyLeft>, Fault> {
+    /// Appends what of the body came with the head, chunks as chunks or bare.
+    fn append_early_body(
+        &mut self,
+        wire: &mut Vec<u8>,
+        as_chunks: bool,
+    ) -> Result<EarlyBody, Fault> {
         match self.body.framing {
-            BodyFraming::None | BodyFraming::UntilClose => Ok(None),
+            BodyFraming::None | BodyFraming::UntilClose => Ok(EarlyBody::default()),
             BodyFraming::Length(length) => {
                 let early = self.body.early.len() as u64;
                 if let Some(whole) = self.body.whole_length() {
                     wire.extend_from_slice(&self.body.early[..whole]);
-                    return Ok(None);
+                    return Ok(EarlyBody::default());
                 }
                 wire.extend_from_slice(self.body.early);
-                Ok(Some(BodyLeft::Length(length - early)))
+                let left = Some(BodyLeft::Length(length - early));
+                Ok(EarlyBody { left, ..EarlyBody::default() })
             }
-            BodyFraming::Chunked => self.append_early_chunks(wire),
+            BodyFraming::Chunked => self.append_early_chunks(wire, as_chunks),
         }
     }
 
     /// Decodes a copy of the early bytes, so that a further try finds them as they came.
-    fn append_early_chunks(&mut self, wire: &mut Vec<u8>) -> Result<Option<BodyLeft>, Fault> {
+    fn append_early_chunks(
+        &mut self,
+        wire: &mut Vec<u8>,
+        as_chunks: bool,
+    ) -> Result<EarlyBody, Fault> {
         let mut scratch = self.state.body_buffers.take();
         scratch.extend_from_slice(self.body.early);
         let mut decoder = ChunkedDecoder::new();
         let decoded = decoder.decode(&mut scratch);
         if let Ok(decoded) = &decoded {
-            append_chunk(wire, &scratch[..decoded.payload_bytes]);
+            append_payload(wire, &scratch[..decoded.payload_bytes], as_chunks);
         }
         self.state.body_buffers.put(scratch);
         let decoded = decoded?;
@@ -107,40 +224,57 @@ impl Exchange<'_, '_> {
         self.body.chunked_bytes = decoded.payload_bytes as u64;
         if decoded.done {
             self.body.chunked_end.set(Some(decoded.consumed_bytes));
-            append_last_chunk(wire, decoder.trailers());
-            return Ok(None);
+            if as_chunks {
+                append_last_chunk(wire, decoder.trailers());
+                return Ok(EarlyBody::default());
+            }
+            let trailers = decoder.trailers().to_vec();
+            return Ok(EarlyBody { trailers, ..EarlyBody::default() });
         }
         let left_max = self.body.bytes_max - decoded.payload_bytes as u64;
-        Ok(Some(BodyLeft::Chunked { decoder: Box::new(decoder), left_max }))
+        let left = Some(BodyLeft::Chunked { decoder: Box::new(decoder), left_max });
+        Ok(EarlyBody { left, ..EarlyBody::default() })
     }
 
-    /// Lets a second task send the rest of the body while this one waits for the answer.
+    /// Lets a second task send the rest of the body while this one waits for the answer. `target` is
+    /// how its deadline is moved, and how far.
     async fn start_upload(
         &mut self,
         left: BodyLeft,
-        connection: &Connection,
+        sink: BodySink,
+        target: (DeadlineMover, Nanos),
         timeout: Nanos,
     ) -> Result<(), Failure> {
         self.body.fate = BodyFate::Abandoned;
         if self.body.awaits_continue {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-            let (result, _) = self.client.write(interim, 0, now()).await;
-            result.map_err(|fault| Failure {
-                fault,
-                outcome: Outcome::Abandoned,
-                stage: TryStage::Answering,
-            })?;
+            self.client.write_interim(interim).await.map_err(not_sent_by_us)?;
         }
+        let deadlines = &self.state.deadlines;
+        let (source, client_deadline) = match &self.client.link {
+            ClientLink::Http1(Http1Link { stream, .. }) => {
+                let client = (*stream).clone();
+                let deadline = deadlines.watch(stream.raw_fd());
+                (BodySource::Http1 { client, left }, deadline)
+            }
+            ClientLink::Http2(stream) => {
+                let left_max = match left {
+                    BodyLeft::Length(left) => left,
+                    BodyLeft::Chunked { left_max, .. } => left_max,
+                };
+                let stream = Rc::clone(stream);
+                (BodySource::Http2 { stream, left_max }, deadlines.alarm())
+            }
+        };
         let task = UploadTask {
             state: Rc::clone(self.state),
-            client: self.client.stream.clone(),
-            client_deadline: self.state.deadlines.watch(self.client.stream.raw_fd()),
+            source,
+            client_deadline,
             body_timeout: Nanos::from_millis(self.plan.plan.limits.body_timeout_ms),
-            target: connection.stream.clone(),
-            target_deadline: connection.deadline.mover(),
+            sink,
+            target_deadline: target.0,
             target_timeout: timeout,
-            target_due_max: connection.due_max,
-            left,
+            target_due_max: target.1,
         };
         self.body.fate = BodyFate::Uploading(task.start());
         Ok(())
@@ -169,4 +303,34 @@ impl Exchange<'_, '_> {
             BodyFate::Abandoned => false,
         }
     }
+}
+
+/// What of a body came with the head.
+#[derive(Default)]
+struct EarlyBody {
+    /// What is still to come, if anything.
+    left: Option<BodyLeft>,
+    /// Trailers that did not go with the payload.
+    trailers: Vec<u8>,
+    /// For what is still to come of a body in base64.
+    decoder: Option<TextDecoder>,
+}
+
+/// The request cannot be sent on, and no target is to blame.
+fn not_sent_by_us(fault: Fault) -> Failure {
+    Failure { fault, outcome: Outcome::Abandoned, stage: TryStage::Answering }
+}
+
+/// What it means that a request did not get through over HTTP/2, before any answer.
+pub(super) fn call_failure(failure: CallFailure) -> Failure {
+    let (fault, outcome, stage) = match failure {
+        CallFailure::Malformed => (Fault::BadTarget, Outcome::Abandoned, TryStage::Answering),
+        CallFailure::Refused => (Fault::UpstreamReset, Outcome::Reset, TryStage::NotSent),
+        CallFailure::Reset => (Fault::UpstreamReset, Outcome::Reset, TryStage::Sent),
+        CallFailure::BadAnswer => {
+            (Fault::BadUpstreamAnswer, Outcome::BadAnswer, TryStage::Answering)
+        }
+        CallFailure::TimedOut => (Fault::UpstreamTimeout, Outcome::Timeout, TryStage::Answering),
+    };
+    Failure { fault, outcome, stage }
 }

@@ -7,6 +7,7 @@ use super::acme;
 use super::body::RequestBody;
 use super::client::Client;
 use super::exchange::{Exchange, Relayed};
+use super::grpc::GrpcForm;
 use super::request::Request;
 use super::respond::{
     Persistence, fault_message, without_port, write_fault, write_mock, write_redirect,
@@ -137,6 +138,7 @@ async fn phases(
                 body,
                 out,
                 target: None,
+                web: None,
             };
             let relayed = exchange.relay().await;
             log.target = exchange.target;
@@ -148,7 +150,7 @@ async fn phases(
 /// Whether the connection may carry the request at all: what the handshake settled holds for the
 /// domain that it was for, and a request for another one would go around it.
 fn admit(client: &Client<'_>, request: &Request<'_>) -> Result<(), Fault> {
-    let Some(facts) = client.stream.tls() else { return Ok(()) };
+    let Some(facts) = client.tls else { return Ok(()) };
     if facts.verdict.as_ref().is_some_and(|verdict| !matches!(verdict, ClientVerdict::Trusted)) {
         return Err(Fault::ClientCertificateRefused);
     }
@@ -247,7 +249,7 @@ fn persistence(
     body: &RequestBody<'_>,
 ) -> (bool, Persistence) {
     let goes_on = request.head.keep_alive
-        && client.may_persist
+        && client.may_persist()
         && !state.draining.get()
         && body.is_cheap_to_discard(&state.body_buffers);
     (goes_on, Persistence::of(request.head.version, goes_on))
@@ -320,7 +322,9 @@ fn refuse(
     if !is_late {
         let persistence = Persistence::of(request.head.version, goes_on);
         let has_body = request.head.method != Method::Head;
-        body_bytes = write_fault(out, fault, request.id, persistence, has_body, &state.http_date());
+        let form = GrpcForm::of_request(request.head, request.bytes);
+        let date = state.http_date();
+        body_bytes = write_fault(out, fault, form, request.id, persistence, has_body, &date);
     }
     let ended = if fault_waited(fault) { now() } else { request.started };
     Answered {
@@ -356,6 +360,7 @@ fn record(
     let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
     let latency = answered.ended.since(request.started);
     plan.recorder.request_ended(&RequestEnd {
+        version: request.head.version,
         route: route.map(|route| route.slot),
         stage: log.stage_index,
         status: answered.status,
@@ -392,7 +397,7 @@ fn record(
         integration_latency: answered.upstream,
         integration_status: answered.upstream_status,
         target: log.target.as_deref(),
-        tls: client.stream.tls(),
+        tls: client.tls,
         fault: answered.fault,
         error_message: answered.fault.map(fault_message),
     };

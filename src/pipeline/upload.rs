@@ -8,8 +8,10 @@ use std::task::{Poll, Waker};
 
 use super::body::DISCARD_BYTES_MAX;
 use super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, frame_chunk};
+use super::grpc::TextDecoder;
 use super::state::ShardState;
 use crate::base::{Fault, Nanos};
+use crate::http2::{SendBody, ServerStream};
 use crate::observe::DeadlineKind;
 use crate::proto::ChunkedDecoder;
 use crate::rt::{Contained, Deadline, DeadlineMover, now, spawn};
@@ -25,6 +27,29 @@ pub(super) enum BodyLeft {
         decoder: Box<ChunkedDecoder>,
         /// Above it the body is too large.
         left_max: u64,
+    },
+}
+
+/// Where the rest of a body comes from.
+pub(super) enum BodySource {
+    /// The connection of an HTTP/1 client.
+    Http1 { client: Transport, left: BodyLeft },
+    /// A stream of an HTTP/2 client, with at most `left_max` bytes to come.
+    Http2 { stream: Rc<ServerStream>, left_max: u64 },
+}
+
+/// Where the rest of a body goes.
+#[derive(Clone)]
+pub(super) enum BodySink {
+    /// The connection of an HTTP/1 target.
+    Http1 { target: Transport, as_chunks: bool },
+    /// A stream of an HTTP/2 target, with what bounds how long it may take nothing.
+    Http2 {
+        target: Rc<SendBody>,
+        alarm: Rc<Deadline>,
+        timeout: Nanos,
+        /// Of a body of gRPC-Web in base64.
+        decoder: Option<Rc<RefCell<TextDecoder>>>,
     },
 }
 
@@ -98,6 +123,12 @@ impl Upload {
         .await;
     }
 
+    fn count_payload(&self, payload_bytes: usize, left_max: &mut u64) -> Result<(), Fault> {
+        self.payload_bytes.set(self.payload_bytes.get() + payload_bytes as u64);
+        *left_max = left_max.checked_sub(payload_bytes as u64).ok_or(Fault::BodyTooLarge)?;
+        Ok(())
+    }
+
     fn end(&self) {
         self.has_ended.set(true);
         if let Some(waiter) = self.waiter.take() {
@@ -109,16 +140,15 @@ impl Upload {
 /// What an upload works with.
 pub(super) struct UploadTask {
     pub(super) state: Rc<ShardState>,
-    pub(super) client: Transport,
+    pub(super) source: BodySource,
     /// Of the client's sending; its own, as the answer's writes have another one.
     pub(super) client_deadline: Deadline,
     pub(super) body_timeout: Nanos,
-    pub(super) target: Transport,
+    pub(super) sink: BodySink,
     pub(super) target_deadline: DeadlineMover,
     pub(super) target_timeout: Nanos,
     /// The end of the time for the whole exchange.
     pub(super) target_due_max: Nanos,
-    pub(super) left: BodyLeft,
 }
 
 /// What one turn came to.
@@ -139,7 +169,7 @@ impl UploadTask {
             waiter: Cell::new(None),
             has_ended: Cell::new(false),
         });
-        let (state, target) = (Rc::clone(&self.state), self.target.clone());
+        let (state, sink) = (Rc::clone(&self.state), self.sink.clone());
         let run = Contained::new(self.run(Rc::clone(&upload)));
         let of_task = Rc::clone(&upload);
         state.uploads_count.set(state.uploads_count.get() + 1);
@@ -147,7 +177,7 @@ impl UploadTask {
             if run.await.is_err() {
                 // Whoever waits for this upload must hear of its end.
                 state.recorder.panicked();
-                target.shutdown_both();
+                sink.cut();
                 of_task.state.set(UploadState::Failed(Fault::Panicked));
                 of_task.end();
             }
@@ -165,7 +195,7 @@ impl UploadTask {
                 if let UploadState::Failed(_) = state {
                     // Wakes the task that waits for an answer; the target sees half a request and
                     // must not take it for a whole one.
-                    self.target.shutdown_both();
+                    self.sink.cut();
                 }
                 return upload.end();
             }
@@ -173,52 +203,49 @@ impl UploadTask {
     }
 
     async fn turn(&mut self, upload: &Upload, discarded_bytes: &mut u64) -> Turn {
-        let mut buffer = self.state.body_buffers.take();
-        buffer.resize(CHUNK_HEAD_ROOM, 0);
-        let bytes_max = match &self.left {
-            BodyLeft::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
-            // Room for the end of a chunk and the last chunk with its trailers.
-            BodyLeft::Chunked { .. } => buffer.capacity() - CHUNK_HEAD_ROOM,
-        };
         if !upload.discards.get() {
             self.client_deadline.set_read(now().plus(self.body_timeout));
             // The target waits for the client; that is not its fault.
             self.set_target_due(upload, Nanos::NEVER);
         }
-        let (result, mut buffer) = self.client.read_append_up_to(buffer, bytes_max).await;
-        let count = result.unwrap_or(0);
-        if count == 0 {
+        let mut buffer = self.state.body_buffers.take();
+        buffer.resize(CHUNK_HEAD_ROOM, 0);
+        let (came, mut buffer) = self.source.read(buffer, &self.client_deadline).await;
+        let Some(count) = came else {
             self.state.body_buffers.put(buffer);
             if self.client_deadline.passed() {
                 self.state.recorder.deadline_fired(DeadlineKind::Body);
                 return Turn::End(UploadState::Failed(Fault::RequestTimeout));
             }
             return Turn::End(UploadState::Failed(Fault::ClientGone));
-        }
+        };
         self.client_deadline.clear();
         if upload.discards.get() {
             self.state.body_buffers.put(buffer);
             *discarded_bytes += count as u64;
-            let enough = *discarded_bytes > 16 * DISCARD_BYTES_MAX;
+            let enough = count == 0 || *discarded_bytes > 16 * DISCARD_BYTES_MAX;
             return if enough { Turn::End(UploadState::Refused) } else { Turn::More };
         }
-        let framed = self.frame(&mut buffer, count, upload);
-        let (start, done) = match framed {
-            Ok(framed) => framed,
+        let piece = match self.source.take(&mut buffer, count, upload).await {
+            Ok(piece) => piece,
             Err(fault) => {
                 self.state.body_buffers.put(buffer);
                 return Turn::End(UploadState::Failed(fault));
             }
         };
+        if let Err(fault) = self.sink.decode(&mut buffer, piece.is_last) {
+            self.state.body_buffers.put(buffer);
+            return Turn::End(UploadState::Failed(fault));
+        }
         self.set_target_due(upload, now().plus(self.target_timeout));
-        let (written, buffer) = self.target.write_all(buffer, start).await;
+        let (written, buffer) = self.sink.write(buffer, &piece).await;
         self.state.body_buffers.put(buffer);
         match written {
             // Only while some of the body is still to come: a read of no bytes would never do.
-            Err(_) if upload.discards.get() && !done => Turn::More,
-            Err(_) => Turn::End(UploadState::Refused),
-            Ok(()) if done => Turn::End(UploadState::Done),
-            Ok(()) => Turn::More,
+            false if upload.discards.get() && !piece.is_last => Turn::More,
+            false => Turn::End(UploadState::Refused),
+            true if piece.is_last => Turn::End(UploadState::Done),
+            true => Turn::More,
         }
     }
 
@@ -227,37 +254,114 @@ impl UploadTask {
             self.target_deadline.set(due.min(self.target_due_max));
         }
     }
+}
 
-    /// Frames what was read for the target; where it starts, and whether the body is complete.
-    fn frame(
+/// What one read brought of a body: payload, behind [`CHUNK_HEAD_ROOM`] in its buffer.
+struct Piece {
+    is_last: bool,
+    /// Behind the last one, as lines that end with CRLF.
+    trailers: Vec<u8>,
+}
+
+impl BodySource {
+    /// Reads once behind what is in `buffer`; how much, or `None` if the client is gone or late.
+    async fn read(&self, mut buffer: Vec<u8>, deadline: &Deadline) -> (Option<usize>, Vec<u8>) {
+        match self {
+            Self::Http1 { client, left } => {
+                let bytes_max = match left {
+                    BodyLeft::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+                    // Room for the end of a chunk and the last chunk with its trailers.
+                    BodyLeft::Chunked { .. } => buffer.capacity() - CHUNK_HEAD_ROOM,
+                };
+                let (result, buffer) = client.read_append_up_to(buffer, bytes_max).await;
+                (result.ok().filter(|count| *count > 0), buffer)
+            }
+            Self::Http2 { stream, .. } => {
+                let bytes_max = buffer.capacity() - 2 * CHUNK_HEAD_ROOM;
+                let read = Box::pin(stream.body().read(&mut buffer, bytes_max, deadline)).await;
+                (read.ok(), buffer)
+            }
+        }
+    }
+
+    /// Makes payload of the `count` bytes that were read.
+    async fn take(
         &mut self,
         buffer: &mut Vec<u8>,
         count: usize,
         upload: &Upload,
-    ) -> Result<(usize, bool), Fault> {
-        match &mut self.left {
-            BodyLeft::Length(left) => {
+    ) -> Result<Piece, Fault> {
+        match self {
+            Self::Http1 { left: BodyLeft::Length(left), .. } => {
                 *left = left.saturating_sub(count as u64);
-                Ok((CHUNK_HEAD_ROOM, *left == 0))
+                Ok(Piece { is_last: *left == 0, trailers: Vec::new() })
             }
-            BodyLeft::Chunked { decoder, left_max } => {
+            Self::Http1 { left: BodyLeft::Chunked { decoder, left_max }, .. } => {
                 let decoded = decoder.decode(&mut buffer[CHUNK_HEAD_ROOM..])?;
-                let payload_bytes = decoded.payload_bytes;
-                upload.payload_bytes.set(upload.payload_bytes.get() + payload_bytes as u64);
-                *left_max =
-                    left_max.checked_sub(payload_bytes as u64).ok_or(Fault::BodyTooLarge)?;
+                upload.count_payload(decoded.payload_bytes, left_max)?;
                 let raw_end = CHUNK_HEAD_ROOM + decoded.consumed_bytes;
                 upload.surplus.borrow_mut().extend_from_slice(&buffer[raw_end..]);
-                buffer.truncate(CHUNK_HEAD_ROOM + payload_bytes);
-                let mut start = CHUNK_HEAD_ROOM;
-                if payload_bytes > 0 {
-                    start = frame_chunk(buffer, payload_bytes);
-                }
-                if decoded.done {
-                    append_last_chunk(buffer, decoder.trailers());
-                }
-                Ok((start, decoded.done))
+                buffer.truncate(CHUNK_HEAD_ROOM + decoded.payload_bytes);
+                let trailers = if decoded.done { decoder.trailers() } else { b"" };
+                Ok(Piece { is_last: decoded.done, trailers: trailers.to_vec() })
             }
+            Self::Http2 { left_max, .. } if count > 0 => {
+                upload.count_payload(count, left_max)?;
+                Ok(Piece { is_last: false, trailers: Vec::new() })
+            }
+            Self::Http2 { stream, .. } => {
+                // They came with the end of the body.
+                let trailers = stream.body().trailers_now().map_err(|_| Fault::ClientGone)?;
+                Ok(Piece { is_last: true, trailers })
+            }
+        }
+    }
+}
+
+impl BodySink {
+    /// Makes payload in base64 the bytes that it stands for.
+    fn decode(&self, buffer: &mut Vec<u8>, is_last: bool) -> Result<(), Fault> {
+        let Self::Http2 { decoder: Some(decoder), .. } = self else { return Ok(()) };
+        let mut decoder = decoder.borrow_mut();
+        let text = buffer.split_off(CHUNK_HEAD_ROOM);
+        let decoded = decoder.decode(&text, buffer);
+        let is_fine = decoded.is_ok() && (!is_last || decoder.is_complete());
+        is_fine.then_some(()).ok_or(Fault::BadBody)
+    }
+
+    /// Writes a piece; whether the target took it.
+    async fn write(&self, mut buffer: Vec<u8>, piece: &Piece) -> (bool, Vec<u8>) {
+        match self {
+            Self::Http1 { target, as_chunks } => {
+                let payload_bytes = buffer.len() - CHUNK_HEAD_ROOM;
+                let mut start = CHUNK_HEAD_ROOM;
+                if *as_chunks && payload_bytes > 0 {
+                    start = frame_chunk(&mut buffer, payload_bytes);
+                }
+                if *as_chunks && piece.is_last {
+                    append_last_chunk(&mut buffer, &piece.trailers);
+                }
+                let (written, buffer) = target.write_all(buffer, start).await;
+                (written.is_ok(), buffer)
+            }
+            Self::Http2 { target, alarm, timeout, .. } => {
+                let payload = &buffer[CHUNK_HEAD_ROOM..];
+                let is_last = piece.is_last && piece.trailers.is_empty();
+                let mut sent =
+                    Box::pin(target.send(payload, is_last, alarm, *timeout)).await.is_ok();
+                if sent && piece.is_last && !is_last {
+                    sent = target.end(&piece.trailers).is_ok();
+                }
+                (sent, buffer)
+            }
+        }
+    }
+
+    /// What was sent is not a whole request: the target must not take it for one.
+    fn cut(&self) {
+        match self {
+            Self::Http1 { target, .. } => target.shutdown_both(),
+            Self::Http2 { target, .. } => target.cancel(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 
-use super::upload::{BodyLeft, UploadState, UploadTask};
+use super::upload::{BodyLeft, BodySink, BodySource, UploadState, UploadTask};
 use super::{PlanSources, ShardPlan, ShardState};
 use crate::base::{Fault, Nanos};
 use crate::coord::{TargetBoard, TokenPools};
@@ -68,15 +68,15 @@ fn play(choice: DriverChoice, left: fn() -> BodyLeft, body: &[u8]) -> End {
         let [client, target, target_end] = [client, target, target_end].map(stream);
         let state = shard_state();
         let target_deadline = state.deadlines.watch(target.raw_fd());
+        let as_chunks = matches!(left(), BodyLeft::Chunked { .. });
         let task = UploadTask {
-            client: client.clone().into(),
+            source: BodySource::Http1 { client: client.clone().into(), left: left() },
             client_deadline: state.deadlines.watch(client.raw_fd()),
             body_timeout: Nanos::from_millis(60_000),
-            target: target.clone().into(),
+            sink: BodySink::Http1 { target: target.clone().into(), as_chunks },
             target_deadline: target_deadline.mover(),
             target_timeout: Nanos::from_millis(60_000),
             target_due_max: Nanos::NEVER,
-            left: left(),
             state,
         };
         let upload = task.start();

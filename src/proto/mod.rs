@@ -1,4 +1,5 @@
-//! Codecs without I/O: HTTP/1 heads, chunked bodies, request targets, the PROXY protocol.
+//! Codecs without I/O: HTTP/1 heads, chunked bodies, request targets, HTTP/2 frame headers, the
+//! PROXY protocol.
 //!
 //! Bytes go in, facts and ranges of those bytes come out. Knows nothing of sockets, time, routes or
 //! configuration beyond the bounds that it is given. The rule a newcomer would break: every
@@ -6,10 +7,12 @@
 //! a recipient to repair it; a later layer never looks at raw framing again.
 
 mod http1;
+pub mod http2;
 pub mod proxy_protocol;
 pub mod uri;
 
 pub use http1::{
     BodyFraming, CHUNK_END, ChunkedDecoder, Decoded, Field, FieldName, HeadLimits, HeadScanner,
-    LAST_CHUNK, LAST_CHUNK_HEAD, RequestHead, ResponseHead, Span, Version, write_chunk_head,
+    LAST_CHUNK, LAST_CHUNK_HEAD, RequestHead, ResponseHead, Span, Version, may_come_late,
+    write_chunk_head,
 };

@@ -1,12 +1,15 @@
-//! Deadlines of sockets, kept by the shard's tick.
+//! Deadlines of sockets and of tasks, kept by the shard's tick.
 //!
 //! A deadline that passes calls `shutdown(2)` on its socket, so that whatever is in flight on it
-//! returns; the owner then asks [`Deadline::passed`] why. Moving a deadline later, which happens
+//! returns; the owner then asks [`Deadline::passed`] why. Where one socket serves many, as streams
+//! of HTTP/2 share theirs, a deadline has no socket and wakes the task that waits for it instead. Moving a deadline later, which happens
 //! on every request, is one store: the wheel looks again when the old instant comes.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
@@ -28,9 +31,11 @@ struct Wheel {
     scratch: RefCell<Vec<Rc<Entry>>>,
 }
 
-#[derive(Debug)]
 struct Entry {
+    /// -1 for none.
     fd: Cell<RawFd>,
+    /// Its owner is gone.
+    dropped: Cell<bool>,
     due: Cell<Nanos>,
     /// The earliest tick at which the wheel will look at this entry; `u64::MAX` for none.
     looked_at: Cell<u64>,
@@ -38,9 +43,17 @@ struct Entry {
     idle: Cell<bool>,
     /// Only the receiving direction is ended, so that an answer can still be sent.
     reading: Cell<bool>,
+    /// Who waits for it to pass.
+    waiter: Cell<Option<Waker>>,
 }
 
-/// The deadline of one socket. Dropping it clears it.
+impl fmt::Debug for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Entry({}, {:?})", self.fd.get(), self.due.get())
+    }
+}
+
+/// The deadline of one socket or task. Dropping it clears it.
 #[derive(Debug)]
 pub struct Deadline {
     entry: Rc<Entry>,
@@ -65,13 +78,21 @@ impl Deadlines {
     pub fn watch(&self, fd: RawFd) -> Deadline {
         let entry = Entry {
             fd: Cell::new(fd),
+            dropped: Cell::new(false),
             due: Cell::new(Nanos::NEVER),
             looked_at: Cell::new(u64::MAX),
             passed: Cell::new(false),
             idle: Cell::new(false),
             reading: Cell::new(false),
+            waiter: Cell::new(None),
         };
         Deadline { entry: Rc::new(entry), wheel: Rc::clone(&self.0) }
+    }
+
+    /// A deadline without a socket, not yet set: whoever waits for it is woken.
+    #[must_use]
+    pub fn alarm(&self) -> Deadline {
+        self.watch(-1)
     }
 
     /// Shuts down every socket whose deadline has passed at `now`; returns how many. Called once a
@@ -100,12 +121,27 @@ impl Deadlines {
     pub fn shutdown_idle(&self) -> u32 {
         let mut count = 0;
         for entry in self.0.slots.borrow().iter().flatten() {
-            if entry.idle.get() && entry.fd.get() >= 0 && !entry.passed.replace(true) {
-                shutdown_read(entry.fd.get());
+            if entry.idle.get() && !entry.dropped.get() && !entry.passed.replace(true) {
+                entry.end(true);
                 count += 1;
             }
         }
         count
+    }
+}
+
+impl Entry {
+    /// Ends the socket, or wakes who waits.
+    fn end(&self, only_reading: bool) {
+        match self.fd.get() {
+            -1 => {
+                if let Some(waiter) = self.waiter.take() {
+                    waiter.wake();
+                }
+            }
+            fd if only_reading => shutdown_read(fd),
+            fd => shutdown_both(fd),
+        }
     }
 }
 
@@ -133,11 +169,7 @@ impl Wheel {
         }
         entry.due.set(Nanos::NEVER);
         entry.passed.set(true);
-        if entry.reading.get() {
-            shutdown_read(entry.fd.get());
-        } else {
-            shutdown_both(entry.fd.get());
-        }
+        entry.end(entry.reading.get());
         true
     }
 
@@ -183,6 +215,15 @@ impl Deadline {
     pub fn passed(&self) -> bool {
         self.entry.passed.get()
     }
+
+    /// Waits for an alarm to pass. One task waits, the last that asked.
+    pub fn poll_passed(&self, context: &Context<'_>) -> Poll<()> {
+        if self.passed() {
+            return Poll::Ready(());
+        }
+        self.entry.waiter.set(Some(context.waker().clone()));
+        Poll::Pending
+    }
 }
 
 impl Deadline {
@@ -220,7 +261,7 @@ impl DeadlineMover {
     }
 
     fn move_to(&self, due: Nanos) {
-        if self.entry.fd.get() >= 0 {
+        if !self.entry.dropped.get() {
             self.wheel.set(&self.entry, due);
         }
     }
@@ -236,6 +277,8 @@ impl Drop for Deadline {
     fn drop(&mut self) {
         self.entry.due.set(Nanos::NEVER);
         self.entry.fd.set(-1);
+        self.entry.dropped.set(true);
+        self.entry.waiter.take();
     }
 }
 
@@ -263,6 +306,31 @@ mod tests {
         assert!(deadline.passed());
         assert_eq!(ours.read(&mut [0; 1]).expect("end of file"), 0);
         assert_eq!(wheel.turn(at_ms(90_000)), 0, "it passes once");
+    }
+
+    #[test]
+    fn an_alarm_wakes_who_waits_for_it() {
+        let wheel = Deadlines::new(at_ms(0));
+        let alarm = wheel.alarm();
+        let woken = std::sync::Arc::new(Woken::default());
+        let waker = Waker::from(std::sync::Arc::clone(&woken));
+        assert!(alarm.poll_passed(&Context::from_waker(&waker)).is_pending());
+        alarm.set(at_ms(50));
+        assert_eq!(wheel.turn(at_ms(40)), 0);
+        assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), 0);
+        assert_eq!(wheel.turn(at_ms(60)), 1);
+        assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert!(alarm.poll_passed(&Context::from_waker(&waker)).is_ready());
+    }
+
+    /// How often it was woken.
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicU32);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     #[test]

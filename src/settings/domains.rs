@@ -65,7 +65,10 @@ impl Value for PolicyName {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Protocol(pub(super) Alpn);
 
-choice!(Protocol { "http/1.1" => Protocol(Alpn::Http11) });
+choice!(Protocol {
+    "h2" => Protocol(Alpn::H2),
+    "http/1.1" => Protocol(Alpn::Http11),
+});
 
 /// Where a domain's parts stand in the file.
 #[derive(Clone, Debug, Default)]

@@ -152,7 +152,7 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let (listeners, listener_spans) = build_listeners(listeners, raw.admin.as_ref(), reading);
     let process = build_process(raw.process.value, &listener_names, reading);
     let admin = raw.admin.map(|admin| build_admin(admin.value, reading));
-    let limits = build_limits(&raw.limits, &raw.timeouts, reading);
+    let limits = build_limits(&raw.limits, &raw.http2.value, &raw.timeouts, reading);
     let names = Upstreams::new(&upstreams);
     let (target_groups, groups) = build_upstreams(upstreams, reading);
     let apis = raw.api.map(|list| list.value.0).unwrap_or_default();

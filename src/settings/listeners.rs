@@ -4,13 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::diagnostics::{Mistake, Span};
 use super::keys::{
-    RawAccessLog, RawAdmin, RawForwarding, RawLimits, RawListener, RawThrottle, RawTimeouts,
+    RawAccessLog, RawAdmin, RawForwarding, RawHttp2, RawLimits, RawListener, RawThrottle,
+    RawTimeouts,
 };
 use super::reading::{Field, Reading};
 use super::unique::Unique;
 use crate::model::{
-    AccessLog, Forwarding, Limits, Listener, ListenerAddress, ProxyProtocol, Throttle,
+    AccessLog, Forwarding, Http2Limits, Limits, Listener, ListenerAddress, ProxyProtocol, Throttle,
 };
+use crate::proto::http2::FrameLimits;
 
 /// Builds the listeners, with the places of their addresses. A listener without name or address is left out; that was recorded.
 pub(super) fn build_listeners(
@@ -41,6 +43,7 @@ pub(super) fn build_listeners(
             reuse_port: raw.reuse_port.value && !is_unix,
             backlog: raw.backlog.value,
             proxy_protocol: raw.proxy_protocol.value,
+            http2_prior_knowledge: raw.http2_prior_knowledge.value,
             trusted_proxies: raw.trusted_proxies.value.into_iter().map(|one| one.value).collect(),
         });
     }
@@ -112,9 +115,10 @@ fn overlap(one: &ListenerAddress, dual_stack: bool, other: &ListenerAddress) -> 
     }
 }
 
-/// Builds the bounds on clients from the two tables that they stand in.
+/// Builds the bounds on clients from the tables that they stand in.
 pub(super) fn build_limits(
     limits: &Field<RawLimits>,
+    http2: &RawHttp2,
     timeouts: &Field<RawTimeouts>,
     reading: &mut Reading<'_>,
 ) -> Limits {
@@ -146,6 +150,22 @@ pub(super) fn build_limits(
         write_timeout_ms: timeouts.write_timeout_ms.value,
         idle_timeout_ms: timeouts.idle_timeout_ms.value,
         tunnel_idle_timeout_ms: timeouts.tunnel_idle_timeout_ms.value,
+        http2: build_http2(http2),
+    }
+}
+
+fn build_http2(raw: &RawHttp2) -> Http2Limits {
+    Http2Limits {
+        streams_per_connection_max: raw.streams_per_connection_max.value,
+        stream_window_bytes: raw.stream_window_bytes.value,
+        connection_window_bytes: raw.connection_window_bytes.value,
+        frames: FrameLimits {
+            resets_per_second_max: raw.resets_per_second_max.value,
+            control_frames_per_second_max: raw.control_frames_per_second_max.value,
+            continuation_frames_max: raw.continuation_frames_max.value,
+            window_updates_per_second_max: raw.window_updates_per_second_max.value,
+            tiny_data_frames_per_second_max: raw.tiny_data_frames_per_second_max.value,
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use super::reading::{Field, Node, Reading};
 use super::table::{Bound, Shape, Value};
 use super::unique::record_unknown;
 use super::values::{TextForm, Unformed, choice};
-use crate::model::{Acme, Domain, ListenerTls, TicketKeySource, Tls};
+use crate::model::{Acme, Domain, ListenerTls, TargetProtocol, TicketKeySource, Tls};
 use crate::tls::{Alpn, CertificateFiles, ServerRoots, UpstreamTlsOptions};
 
 /// `true` for a table of defaults, `false` for none, or the table.
@@ -206,7 +206,10 @@ impl TlsBuilder {
             insecure_skip_verification: tls.insecure_skip_verification.value,
             client_certificate,
             policy: tls.security_policy.value.0,
-            alpn: vec![Alpn::Http11],
+            alpn: vec![match raw.protocol.value {
+                TargetProtocol::Http1 => Alpn::Http11,
+                TargetProtocol::Http2 => Alpn::H2,
+            }],
         };
         self.spans.upstreams.insert(name.clone(), spans);
         self.tls.upstreams.insert(name, options);

@@ -127,6 +127,8 @@ fn build_upstream(raw: RawUpstream, reading: &mut Reading<'_>) -> Option<TargetG
         name: raw.name?.value.0,
         targets: raw.targets?.value.0.into_iter().map(|target| target.value.0).collect(),
         balance: raw.balance.value.balance(raw.hash_key.value),
+        protocol: raw.protocol.value,
+        grpc_web: raw.grpc_web.value,
         preserve_host: raw.preserve_host.value,
         connect_timeout_ms: raw.connect_timeout_ms.value,
         idle_timeout_ms: raw.idle_timeout_ms.value,

@@ -42,6 +42,7 @@ impl OneShard {
             reuse_port: false,
             backlog: 16,
             proxy_protocol: ProxyProtocol::Off,
+            http2_prior_knowledge: true,
             trusted_proxies: Vec::new(),
         };
         let plan = Arc::new(Plan {

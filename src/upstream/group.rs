@@ -8,14 +8,17 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::group_state::GroupState;
 use super::group_tls::GroupTls;
+use super::http2::{SharedConnections, Step};
 use super::idle::IdleConnections;
 use super::{Outcome, TargetId};
 use crate::base::{Fault, Nanos};
 use crate::coord::{GroupTargets, GroupView, ResolvedTarget, TargetEndpoint};
-use crate::model::TargetGroup;
+use crate::http2::{self, LinkTimeouts, TargetConnection, TargetOptions};
+use crate::model::{TargetGroup, TargetProtocol};
 use crate::observe::GroupRecorder;
-use crate::rt::{Deadlines, Stream, connect_tcp, connect_unix};
+use crate::rt::{Deadlines, Stream, connect_tcp, connect_unix, spawn};
 use crate::tls::UpstreamTls;
+use crate::transport::Transport;
 
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
@@ -24,6 +27,8 @@ pub struct Group {
     targets_version: Cell<u64>,
     state: RefCell<GroupState>,
     idle: RefCell<IdleConnections>,
+    /// Where targets speak HTTP/2.
+    shared: SharedConnections,
     /// How its targets are reached over TLS, if they are.
     tls: RefCell<Option<Rc<GroupTls>>>,
     /// Counts under the group's name, which all epochs that have it share.
@@ -51,6 +56,7 @@ impl Group {
             targets_version: Cell::new(version(targets)),
             state: RefCell::new(state),
             idle: RefCell::default(),
+            shared: SharedConnections::default(),
             tls: RefCell::default(),
             recorder: RefCell::default(),
         }
@@ -75,7 +81,9 @@ impl Group {
         let settings = self.settings();
         let mut state = self.state.borrow_mut();
         let _ = state.update(&settings, addresses(targets), now);
-        self.idle.borrow_mut().retain_targets(|target| state.is_member(target));
+        let is_http2 = settings.protocol == TargetProtocol::Http2;
+        self.idle.borrow_mut().retain_targets(|target| !is_http2 && state.is_member(target));
+        self.shared.retain_targets(|target| is_http2 && state.is_member(target));
     }
 
     /// From now on counts with `recorder`.
@@ -89,6 +97,7 @@ impl Group {
         let before = self.tls.replace(tls.map(|tls| Rc::new(GroupTls::new(Arc::clone(tls)))));
         if before.is_some() || tls.is_some() {
             self.idle.borrow_mut().retain_targets(|_| false);
+            self.shared.retain_targets(|_| false);
         }
     }
 
@@ -128,13 +137,13 @@ impl Group {
     /// many of the latter there were. Called by the shard's housekeeping.
     pub fn sweep(&self, now: Nanos) -> u32 {
         let timeout = Nanos::from_millis(self.settings.borrow().keepalive_timeout_ms);
-        self.idle.borrow_mut().sweep(now, timeout)
+        self.idle.borrow_mut().sweep(now, timeout) + self.shared.sweep(now, timeout)
     }
 
     /// How many connections are idle.
     #[must_use]
     pub fn idle_count(&self) -> usize {
-        self.idle.borrow().count()
+        self.idle.borrow().count() + self.shared.idle_count()
     }
 
     /// Fills `view` with how this shard sees the group at `now`, for the admin listener. Called by
@@ -186,6 +195,11 @@ impl Lease {
         Some(connection)
     }
 
+    /// Whether its target speaks HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.group.settings.borrow().protocol == TargetProtocol::Http2
+    }
+
     /// Opens a new connection.
     pub(crate) async fn connect(
         &self,
@@ -193,8 +207,77 @@ impl Lease {
         now: Nanos,
         recorder: &GroupRecorder,
     ) -> Result<Connection, Fault> {
+        let transport = self.open_transport(deadlines, self.connect_due(now)).await?;
+        self.count_busy(true);
+        Ok(Connection::new(transport, deadlines, recorder.clone()))
+    }
+
+    /// An HTTP/2 connection with room for a request, opened if there is none; `false` with one that
+    /// was there before.
+    pub(crate) async fn share_connection(
+        &self,
+        deadlines: &Deadlines,
+        now: Nanos,
+        recorder: &GroupRecorder,
+    ) -> Result<(Rc<TargetConnection>, bool), Fault> {
+        let requests_max = self.group.settings.borrow().keepalive_requests_max;
+        let due = self.connect_due(now);
+        let deadline = deadlines.alarm();
+        deadline.set(due);
+        loop {
+            let turn = match self.group.shared.step(self.target, requests_max, &deadline).await {
+                Step::Use(connection) => return Ok((connection, false)),
+                Step::Failed(fault) => return Err(fault),
+                Step::Again => continue,
+                Step::Open(turn) => turn,
+            };
+            match self.open_http2(deadlines, due, recorder).await {
+                Ok(connection) => {
+                    turn.done(Rc::clone(&connection));
+                    return Ok((connection, true));
+                }
+                Err(fault) => {
+                    turn.failed(fault);
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    async fn open_http2(
+        &self,
+        deadlines: &Deadlines,
+        due: Nanos,
+        recorder: &GroupRecorder,
+    ) -> Result<Rc<TargetConnection>, Fault> {
+        let transport = self.open_transport(deadlines, due).await?;
+        if transport.tls().is_some_and(|facts| facts.alpn != b"h2") {
+            let host = self.group.state.borrow().endpoint(self.target).host.clone();
+            tracing::warn!(target = %host, "a target does not speak h2 inside TLS");
+            return Err(Fault::ConnectFailed);
+        }
+        let patience = Nanos::from_millis(self.group.settings.borrow().idle_timeout_ms);
+        let options = TargetOptions {
+            timeouts: LinkTimeouts { head: patience, write: patience },
+            deadlines: deadlines.clone(),
+        };
+        let connected = http2::connect(transport, options).await;
+        let (connection, driver) = connected.map_err(|_| Fault::ConnectFailed)?;
+        let recorder = recorder.clone();
+        spawn(async move {
+            recorder.connection_opened();
+            driver.await;
+            recorder.connection_closed();
+        });
+        Ok(connection)
+    }
+
+    fn connect_due(&self, now: Nanos) -> Nanos {
         let timeout_ms = self.group.settings.borrow().connect_timeout_ms;
-        let due = now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now));
+        now.plus(Nanos::from_millis(timeout_ms)).min(self.due_max(now))
+    }
+
+    async fn open_transport(&self, deadlines: &Deadlines, due: Nanos) -> Result<Transport, Fault> {
         let endpoint = self.group.state.borrow().endpoint(self.target).clone();
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::TimedOut => Fault::ConnectTimeout,
@@ -202,16 +285,14 @@ impl Lease {
         };
         let stream = open(&endpoint.address, deadlines, due).await.map_err(failed)?;
         let tls = self.group.tls.borrow().clone();
-        let transport = match tls {
-            None => stream.into(),
+        match tls {
+            None => Ok(stream.into()),
             Some(tls) => {
                 let shaken =
                     Box::pin(tls.shake_hands(stream, &endpoint.host, deadlines, due)).await;
-                shaken.map_err(failed)?
+                shaken.map_err(failed)
             }
-        };
-        self.count_busy(true);
-        Ok(Connection::new(transport, deadlines, recorder.clone()))
+        }
     }
 
     /// The end of the time for the whole of a try that began at `start`.

@@ -3,11 +3,14 @@
 
 mod connection;
 mod group;
+mod http2;
 mod idle;
+mod link;
 
 pub(crate) use connection::Connection;
 pub use group::Group;
 pub(crate) use group::Lease;
+pub(crate) use link::TargetLink;
 
 mod balance;
 mod circuit;

@@ -480,7 +480,7 @@ tls = { default_domain = "a.example.con" }
 names = ["a.example.com", "10.0.0.1", "*.*.b"]
 certificates = [{ certificate_file = "a.pem", key_file = "" }, { key_file = "a.key" }]
 security_policy = "TLS_1_0"
-protocols = ["h2"]
+protocols = ["h3"]
 
 [[domain]]
 names = ["A.example.com"]
@@ -507,7 +507,7 @@ certificate_folder = "/certificates"
             (10, 58, "`key_file` is \"\"; expected the path of a file"),
             (10, 64, "has no `certificate_file`"),
             (11, 19, "TLS_1_0 would let clients use TLS 1.0 and 1.1"),
-            (12, 14, "an item of `protocols` is \"h2\"; expected \"http/1.1\""),
+            (12, 14, "an item of `protocols` is \"h3\"; expected \"h2\" or \"http/1.1\""),
             (15, 10, "domain `a.example.com` is there twice"),
             (17, 19, "did you mean \"SecurityPolicy_TLS13_1_3_2025_09\"?"),
             (18, 14, "[domain.mutual_tls] has no `trust_store_file`"),

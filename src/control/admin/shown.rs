@@ -11,8 +11,9 @@ use super::AdminView;
 use crate::control::reload::InForce;
 use crate::control::sockets::shown;
 use crate::model::{
-    Acme, AcmeChallenge, Api, Balance, Domain, HashKey, Integration, Limits, Listener, ListenerTls,
-    Model, ProxyProtocol, Route, TargetAddress, TargetGroup, Throttle, TicketKeySource, Tls,
+    Acme, AcmeChallenge, Api, Balance, Domain, HashKey, Http2Limits, Integration, Limits, Listener,
+    ListenerTls, Model, ProxyProtocol, Route, TargetAddress, TargetGroup, TargetProtocol, Throttle,
+    TicketKeySource, Tls,
 };
 use crate::tls::{CertificateSource, OnInvalid, UpstreamTlsOptions};
 
@@ -51,6 +52,7 @@ fn model(model: &Model) -> Value {
         "throttle": model.account_throttle.as_ref().map(throttle),
         "listeners": model.listeners.iter().map(listener).collect::<Vec<_>>(),
         "limits": limits(&model.limits),
+        "http2": http2(&model.limits.http2),
         "forwarding": {
             "x_forwarded": model.forwarding.x_forwarded,
             "forwarded": model.forwarding.forwarded,
@@ -145,6 +147,7 @@ fn listener(listener: &Listener) -> Value {
             ProxyProtocol::Off => "off",
             ProxyProtocol::Required => "required",
         },
+        "http2_prior_knowledge": listener.http2_prior_knowledge,
         "trusted_proxies":
             listener.trusted_proxies.iter().map(|one| format!("{one}")).collect::<Vec<_>>(),
     })
@@ -167,6 +170,20 @@ fn limits(limits: &Limits) -> Value {
     })
 }
 
+fn http2(limits: &Http2Limits) -> Value {
+    let frames = &limits.frames;
+    json!({
+        "streams_per_connection_max": limits.streams_per_connection_max,
+        "stream_window_bytes": limits.stream_window_bytes,
+        "connection_window_bytes": limits.connection_window_bytes,
+        "resets_per_second_max": frames.resets_per_second_max,
+        "control_frames_per_second_max": frames.control_frames_per_second_max,
+        "continuation_frames_max": frames.continuation_frames_max,
+        "window_updates_per_second_max": frames.window_updates_per_second_max,
+        "tiny_data_frames_per_second_max": frames.tiny_data_frames_per_second_max,
+    })
+}
+
 fn group(group: &TargetGroup) -> Value {
     let targets = group.targets.iter().map(|target| {
         let address = match &target.address {
@@ -180,6 +197,11 @@ fn group(group: &TargetGroup) -> Value {
         "name": group.name,
         "targets": targets.collect::<Vec<_>>(),
         "balance": balance(&group.balance),
+        "protocol": match group.protocol {
+            TargetProtocol::Http1 => "http/1.1",
+            TargetProtocol::Http2 => "h2",
+        },
+        "grpc_web": group.grpc_web,
         "preserve_host": group.preserve_host,
         "connect_timeout_ms": group.connect_timeout_ms,
         "idle_timeout_ms": group.idle_timeout_ms,

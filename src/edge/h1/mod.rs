@@ -17,7 +17,9 @@ pub(super) use output::linger;
 use work::{Work, WorkBuffers};
 
 use super::refusal::Refusal;
-use super::worker::{Job, Stock};
+use super::request_rate::RequestRate;
+use super::worker::Job;
+use super::{Workers, h2};
 use crate::base::{Fault, Nanos};
 use crate::model::ProxyProtocol;
 use crate::observe::DeadlineKind;
@@ -27,10 +29,6 @@ use crate::pipeline::{
 use crate::proto::HeadScanner;
 use crate::rt::{Deadline, Peer, Stream, now};
 use crate::transport::Transport;
-
-/// A shard's stock of what connections borrow while they have something to serve.
-#[derive(Debug, Default)]
-pub struct Workers(Stock<Http1>);
 
 /// Serves a client's connection to its end; `held` is dropped then. The connection's state is
 /// made before the task, which so holds little: an idle connection keeps its task in memory.
@@ -50,7 +48,7 @@ pub fn serve_connection<H>(
         peer: Cell::new(peer),
         awaits_proxy_header: Cell::new(awaits_proxy_header),
         requests_count: Cell::new(0),
-        second: Cell::new((0, 0)),
+        rate: RequestRate::default(),
         answer_started: Cell::new(false),
         waiting_bytes: Cell::new(0),
         rescued: Cell::default(),
@@ -94,7 +92,7 @@ pub async fn refuse_connection(
     deadline.set(started.plus(DISCARD_TIMEOUT));
     let mut out = Vec::new();
     let (id, date) = (state.next_request_id(), state.http_date());
-    let answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+    let answer_bytes = write_fault(&mut out, fault, None, id, Persistence::Close, true, &date);
     let source_ip = listener.source_ip(peer, None);
     Refusal { id, fault, source_ip, tls: None, understood: None, answer_bytes, started }
         .log(&state);
@@ -105,7 +103,7 @@ pub async fn refuse_connection(
     stream.shutdown_both();
 }
 
-struct Http1 {
+pub(super) struct Http1 {
     state: Rc<ShardState>,
     stream: Transport,
     deadline: Deadline,
@@ -113,12 +111,12 @@ struct Http1 {
     peer: Cell<Peer>,
     awaits_proxy_header: Cell<bool>,
     requests_count: Cell<u64>,
-    /// The second since start that is being counted, and the requests in it.
-    second: Cell<(u64, u32)>,
+    rate: RequestRate,
     answer_started: Cell<bool>,
     /// See [`crate::pipeline::Client::waiting_bytes`].
     waiting_bytes: Cell<usize>,
-    /// Answers that waited to be sent when a later request panicked.
+    /// Answers that waited to be sent when a later request panicked, or what was read of a
+    /// connection that goes on as HTTP/2.
     rescued: Cell<Vec<u8>>,
     must_reset: Cell<bool>,
     /// Still sends a body to a target, and reads from the client.
@@ -127,13 +125,15 @@ struct Http1 {
 
 /// What the connection does next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Next {
+pub(super) enum Next {
     /// Waits for the next request; the instant is the end of the last one.
     Idle(Nanos),
     /// Closes.
     Close,
     /// Closes after reading what the client still sends, so that the answer is not lost.
     Linger,
+    /// Goes on as HTTP/2; what was read of it is in `rescued`.
+    Http2,
 }
 
 impl Job for Http1 {
@@ -157,7 +157,7 @@ impl Job for Http1 {
 }
 
 impl Http1 {
-    async fn run(self: &Rc<Self>, workers: &Workers) {
+    async fn run(self: &Rc<Self>, workers: &Rc<Workers>) {
         let mut idle_since = now();
         loop {
             let idle_timeout_ms = self.state.plan().plan.limits.idle_timeout_ms;
@@ -175,13 +175,28 @@ impl Http1 {
                 return;
             }
             self.deadline.set_idle(false);
-            match workers.0.work(self).await {
+            match workers.http1.work(self).await {
                 Ok(Next::Idle(at)) => idle_since = at,
                 Ok(Next::Close) => return,
                 Ok(Next::Linger) => return Box::pin(self.linger()).await,
+                Ok(Next::Http2) => return Box::pin(self.serve_http2(workers)).await,
                 Err(_) => return Box::pin(self.answer_panic()).await,
             }
         }
+    }
+}
+
+impl Http1 {
+    /// Serves a client that began with HTTP/2.
+    async fn serve_http2(&self, workers: &Rc<Workers>) {
+        self.deadline.clear();
+        let connection = h2::Http2::new(
+            Rc::clone(&self.state),
+            self.stream.clone(),
+            self.peer.get(),
+            Rc::clone(&self.listener),
+        );
+        connection.run(workers, self.rescued.take()).await;
     }
 }
 

@@ -23,7 +23,7 @@ impl Http1 {
         // The table may still hold the request before: only the bytes tell what this one is.
         let has_body = !work.buffers.input[work.start..].starts_with(b"HEAD ");
         let (date, out) = (self.state.http_date(), &mut work.buffers.output);
-        let answer_bytes = write_fault(out, fault, id, Persistence::Close, has_body, &date);
+        let answer_bytes = write_fault(out, fault, None, id, Persistence::Close, has_body, &date);
         self.log_refusal(work, fault, id, head_end, answer_bytes);
         Next::Linger
     }
@@ -118,7 +118,7 @@ impl Http1 {
             return line.log(&self.state);
         }
         let (mut out, date) = (self.rescued.take(), self.state.http_date());
-        line.answer_bytes = write_fault(&mut out, fault, id, Persistence::Close, true, &date);
+        line.answer_bytes = write_fault(&mut out, fault, None, id, Persistence::Close, true, &date);
         line.log(&self.state);
         self.deadline.set(now().plus(DISCARD_TIMEOUT));
         if self.stream.write_all(out, 0).await.0.is_ok() {

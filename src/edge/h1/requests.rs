@@ -5,15 +5,19 @@ use std::rc::Rc;
 
 use super::work::Work;
 use super::{Http1, Next};
+use crate::base::Nanos;
 use crate::base::limits::REQUESTS_PER_TURN_MAX;
-use crate::base::{Fault, Nanos, ThrottleScope};
+use crate::edge::{SMALL_BODY_BYTES, head_limits};
 use crate::model::Limits;
 use crate::observe::DeadlineKind;
 use crate::pipeline::{
-    BodyFate, Client, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, Request, RequestBody, serve,
+    BodyFate, Client, ClientLink, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, Http1Link, Request,
+    RequestBody, serve,
 };
-use crate::proto::{BodyFraming, HeadLimits, HeadScanner};
+use crate::proto::http2::PREFACE;
+use crate::proto::{BodyFraming, HeadScanner};
 use crate::rt::now;
+use crate::transport::Transport;
 
 impl Http1 {
     pub(super) async fn serve_requests(&self, work: &mut Work<'_>) -> Next {
@@ -32,6 +36,11 @@ impl Http1 {
             let found = work.scanner.find_end(&work.buffers.input[work.start..], &head_limits);
             let next = match found {
                 Err(fault) => Some(self.refuse(work, fault, None)),
+                Ok(Some(_)) if self.is_preface(work) => {
+                    let spare = self.state.head_buffers.take();
+                    self.rescued.set(std::mem::replace(&mut work.buffers.input, spare));
+                    return Next::Http2;
+                }
                 Ok(Some(head_bytes)) => self.serve_one(work, head_bytes, limits).await,
                 Ok(None) => {
                     if let Err(next) = self.flush(work).await {
@@ -61,6 +70,16 @@ impl Http1 {
         }
     }
 
+    /// Whether the connection is one of HTTP/2, and may be. Its first bytes look like the head of a
+    /// request, but for the version (RFC 9113 section 3.3).
+    fn is_preface(&self, work: &Work<'_>) -> bool {
+        self.requests_count.get() == 0
+            && work.start == 0
+            && work.buffers.input.starts_with(&PREFACE[..PREFACE_HEAD_BYTES])
+            && matches!(self.stream, Transport::Plain(_))
+            && self.listener.listener.http2_prior_knowledge
+    }
+
     /// Serves the request whose head lies at the front of the input. `Some` ends the connection or
     /// its turn.
     async fn serve_one(
@@ -75,7 +94,7 @@ impl Http1 {
         if let Err(fault) = parsed {
             return Some(self.refuse(work, fault, None));
         }
-        if let Err(fault) = self.check_rate(work.at, limits) {
+        if let Err(fault) = self.rate.admit(work.at, limits) {
             return Some(self.refuse(work, fault, Some(head_end)));
         }
         if let Err(next) = self.complete_small_body(work, head_end, limits).await {
@@ -101,14 +120,17 @@ impl Http1 {
         };
         let requests_max = limits.requests_per_connection_max;
         let client = Client {
-            stream: &self.stream,
+            link: ClientLink::Http1(Http1Link {
+                stream: &self.stream,
+                may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
+                waiting_bytes: &self.waiting_bytes,
+            }),
+            tls: self.stream.tls(),
             deadline: &self.deadline,
             peer: self.peer.get(),
             listener: &self.listener,
             write_timeout: Nanos::from_millis(limits.write_timeout_ms),
-            may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
             answer_started: &self.answer_started,
-            waiting_bytes: &self.waiting_bytes,
             must_reset: &self.must_reset,
         };
         let served =
@@ -226,32 +248,7 @@ impl Http1 {
         }
         Ok(())
     }
-
-    /// Counts requests per second of this connection.
-    fn check_rate(&self, at: Nanos, limits: &Limits) -> Result<(), Fault> {
-        let requests_max = limits.requests_per_connection_per_second_max;
-        if requests_max == 0 {
-            return Ok(());
-        }
-        let this_second = at.as_millis() / 1_000;
-        let (second, count) = self.second.get();
-        let count = if second == this_second { count + 1 } else { 1 };
-        self.second.set((this_second, count));
-        if count <= requests_max {
-            return Ok(());
-        }
-        let retry_after_ms = 1_000 - u32::try_from(at.as_millis() % 1_000).unwrap_or(0);
-        Err(Fault::Throttled { scope: ThrottleScope::Connection, retry_after_ms })
-    }
 }
 
-/// Bodies up to this length are read whole before the request is forwarded.
-const SMALL_BODY_BYTES: u64 = 16 * 1024;
-
-fn head_limits(limits: &Limits) -> HeadLimits {
-    HeadLimits {
-        request_line_bytes_max: limits.request_line_bytes_max,
-        head_bytes_max: limits.head_bytes_max,
-        headers_count_max: limits.headers_count_max,
-    }
-}
+/// The part of the preface that ends as a head does.
+const PREFACE_HEAD_BYTES: usize = PREFACE.len() - "SM\r\n\r\n".len();

@@ -12,6 +12,8 @@ fn group(name: &str, preserve_host: bool) -> TargetGroup {
         name: name.into(),
         targets: Vec::new(),
         balance: Balance::RoundRobin,
+        protocol: crate::model::TargetProtocol::Http1,
+        grpc_web: true,
         preserve_host,
         connect_timeout_ms: 1,
         idle_timeout_ms: 1,

@@ -17,6 +17,8 @@ pub enum Version {
     /// HTTP/1.1
     #[default]
     Http11,
+    /// HTTP/2. No parser here finds it: who reads frames says so of a head made of them.
+    Http2,
 }
 
 impl Version {
@@ -26,6 +28,17 @@ impl Version {
         match self {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
+    }
+
+    /// The version as `Via` has it (RFC 9110 section 7.6.3).
+    #[must_use]
+    pub const fn in_via(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2.0",
         }
     }
 }

@@ -27,6 +27,7 @@ pub use head_scanner::{HeadLimits, HeadScanner};
 pub use request_head::RequestHead;
 pub use response_head::ResponseHead;
 pub use span::Span;
+pub use trailers::may_come_late;
 
 /// Whether `byte` may be part of a token (RFC 9110 section 5.6.2).
 const fn is_token_byte(byte: u8) -> bool {

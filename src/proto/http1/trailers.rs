@@ -90,8 +90,10 @@ fn field_line_name(line: &[u8]) -> Option<&[u8]> {
     fine.then_some(name)
 }
 
-/// RFC 9110 section 6.5.1: nothing that frames, routes, authenticates or modifies the message.
-fn may_come_late(name: &[u8]) -> bool {
+/// Whether a field of this name may stand behind a body (RFC 9110 section 6.5.1): nothing that frames,
+/// routes, authenticates or modifies the message.
+#[must_use]
+pub fn may_come_late(name: &[u8]) -> bool {
     const PREFIX: &[u8] = b"x-forwarded-";
     let forwarding =
         name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));

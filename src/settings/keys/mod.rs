@@ -16,7 +16,8 @@ pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
 pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};
 pub(super) use traffic::{
-    RawAccessLog, RawAccount, RawForwarding, RawLimits, RawListener, RawThrottle, RawTimeouts,
+    RawAccessLog, RawAccount, RawForwarding, RawHttp2, RawLimits, RawListener, RawThrottle,
+    RawTimeouts,
 };
 pub(super) use upstream::{RawHealth, RawOutlier, RawRetry, RawTarget, RawUpstream};
 
@@ -44,6 +45,8 @@ table! {
         domain: OneOrMore<RawDomain> [optional];
         /// What a client may send at most.
         limits: RawLimits [{}];
+        /// What a client may do on one HTTP/2 connection.
+        http2: RawHttp2 [{}];
         /// How long a client may take.
         timeouts: RawTimeouts [{}];
         /// What targets are told about the client.

@@ -39,7 +39,7 @@ table! {
         /// What a handshake may negotiate, by AWS's names; docs/tls.md has them all.
         security_policy: PolicyName ["TLS_1_2"];
         /// The protocols that clients are offered (ALPN), most wanted first.
-        protocols: OneOrMore<Protocol> [["http/1.1"]];
+        protocols: OneOrMore<Protocol> [["h2", "http/1.1"]];
         /// Clients must show a certificate; without this table none is asked for.
         mutual_tls: RawMutualTls [optional];
     }

@@ -31,6 +31,9 @@ table! {
         /// Peers whose word about the client is believed: PROXY protocol headers,
         /// `X-Forwarded-*` and `Forwarded`.
         trusted_proxies: Vec<Field<IpNetwork>> [[]] eg ["10.0.0.0/8", "fd00::/8"];
+        /// Without TLS: take HTTP/2 from clients that begin with it ("prior knowledge"). Over TLS
+        /// the protocols of the domain decide.
+        http2_prior_knowledge: bool [true];
         /// The listener serves TLS: `true`, or a table.
         tls: Switch<RawListenerTls> [optional];
         /// The listener only sends clients to HTTPS on this port.
@@ -58,6 +61,30 @@ table! {
         requests_per_connection_max: u64 [0] in 0..=1_000_000_000_000;
         /// Requests of one connection in a second; over it the answer is 429. 0 is no bound.
         requests_per_connection_per_second_max: u32 [0] in 0..=10_000_000;
+    }
+}
+
+table! {
+    /// What a client may do on one HTTP/2 connection. What is over a bound in `_per_second_max` or
+    /// `continuation_frames_max` ends the connection with ENHANCE_YOUR_CALM.
+    struct RawHttp2 as "[http2]" {
+        /// Requests under way at once; over it a client must wait.
+        streams_per_connection_max: u32 [128] in 1..=100_000;
+        /// What a client may send of one body before a target takes it.
+        stream_window_bytes: u32 [262_144] in 16_384..=2_147_483_647;
+        /// What a client may send of all bodies before targets take them: the bound on the memory
+        /// for bodies of one connection.
+        connection_window_bytes: u32 [1_048_576] in 65_535..=2_147_483_647;
+        /// RST_STREAM frames: requests that a client begins and gives up.
+        resets_per_second_max: u32 [100] in 1..=1_000_000;
+        /// SETTINGS, PING, PRIORITY and frames of unknown types.
+        control_frames_per_second_max: u32 [100] in 1..=1_000_000;
+        /// CONTINUATION frames of one head.
+        continuation_frames_max: u32 [8] in 0..=1_000;
+        /// WINDOW_UPDATE frames.
+        window_updates_per_second_max: u32 [50_000] in 1..=100_000_000;
+        /// DATA frames below 64 bytes that do not end their stream.
+        tiny_data_frames_per_second_max: u32 [10_000] in 1..=100_000_000;
     }
 }
 

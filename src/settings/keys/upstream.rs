@@ -1,13 +1,13 @@
 //! The keys of target groups.
 
 use super::tls::RawUpstreamTls;
-use crate::model::{HashKey, TargetAddress};
+use crate::model::{HashKey, TargetAddress, TargetProtocol};
 use crate::settings::names::Name;
 use crate::settings::table::table;
 use crate::settings::templates::CheckPath;
 use crate::settings::tls::Switch;
 use crate::settings::upstreams::{BalanceName, TargetEntry};
-use crate::settings::values::OneOrMore;
+use crate::settings::values::{OneOrMore, choice};
 
 table! {
     /// A group is a set of equal servers, and how requests are spread over them.
@@ -24,6 +24,11 @@ table! {
         balance: BalanceName ["round_robin"];
         /// What "consistent_hash" keeps together: "source_ip", "path", or "header:" and a name.
         hash_key: HashKey ["source_ip"];
+        /// What targets speak: "http/1.1", or "h2", over TLS by ALPN and otherwise from the first
+        /// byte on ("prior knowledge"). gRPC needs "h2".
+        protocol: TargetProtocol ["http/1.1"];
+        /// With "h2": make gRPC-Web of clients gRPC, and the answers gRPC-Web.
+        grpc_web: bool [true];
         /// Targets see the client's Host, not their own address.
         preserve_host: bool [false];
         /// How long connecting may take.
@@ -45,7 +50,7 @@ table! {
         slow_start_ms: u64 [0] in 0..=3_600_000;
         /// Longest time for which a resolved name is used, whatever its TTL says.
         dns_ttl_ms_max: u64 [60_000] in 1_000..=86_400_000;
-        /// Targets are reached over TLS: `true`, or a table. Not spoken yet: `run` refuses it.
+        /// Targets are reached over TLS: `true`, or a table.
         tls: Switch<RawUpstreamTls> [optional];
         /// What is tried again on another target.
         retry: RawRetry [{}];
@@ -55,6 +60,11 @@ table! {
         outlier: RawOutlier [optional];
     }
 }
+
+choice!(TargetProtocol {
+    "http/1.1" => TargetProtocol::Http1,
+    "h2" => TargetProtocol::Http2,
+});
 
 table! {
     /// A target with a weight.

@@ -222,11 +222,7 @@ fn write_head(
     fields: &[Field],
     text: &[u8],
 ) -> Vec<u8> {
-    let version: &[u8] = match version {
-        Version::Http10 => b"HTTP/1.0",
-        Version::Http11 => b"HTTP/1.1",
-    };
-    let mut written = [start, version, end, b"\r\n"].concat();
+    let mut written = [start, version.as_str().as_bytes(), end, b"\r\n"].concat();
     for field in fields {
         written.extend([field.name.of(text), b":", field.value.of(text), b"\r\n"].concat());
     }
