@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use shardgate::base::{Fault, Nanos, ThrottleScope};
 use shardgate::observe::access_log::AccessLogCounts;
 use shardgate::observe::{
-    Metrics, PlanLabels, ProcessInfo, ProcessUsage, RenderOptions, RequestEnd, RouteLabel,
-    StageLabel, TargetState, UpstreamEnd,
+    Metrics, OrderedCertificate, PlanLabels, ProcessInfo, ProcessUsage, RenderOptions, RequestEnd,
+    RouteLabel, StageLabel, TargetState, UpstreamEnd,
 };
 use shardgate::plan::{GroupSlot, RouteSlot};
 use shardgate::rt::DriverReport;
@@ -57,6 +57,13 @@ fn metrics_text() -> String {
         version: "1.2.3".into(),
         access_log: Some(AccessLogCounts { lines_written: 7, ..AccessLogCounts::default() }),
         targets: vec![target],
+        ordered_certificates: vec![OrderedCertificate {
+            domain: "*.pets.example".into(),
+            not_after: Some(1_800_000_000),
+            next_order: 1_797_000_000,
+            issued: 1,
+            failed: 2,
+        }],
         usage: ProcessUsage::read(),
         ..ProcessInfo::default()
     };

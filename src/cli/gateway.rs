@@ -135,6 +135,7 @@ fn start_shard(process: Process, shards_count: usize) -> StartShard {
                 pools: TokenPools::new(),
                 targets: Arc::clone(&seat.targets),
                 upstreams: Arc::clone(&seat.upstreams),
+                challenges: Arc::clone(&seat.challenges),
                 connections: ConnectionBoard::new(shards_count),
                 mailboxes: seat.peers.to_vec(),
             })

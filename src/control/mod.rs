@@ -5,6 +5,7 @@
 //! hands in [`StartShard`] and [`LoadConfiguration`]. The rule a newcomer would break: nothing
 //! here is ever waited for by a shard.
 
+mod acme;
 mod admin;
 mod check_record;
 mod configuration;
@@ -36,6 +37,7 @@ mod ticket_rotation;
 mod tls;
 mod watch;
 
+pub use acme::{AcmeState, AcmeWatch};
 pub use configuration::{Configuration, ExplainMistakes, PlanMistakes, ShardPlace};
 pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
 pub use health::{HealthChecks, HealthCounters};

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use super::acme::AcmeWatch;
 use super::admin::Admin;
 use super::configuration::Configuration;
 use super::inherited;
@@ -121,6 +122,9 @@ pub(super) struct Process {
     pub(super) signals: Signals,
     pub(super) systemd: Arc<Systemd>,
     pub(super) watch: Option<Watch>,
+    pub(super) acme: Arc<AcmeWatch>,
+    /// A certificate was issued that is not in force.
+    pub(super) issued: Arc<Notify>,
     pub(super) events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     pub(super) program: Program,
     pub(super) driver: &'static str,
@@ -155,6 +159,7 @@ impl Process {
                     Some(Event::Drain) | None => return End::Asked,
                 },
                 () = changed(self.watch.as_mut()) => self.reload(),
+                () = self.issued.notified() => self.use_certificates(),
                 end = self.shards.next_end() => return End::Failed(unexpected(end)),
                 _ = look.tick() => self.look_at_shards(&mut stuck_before),
             }
@@ -184,6 +189,18 @@ impl Process {
                 Err(error) => format!("serving; the last reload was refused: {error}"),
             };
             systemd.ready(&status);
+        });
+    }
+
+    /// Brings certificates into force that were issued, beside the loop.
+    fn use_certificates(&self) {
+        let (reloader, issued) = (Arc::clone(&self.reloader), Arc::clone(&self.issued));
+        tokio::spawn(async move {
+            let done = reloader.lock().await.load_certificates().await;
+            if done.is_err() {
+                tokio::time::sleep(CERTIFICATES_RETRY).await;
+                issued.notify_one();
+            }
         });
     }
 
@@ -262,6 +279,7 @@ impl Process {
     /// Tells the shards to end and waits for them.
     async fn drain(&mut self, listeners: DrainedListeners) -> Outcome {
         self.status.enter(Phase::Draining);
+        self.acme.stop();
         let timeout = {
             let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
             in_force.configuration.drain_timeout
@@ -342,6 +360,8 @@ pub(super) fn starting(doing: &'static str) -> impl FnOnce(io::Error) -> RunErro
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// A shard that has not turned its loop for this long is stuck: its tick is 10 ms.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// When certificates are tried again that could not be brought into force.
+const CERTIFICATES_RETRY: Duration = Duration::from_secs(60);
 /// How long a successor may take to serve.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(60);
 /// How long shards may take, after the drain's deadline, to end what they have cut.

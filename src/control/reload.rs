@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::acme::AcmeWatch;
 use super::configuration::{Configuration, PlanMistakes};
 use super::inherited::InheritedSockets;
 use super::listeners::{ListenError, Listeners};
@@ -52,6 +53,7 @@ pub(crate) struct Reloader {
     pub(crate) status: Arc<Status>,
     pub(crate) in_force: Arc<Mutex<InForce>>,
     pub(crate) targets: Targets,
+    pub(crate) acme: Arc<AcmeWatch>,
     pub(crate) ticket_rotation: TicketRotation,
 }
 
@@ -88,7 +90,7 @@ pub(crate) enum ReloadError {
 impl Reloader {
     /// Reads the boot file and puts it in force. Tells the process log what came of it.
     pub(crate) async fn reload(&mut self) -> Result<Reloaded, ReloadError> {
-        let result = self.try_reload().await;
+        let result = self.try_reload(Arc::clone(&self.load)).await;
         match &result {
             Ok(Reloaded { epoch, needs_restart }) => {
                 self.status.reloaded(*epoch);
@@ -106,9 +108,25 @@ impl Reloader {
         result
     }
 
-    async fn try_reload(&mut self) -> Result<Reloaded, ReloadError> {
+    /// Puts the configuration in force into force again, with the certificates that are in the
+    /// storage now. The boot file is not read: what somebody is writing there just now is none of
+    /// this one's business.
+    pub(crate) async fn load_certificates(&mut self) -> Result<(), ReloadError> {
+        let in_force = self.configuration();
+        let result = self.try_reload(Arc::new(move || Ok(Configuration::clone(&in_force)))).await;
+        match &result {
+            Ok(Reloaded { epoch, .. }) => {
+                self.status.started(*epoch);
+                tracing::info!(epoch, "the issued certificates are in force");
+            }
+            Err(error) => tracing::error!("the issued certificates are not in force: {error}"),
+        }
+        result.map(|_| ())
+    }
+
+    async fn try_reload(&mut self, load: LoadConfiguration) -> Result<Reloaded, ReloadError> {
         let epoch = self.publisher.next_epoch();
-        let (configuration, plan, ticket_keys) = self.compile(epoch).await?;
+        let (configuration, plan, ticket_keys) = self.compile(load, epoch).await?;
         let log = prepare_log(&self.logs, &configuration)?;
         let mut inherited = InheritedSockets::default();
         let mut change = self.listeners.prepare(&configuration.model.listeners, &mut inherited)?;
@@ -134,6 +152,7 @@ impl Reloader {
             // Its last lines may wait for a slow disk.
             tokio::task::spawn_blocking(move || old.close());
         }
+        self.acme.watch(&configuration.model.tls);
         Ok(Reloaded { epoch, needs_restart: self.enter(configuration) })
     }
 
@@ -147,9 +166,10 @@ impl Reloader {
     /// thread answers health checks meanwhile.
     async fn compile(
         &self,
+        load: LoadConfiguration,
         epoch: u64,
     ) -> Result<(Configuration, Arc<Plan>, Arc<TicketKeys>), ReloadError> {
-        let (load, metrics) = (Arc::clone(&self.load), Arc::clone(&self.metrics));
+        let metrics = Arc::clone(&self.metrics);
         let before = Arc::clone(self.ticket_rotation.keys());
         let work = move || {
             let configuration = load()?;

@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use super::configuration::ShardPlace;
 use crate::base::Nanos;
 use crate::coord::{
-    Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, UpstreamBoard, mailbox,
+    AcmeChallenges, Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard,
+    UpstreamBoard, mailbox,
 };
 use crate::observe::{DeadlineKind, Metrics, ShardMetrics};
 use crate::plan::Plan;
@@ -47,6 +48,8 @@ pub struct ShardSeat {
     pub targets: Arc<TargetBoard>,
     /// Where the shard tells how it sees them.
     pub upstreams: Arc<UpstreamBoard>,
+    /// What it answers to authorities that validate names.
+    pub challenges: Arc<AcmeChallenges>,
 }
 
 /// All shards of the process.
@@ -67,6 +70,7 @@ impl Shards {
         mut gear: Vec<ShardGear>,
         metrics: &Metrics,
         targets: &Arc<TargetBoard>,
+        challenges: &Arc<AcmeChallenges>,
         start: &mut StartShard,
     ) -> io::Result<Self> {
         let count = u16::try_from(places.len())
@@ -100,6 +104,7 @@ impl Shards {
                 metrics: counters,
                 targets: Arc::clone(targets),
                 upstreams: Arc::clone(&shards.upstreams),
+                challenges: Arc::clone(challenges),
             };
             match start(seat) {
                 Ok(thread) => shards.watch(index, thread),

@@ -4,8 +4,9 @@
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use super::acme::AcmeWatch;
 use super::admin::{AdminSocket, AdminView};
 use super::configuration::Configuration;
 use super::inherited::{Inheritance, InheritedSockets, Predecessor};
@@ -21,9 +22,10 @@ use super::systemd::Systemd;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::watch::Watch;
-use crate::coord::ShardGear;
+use crate::coord::{AcmeChallenges, ShardGear};
 use crate::observe::Metrics;
 use crate::rt;
+use crate::tls::Clock;
 
 /// The shards, and what of the side thread they were started with.
 struct DataPlane {
@@ -50,7 +52,13 @@ impl Process {
         let admin = address.map(|address| AdminSocket::bind(address, admin)).transpose();
         let admin = admin.map_err(starting("start the admin listener"))?;
 
-        let plane = DataPlane::start(&configuration, sockets, &mut start_shard).await?;
+        let issued = Arc::new(Notify::new());
+        let to_loop = Arc::clone(&issued);
+        let challenges = Arc::new(AcmeChallenges::new());
+        let acme = AcmeWatch::new(challenges, Clock::system(), move || to_loop.notify_one());
+        let acme = Arc::new(acme);
+        let plane =
+            DataPlane::start(&configuration, sockets, acme.challenges(), &mut start_shard).await?;
         let DataPlane { epoch, metrics, listeners, logs, targets, shards, ticket_rotation } = plane;
         let status = Arc::new(Status::new());
         status.started(epoch);
@@ -70,6 +78,7 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
+            acme: Arc::clone(&acme),
             ticket_rotation,
         }));
         let events = mpsc::channel(EVENTS_CAPACITY);
@@ -82,6 +91,7 @@ impl Process {
             targets: board,
             upstreams: Arc::clone(shards.upstreams()),
             shards: shards.counters(),
+            acme: Arc::clone(&acme),
             events: events.0.clone(),
         };
         let admin = admin.map(|socket| socket.serve(view)).transpose();
@@ -95,6 +105,8 @@ impl Process {
             signals,
             systemd: Arc::new(Systemd::from_environment()),
             watch,
+            acme,
+            issued,
             events,
             program,
             driver,
@@ -102,7 +114,14 @@ impl Process {
             hand_over: None,
         };
         on_ready(&process.become_ready(predecessor));
+        process.order_certificates();
         Ok(process)
+    }
+
+    /// Authorities are answered by shards, so this comes after they serve.
+    fn order_certificates(&self) {
+        let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        self.acme.watch(&in_force.configuration.model.tls);
     }
 
     /// Requests are served: tells everyone who waits for that.
@@ -140,6 +159,7 @@ impl DataPlane {
     async fn start(
         configuration: &Configuration,
         mut inherited: InheritedSockets,
+        challenges: &Arc<AcmeChallenges>,
         start_shard: &mut StartShard,
     ) -> Result<Self, RunError> {
         let (plan, ticket_keys) =
@@ -165,7 +185,8 @@ impl DataPlane {
         let mut targets = Targets::new();
         targets.watch(&configuration.model.target_groups).await;
         let plan = Arc::new(plan);
-        let shards = Shards::start(places, &plan, gear, &metrics, targets.board(), start_shard)
+        let board = targets.board();
+        let shards = Shards::start(places, &plan, gear, &metrics, board, challenges, start_shard)
             .map_err(|error| failed(&error))?;
         targets.tell(shards.publisher());
         listeners.commit(change);

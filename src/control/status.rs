@@ -66,6 +66,8 @@ impl Status {
         self.epoch.load(Ordering::Relaxed)
     }
 
+    /// An epoch is in force that no reload of the boot file brought: the first, or the same
+    /// configuration with other certificates.
     pub(crate) fn started(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::Relaxed);
     }

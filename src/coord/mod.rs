@@ -8,6 +8,7 @@
 //! ([`TokenPools`], [`TargetBoard`]) are taken when a shard adopts an epoch, never for a request;
 //! at a tick they, and that of [`UpstreamBoard`], are only tried.
 
+mod acme_challenges;
 mod connection_board;
 mod doorbell;
 mod mailbox;
@@ -23,6 +24,7 @@ mod token_scale;
 mod upstream_board;
 mod word;
 
+pub use acme_challenges::{ACME_HTTP_PATH, AcmeChallenges};
 pub use connection_board::{ConnectionBoard, Transit};
 pub use mailbox::{Inbox, Receiver, Sender, mailbox};
 pub use message::{Ack, DrainedListeners, HandedOver, ShardGear, ShardMessage};

@@ -14,7 +14,7 @@ use crate::model::ProxyProtocol;
 use crate::observe::{DeadlineKind, HandshakeEnd};
 use crate::pipeline::{DISCARD_TIMEOUT, ListenerContext, ShardState};
 use crate::rt::{Deadline, Peer, Stream, now};
-use crate::transport::{AcceptFailure, HandshakeFailure, Transport, accept_tls};
+use crate::transport::{AcceptFailure, Accepted, HandshakeFailure, Transport, accept_tls};
 
 /// Does the handshake, then serves the connection to its end; `held` is dropped then.
 pub async fn serve_tls_connection<H: 'static>(
@@ -58,18 +58,18 @@ impl Start<'_> {
         let wall_clock = self.state.unix_millis_at(started) / 1_000;
         let wall_clock = UnixTime::since_unix_epoch(std::time::Duration::from_secs(wall_clock));
         let default = tls.settings.default_domain;
-        match accept_tls(self.stream.clone(), early, &tls.server, default, wall_clock).await {
-            Ok(transport) => {
-                if let Some(facts) = transport.tls() {
-                    let end = HandshakeEnd::Done {
-                        version: facts.version,
-                        suite: facts.suite,
-                        group: facts.group,
-                        is_resumed: facts.is_resumed,
-                    };
-                    self.state.recorder.handshake_ended(&end);
-                }
+        let stream = self.stream.clone();
+        let challenge = |name: &str| self.state.challenges.tls_certificate(name);
+        match accept_tls(stream, early, &tls.server, default, &challenge, wall_clock).await {
+            Ok(Accepted::Client(transport)) => {
+                self.count_done(&transport);
                 Some((transport, peer))
+            }
+            Ok(Accepted::Authority(transport)) => {
+                self.count_done(&transport);
+                deadline.set(now().plus(DISCARD_TIMEOUT));
+                linger(self.state, &transport).await;
+                None
             }
             Err(failure) => {
                 self.fail(failure, peer, &deadline).await;
@@ -97,6 +97,16 @@ impl Start<'_> {
                 None
             }
         }
+    }
+
+    fn count_done(&self, transport: &Transport) {
+        let Some(facts) = transport.tls() else { return };
+        self.state.recorder.handshake_ended(&HandshakeEnd::Done {
+            version: facts.version,
+            suite: facts.suite,
+            group: facts.group,
+            is_resumed: facts.is_resumed,
+        });
     }
 
     /// Counts why there is no session, and answers who speaks plain HTTP in plain HTTP.

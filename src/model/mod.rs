@@ -4,12 +4,14 @@
 //! Knows nothing of files, sockets or shards. Values here were checked when they were made: no
 //! later layer checks them again.
 
+mod acme;
 mod api;
 mod listener;
 mod route_key;
 mod target_group;
 mod tls;
 
+pub use acme::{Acme, AcmeChallenge, DnsHook};
 pub use api::{
     AccessLog, Api, Forwarding, Integration, MockIntegration, ProxyIntegration,
     RedirectIntegration, Route, Stage, Throttle,

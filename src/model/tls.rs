@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::acme::Acme;
 use crate::tls::{DomainOptions, UpstreamTlsOptions};
 
 /// What is asked of TLS. Nothing of it is loaded yet.
@@ -20,6 +21,8 @@ pub struct Tls {
     pub ticket_keys: TicketKeySource,
     /// How long clients keep tickets, and how often random keys are made anew.
     pub ticket_rotation_ms: u64,
+    /// How certificates are had that the gateway orders itself.
+    pub acme: Option<Acme>,
 }
 
 /// A domain name with what clients of it get.

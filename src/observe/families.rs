@@ -56,6 +56,7 @@ impl Metrics {
             render_groups(generation, &mut text);
         }
         render_targets(process, &mut text);
+        render_ordered_certificates(process, &mut text);
         render_access_log(process, &mut text);
         render_process(process, &mut text);
     }
@@ -394,6 +395,31 @@ fn render_targets(process: &ProcessInfo, text: &mut Exposition<'_>) {
     for one in &process.targets {
         let labels = [("group", &*one.group), ("target", &*one.target)];
         text.sample(&labels, u64::from(one.is_healthy));
+    }
+}
+
+fn render_ordered_certificates(process: &ProcessInfo, text: &mut Exposition<'_>) {
+    let seconds = |at: i64| u64::try_from(at).unwrap_or(0);
+    let ordered = &process.ordered_certificates;
+    text.gauge(
+        "shardgate_acme_certificate_not_after_seconds",
+        "When the certificate of a domain ends that is ordered by ACME, since unix epoch.",
+    );
+    for (one, end) in ordered.iter().filter_map(|one| Some((one, one.not_after?))) {
+        text.sample(&[("domain", &one.domain)], seconds(end));
+    }
+    text.gauge(
+        "shardgate_acme_next_order_seconds",
+        "When a certificate is ordered next for a domain, since unix epoch.",
+    );
+    for one in ordered {
+        text.sample(&[("domain", &one.domain)], seconds(one.next_order));
+    }
+    text.counter("shardgate_acme_orders_total", "Orders of certificates that ended, by result.");
+    for one in ordered {
+        for (result, count) in [("issued", one.issued), ("failed", one.failed)] {
+            text.sample(&[("domain", &one.domain), ("result", result)], count);
+        }
     }
 }
 

@@ -22,8 +22,25 @@ pub struct ProcessInfo {
     pub access_log: Option<AccessLogCounts>,
     /// The targets and whether they may be chosen, in a stable order.
     pub targets: Vec<TargetState>,
+    /// The certificates that the gateway orders itself.
+    pub ordered_certificates: Vec<OrderedCertificate>,
     /// Resources of the process.
     pub usage: ProcessUsage,
+}
+
+/// How a certificate does that the gateway orders itself. Instants are seconds since 1970.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OrderedCertificate {
+    /// The first name of its domain.
+    pub domain: String,
+    /// When the one in the storage ends, if there is one.
+    pub not_after: Option<i64>,
+    /// When one is ordered next.
+    pub next_order: i64,
+    /// Orders that ended with a certificate.
+    pub issued: u64,
+    /// Orders that failed.
+    pub failed: u64,
 }
 
 /// One target's health as the side thread knows it.

@@ -3,6 +3,7 @@
 //! Knows plans, not configuration; sockets only through `rt`. A route is matched once, and nothing
 //! later may change which route it is.
 
+mod acme;
 mod answer_head;
 mod body;
 mod chunk_frames;

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::acme;
 use super::body::RequestBody;
 use super::client::Client;
 use super::exchange::{Exchange, Relayed};
@@ -17,7 +18,7 @@ use crate::base::{Fault, Method, Nanos, ThrottleScope};
 use crate::coord::Decision;
 use crate::observe::access_log::AccessRecord;
 use crate::observe::{DeadlineKind, RequestEnd};
-use crate::plan::{HostMatch, IntegrationPlan, PathSpans, RoutePlan};
+use crate::plan::{HostMatch, IntegrationPlan, MockPlan, PathSpans, RoutePlan};
 use crate::proto::FieldName;
 use crate::proto::uri::{PathForm, is_normal_path, normalise_path};
 use crate::rt::now;
@@ -100,6 +101,12 @@ async fn phases(
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
     }
+    if !state.challenges.is_empty()
+        && let Some(answer) =
+            acme::find_answer(&state.challenges, request.head.method, request.path())
+    {
+        return Ok(answer_mock(state, client, request, body, out, &answer));
+    }
     if let Some(redirect) = &client.listener.redirect_to_https {
         let path = log.path?;
         let (goes_on, persistence) = persistence(state, client, request, body);
@@ -112,14 +119,7 @@ async fn phases(
     body.check_length()?;
     throttle(plan, matched.route, request.started)?;
     match &matched.route.integration {
-        IntegrationPlan::Mock(mock) => {
-            let (goes_on, persistence) = persistence(state, client, request, body);
-            let has_body = request.head.method != Method::Head;
-            let date = state.http_date();
-            write_mock(out, mock, request.id, persistence, has_body, &date);
-            let body_bytes = if has_body { mock.body.len() } else { 0 };
-            Ok(made_here(request, mock.status, goes_on, body_bytes))
-        }
+        IntegrationPlan::Mock(mock) => Ok(answer_mock(state, client, request, body, out, mock)),
         IntegrationPlan::Redirect(redirect) => {
             let (goes_on, persistence) = persistence(state, client, request, body);
             let (spans, path, date) = (&matched.spans, matched.path, state.http_date());
@@ -266,6 +266,22 @@ fn made_here(request: &Request<'_>, status: u16, goes_on: bool, answer_bytes: us
         is_tunnel: false,
         ended: request.started,
     }
+}
+
+/// Answers with what is known beforehand.
+fn answer_mock(
+    state: &ShardState,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &RequestBody<'_>,
+    out: &mut Vec<u8>,
+    mock: &MockPlan,
+) -> Answered {
+    let (goes_on, persistence) = persistence(state, client, request, body);
+    let has_body = request.head.method != Method::Head;
+    write_mock(out, mock, request.id, persistence, has_body, &state.http_date());
+    let body_bytes = if has_body { mock.body.len() } else { 0 };
+    made_here(request, mock.status, goes_on, body_bytes)
 }
 
 /// Answers `OPTIONS *`, which asks about the server as a whole (RFC 9110 section 9.3.7).

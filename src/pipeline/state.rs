@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::limits::{BODY_BUFFER_BYTES, BUFFER_BYTES};
 use crate::base::{Nanos, RequestId, RequestIdSource};
-use crate::coord::{ShardBucket, TargetBoard, TokenPools};
+use crate::coord::{AcmeChallenges, ShardBucket, TargetBoard, TokenPools};
 use crate::observe::access_log::{AccessLogFormat, ShardLogSink};
 use crate::observe::{PlanRecorder, ShardRecorder};
 use crate::plan::{GroupSlot, Plan, ThrottleSlot};
@@ -27,6 +27,8 @@ pub struct ShardState {
     pub deadlines: Deadlines,
     /// The counters.
     pub recorder: ShardRecorder,
+    /// What authorities that validate names are answered.
+    pub challenges: Arc<AcmeChallenges>,
     /// Lines for the access log, if one is kept.
     pub access_log: RefCell<Option<ShardLogSink>>,
     /// Whether the process is draining: every answer closes its connection.
@@ -64,6 +66,7 @@ impl ShardState {
         index: u16,
         recorder: ShardRecorder,
         plan: ShardPlan,
+        challenges: Arc<AcmeChallenges>,
         seed: [u64; 2],
         spare_buffers_count: usize,
         now: Nanos,
@@ -74,6 +77,7 @@ impl ShardState {
             body_buffers: Buffers::new(BODY_BUFFER_BYTES, spare_buffers_count / 8),
             deadlines: Deadlines::new(now),
             recorder,
+            challenges,
             access_log: RefCell::default(),
             draining: Cell::new(false),
             uploads_count: Cell::new(0),

@@ -114,5 +114,5 @@ fn shard_state() -> Rc<ShardState> {
         seed: 1,
     };
     let plan = ShardPlan::new(plan, None, &sources);
-    Rc::new(ShardState::new(0, recorder, plan, [1, 2], 16, now()))
+    Rc::new(ShardState::new(0, recorder, plan, Arc::default(), [1, 2], 16, now()))
 }

@@ -1,5 +1,6 @@
 //! Builds the domains.
 
+use super::acme::AcmeTable;
 use super::diagnostics::{Mistake, Span};
 use super::fields::HeaderName;
 use super::hosts::is_host_name;
@@ -101,6 +102,7 @@ impl DomainSpans {
 /// Builds the domains. One without names is left out; that was recorded.
 pub(super) fn build_domains(
     raw: Option<Field<OneOrMore<RawDomain>>>,
+    acme: &AcmeTable,
     reading: &mut Reading<'_>,
 ) -> (Vec<Domain>, Vec<DomainSpans>) {
     let mut names = Unique::new("domain");
@@ -109,7 +111,7 @@ pub(super) fn build_domains(
         for name in raw.names.iter().flat_map(|names| &names.value.0) {
             names.add(name.value.0.clone(), name.span, reading);
         }
-        if let Some((domain, own)) = build_domain(raw, span, reading) {
+        if let Some((domain, own)) = build_domain(raw, span, acme, reading) {
             domains.push(domain);
             spans.push(own);
         }
@@ -120,22 +122,28 @@ pub(super) fn build_domains(
 fn build_domain(
     raw: RawDomain,
     span: Span,
+    acme: &AcmeTable,
     reading: &mut Reading<'_>,
 ) -> Option<(Domain, DomainSpans)> {
     let mut spans = DomainSpans { policy: raw.security_policy.span, ..DomainSpans::default() };
-    let certificates = match (raw.certificates, raw.certificate_folder) {
-        (Some(list), _) => {
+    let is_acme = raw.acme.filter(|one| one.value);
+    let certificates = match (raw.certificates, raw.certificate_folder, is_acme) {
+        (Some(list), _, _) => {
             let list = list.value.0;
             spans.certificates = list.iter().map(|one| one.span).collect();
             let files: Option<_> = list.into_iter().map(|one| build_files(one.value)).collect();
             CertificateSource::Files(files?)
         }
-        (None, Some(folder)) => {
+        (None, Some(folder), _) => {
             spans.folder = Some(folder.span);
             CertificateSource::Folder(folder.value.0)
         }
-        (None, None) => {
-            let message = "[[domain]] has neither `certificates` nor `certificate_folder`";
+        (None, None, Some(is_acme)) => {
+            acme.source(&raw.names.as_ref()?.value.0, is_acme.span, reading)?
+        }
+        (None, None, None) => {
+            let message =
+                "[[domain]] has neither `certificates` nor `certificate_folder` nor `acme = true`";
             let help = "add `certificates = [{ certificate_file = \"...\", key_file = \"...\" }]`";
             reading.record(Mistake::new(span, message).label("one is needed").help(help));
             return None;

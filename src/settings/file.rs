@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::acme::AcmeTable;
 use super::apis::{ApiSpans, Upstreams, build_apis};
 use super::diagnostics::{Diagnostics, Mistake, Source, Span};
 use super::domains::build_domains;
@@ -136,7 +137,9 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let mut listeners = raw.listener.map(|list| list.value.0).unwrap_or_default();
     let mut upstreams = raw.upstream.value;
     let domains_count = raw.domain.as_ref().map_or(0, |list| list.value.0.len());
-    let mut tls = TlsBuilder::new(domains_count, build_domains(raw.domain, reading));
+    let acme = AcmeTable::build(raw.acme, reading);
+    let domains = build_domains(raw.domain, &acme, reading);
+    let mut tls = TlsBuilder::new(domains_count, domains, acme.into_acme());
     tls.add_tickets(raw.tls.value);
     for listener in &mut listeners {
         tls.add_listener(&mut listener.value, reading);

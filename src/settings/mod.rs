@@ -6,6 +6,7 @@
 //! then draws it at the route's place. Reads the whole file before it answers, so that every
 //! mistake is reported at once.
 
+mod acme;
 mod addresses;
 mod apis;
 mod diagnostics;

@@ -13,7 +13,7 @@ use super::reading::{Field, Node, Reading};
 use super::table::{Bound, Shape, Value};
 use super::unique::record_unknown;
 use super::values::{TextForm, Unformed, choice};
-use crate::model::{Domain, ListenerTls, TargetProtocol, TicketKeySource, Tls};
+use crate::model::{Acme, Domain, ListenerTls, TargetProtocol, TicketKeySource, Tls};
 use crate::tls::{Alpn, CertificateFiles, ServerRoots, UpstreamTlsOptions};
 
 /// `true` for a table of defaults, `false` for none, or the table.
@@ -112,10 +112,11 @@ impl TlsBuilder {
     pub(super) fn new(
         written_count: usize,
         (domains, domain_spans): (Vec<Domain>, Vec<DomainSpans>),
+        acme: Option<Acme>,
     ) -> Self {
         let is_incomplete = domains.len() < written_count;
         let spans = TlsSpans { domains: domain_spans, ..TlsSpans::default() };
-        Self { is_incomplete, tls: Tls { domains, ..Tls::default() }, spans }
+        Self { is_incomplete, tls: Tls { domains, acme, ..Tls::default() }, spans }
     }
 
     pub(super) fn add_tickets(&mut self, raw: RawTls) {

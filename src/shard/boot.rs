@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use super::listeners::OpenListeners;
 use super::{Shard, accept, housekeeping, mail};
 use crate::coord::{
-    ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard, TokenPools,
-    UpstreamBoard,
+    AcmeChallenges, ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard,
+    TokenPools, UpstreamBoard,
 };
 use crate::observe::ShardMetrics;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
@@ -48,6 +48,8 @@ pub struct Shared {
     pub targets: Arc<TargetBoard>,
     /// How each shard sees its targets.
     pub upstreams: Arc<UpstreamBoard>,
+    /// What authorities that validate names are answered.
+    pub challenges: Arc<AcmeChallenges>,
     /// Connections per shard.
     pub connections: Arc<ConnectionBoard>,
     /// The mailboxes of the shards, by index.
@@ -103,7 +105,9 @@ pub fn start(
             };
             let plan = ShardPlan::new(parts.plan, None, &sources);
             let spare_count = options.buffers_spare_count;
-            let state = ShardState::new(options.index, recorder, plan, seed, spare_count, at);
+            let challenges = Arc::clone(&shared.challenges);
+            let state =
+                ShardState::new(options.index, recorder, plan, challenges, seed, spare_count, at);
             state.access_log.replace(parts.gear.access_log);
             let shard = Rc::new(Shard {
                 options,

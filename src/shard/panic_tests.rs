@@ -68,6 +68,7 @@ impl OneShard {
             pools: TokenPools::new(),
             targets: Arc::new(TargetBoard::new()),
             upstreams: UpstreamBoard::new(1),
+            challenges: Arc::default(),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };

@@ -8,6 +8,7 @@
 //! through the verifier again, so the answer of [`ClientTrust::judge`] is asked for on every
 //! connection of a domain with mutual TLS, and tickets are bound to all that the verdict rests on.
 
+mod acme;
 mod certificate;
 mod client;
 mod client_certificate;
@@ -37,6 +38,7 @@ mod test_authority;
 #[cfg(test)]
 mod test_handshake;
 
+pub use acme::{ACME_TLS_ALPN, challenge_certificate, challenge_config};
 pub use certificate::{Certificate, CertificateFacts, KeyKind};
 pub use client::UpstreamTls;
 pub use client_certificate::ClientCertificate;

@@ -1,6 +1,6 @@
 //! What a domain or a target group asks of TLS, parsed: names of files, a policy, modes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::policy::SecurityPolicy;
 
@@ -28,6 +28,9 @@ pub enum CertificateSource {
     /// Every pair of certificate and key in a folder, of which those are used that have one of
     /// the domain's names.
     Folder(PathBuf),
+    /// A file of certificate and key that the gateway keeps itself, by ACME. It may not be there
+    /// yet: clients are refused until it is.
+    Acme(PathBuf),
 }
 
 /// The files of one certificate.
@@ -39,6 +42,14 @@ pub struct CertificateFiles {
     pub key_file: PathBuf,
     /// DER: an OCSP response for the certificate, to be stapled.
     pub ocsp_file: Option<PathBuf>,
+}
+
+impl CertificateFiles {
+    /// Certificate and key in one file.
+    #[must_use]
+    pub fn of_one(file: &Path) -> Self {
+        Self { certificate_file: file.to_owned(), key_file: file.to_owned(), ocsp_file: None }
+    }
 }
 
 /// What clients must show.

@@ -1,6 +1,6 @@
 //! The server's side: from domains to one rustls configuration for each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -8,7 +8,7 @@ use rustls::pki_types::UnixTime;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::certificate::{Certificate, find_in_folder};
-use super::options::{Alpn, CertificateSource, DomainOptions};
+use super::options::{Alpn, CertificateFiles, CertificateSource, DomainOptions};
 use super::policy::SecurityPolicy;
 use super::problem::{Loaded, TlsProblem};
 use super::provider::{Clock, digest};
@@ -146,6 +146,8 @@ impl DomainOptions {
                     paths.extend(one.ocsp_file.clone());
                 }
             }
+            // Whoever writes it brings it into force.
+            CertificateSource::Acme(_) => {}
         }
         if let Some(mutual) = &self.mutual_tls {
             paths.push(mutual.trust_store_file.clone());
@@ -199,6 +201,7 @@ impl Loading<'_> {
         now: UnixTime,
     ) -> Vec<Certificate> {
         let (files, folder) = match &options.certificates {
+            CertificateSource::Acme(file) => return self.load_issued(file, options, now),
             CertificateSource::Files(files) => (files.clone(), None),
             CertificateSource::Folder(folder) => match find_in_folder(folder) {
                 Ok(files) => (files, Some(folder)),
@@ -226,6 +229,38 @@ impl Loading<'_> {
         }
         self.check_names(index, options, &certificates);
         certificates
+    }
+
+    /// The certificate that ACME has issued, if there is one. What is wrong with it is a warning:
+    /// it is ordered anew, which no mistake of an operator's has to wait for.
+    fn load_issued(
+        &mut self,
+        file: &Path,
+        options: &DomainOptions,
+        now: UnixTime,
+    ) -> Vec<Certificate> {
+        let names = options.names.join(", ");
+        if !file.exists() {
+            let message = format!("no certificate yet: clients are refused until one for {names}");
+            self.warnings.push(TlsProblem::of_file(file, message + " is issued"));
+            return Vec::new();
+        }
+        match Certificate::load(&CertificateFiles::of_one(file), now) {
+            Err(problem) => {
+                self.warnings.push(problem);
+                Vec::new()
+            }
+            Ok(Loaded { value, warnings }) => {
+                self.warnings.extend(warnings);
+                let (own, other): (Vec<_>, Vec<_>) =
+                    options.names.iter().partition(|name| value.facts.covers(name));
+                for name in other {
+                    let message = format!("not for {name}: a certificate for {names} is ordered");
+                    self.warnings.push(TlsProblem::of_file(file, message));
+                }
+                if own.is_empty() { Vec::new() } else { vec![value] }
+            }
+        }
     }
 
     /// A name that no certificate is for would only ever fail; unless a certificate has a problem

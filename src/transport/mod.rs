@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use crate::rt::Stream;
 
-pub use accept::{AcceptFailure, accept_tls};
+pub use accept::{AcceptFailure, Accepted, FindChallenge, accept_tls};
 pub use connect::connect_tls;
 pub use handshake::HandshakeFailure;
 pub use tls_stream::{TlsFacts, TlsStream};

@@ -4,17 +4,19 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ClientConfig;
-use rustls::pki_types::UnixTime;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
 use super::*;
 use crate::rt::{DriverChoice, RingOptions, run, spawn, yield_now};
 use crate::tls::{
-    Alpn, CertificateFiles, CertificateSource, Clock, DomainOptions, SecurityPolicy, ServerRoots,
-    ServerTls, TicketKeys, UpstreamTls, UpstreamTlsOptions,
+    ACME_TLS_ALPN, Alpn, CertificateFiles, CertificateSource, Clock, DomainOptions, SecurityPolicy,
+    ServerRoots, ServerTls, TicketKeys, UpstreamTls, UpstreamTlsOptions, challenge_certificate,
 };
 
 struct Site {
@@ -66,6 +68,18 @@ impl Site {
     }
 }
 
+/// No challenge is under way.
+fn none(_name: &str) -> Option<Arc<CertifiedKey>> {
+    None
+}
+
+fn client(accepted: Accepted) -> Transport {
+    match accepted {
+        Accepted::Client(transport) => transport,
+        Accepted::Authority(_) => panic!("no challenge is under way"),
+    }
+}
+
 fn now() -> UnixTime {
     Clock::system().now()
 }
@@ -89,7 +103,8 @@ async fn connected(site: &Site) -> (Transport, Transport) {
     let accepted = Rc::new(RefCell::new(None));
     let (told, server) = (Rc::clone(&accepted), Rc::clone(&site.server));
     spawn(async move {
-        told.replace(Some(accept_tls(theirs, Vec::new(), &server, Some(0), now()).await));
+        let accepted = accept_tls(theirs, Vec::new(), &server, Some(0), &none, now()).await;
+        told.replace(Some(accepted.map(client)));
     });
     let client = site.connect(ours, "api.example.com").await.expect("a handshake");
     loop {
@@ -195,7 +210,7 @@ fn what_is_no_handshake_is_refused() {
             ours.write_all(sent.to_vec(), 0).await.0.expect("written");
             ours.flush().await.expect("sent");
             ours.shutdown_write();
-            accept_tls(theirs, Vec::new(), &site.server, None, now())
+            accept_tls(theirs, Vec::new(), &site.server, None, &none, now())
                 .await
                 .expect_err("no handshake")
         };
@@ -208,8 +223,9 @@ fn what_is_no_handshake_is_refused() {
         let (ours, theirs) = pair();
         let server = Rc::clone(&site.server);
         spawn(async move {
-            let failure =
-                accept_tls(theirs, Vec::new(), &server, None, now()).await.expect_err("no name");
+            let failure = accept_tls(theirs, Vec::new(), &server, None, &none, now())
+                .await
+                .expect_err("no name");
             assert!(matches!(failure, AcceptFailure::UnknownName));
         });
         let failure = site.connect(ours, "other.example.com").await.expect_err("unknown");
@@ -228,9 +244,106 @@ fn a_target_with_another_name_is_refused() {
         let (ours, theirs) = pair();
         let server = Rc::clone(&site.server);
         spawn(async move {
-            let _ = accept_tls(theirs, Vec::new(), &server, Some(0), now()).await;
+            let _ = accept_tls(theirs, Vec::new(), &server, Some(0), &none, now()).await;
         });
         let failure = site.connect(ours, "other.example.com").await.expect_err("another name");
         assert!(matches!(failure, HandshakeFailure::Refused(_)), "{failure:?}");
+    });
+}
+
+/// A client that believes whatever it is shown, and keeps it.
+#[derive(Debug, Default)]
+struct Shown(Mutex<Option<CertificateDer<'static>>>);
+
+impl ServerCertVerifier for Shown {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.0.lock().expect("no panic") = Some(end_entity.clone().into_owned());
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+/// RFC 8737 section 3: the challenge's certificate for who offers that one protocol and asks for
+/// that name, and for nobody else.
+#[test]
+fn an_authority_is_shown_the_challenge_of_the_name_it_asks_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = &Site::new(folder.path());
+    let key = Arc::new(challenge_certificate("new.example.com", [7; 32]).expect("a certificate"));
+    // What the client is shown and what the server makes of it, or the alert that the client got.
+    let shake_hands = |name: &'static str, alpn: &'static [&'static [u8]]| {
+        let key = Arc::clone(&key);
+        async move {
+            let (ours, theirs) = pair();
+            let shown = Arc::new(Shown::default());
+            let mut config = (*site.client).clone();
+            config.dangerous().set_certificate_verifier(Arc::clone(&shown) as _);
+            config.alpn_protocols = alpn.iter().map(|one| one.to_vec()).collect();
+            let outcome = Rc::new(RefCell::new(None));
+            let (told, server) = (Rc::clone(&outcome), Rc::clone(&site.server));
+            spawn(async move {
+                let find = |name: &str| (name == "new.example.com").then(|| Arc::clone(&key));
+                let accepted = accept_tls(theirs, Vec::new(), &server, None, &find, now()).await;
+                told.replace(Some(accepted));
+            });
+            let name = site.target.server_name(name).expect("a name");
+            let connected = connect_tls(ours, &Arc::new(config), name).await;
+            while outcome.borrow().is_none() {
+                yield_now().await;
+            }
+            let shown = shown.0.lock().expect("no panic").take();
+            (outcome.take().expect("just seen"), connected, shown)
+        }
+    };
+    on_each_driver(|| async {
+        let (accepted, connected, shown) = shake_hands("new.example.com", &[ACME_TLS_ALPN]).await;
+        let Ok(Accepted::Authority(server)) = accepted else { panic!("{accepted:?}") };
+        let client = connected.expect("a handshake");
+        assert_eq!(client.tls().expect("over TLS").alpn, ACME_TLS_ALPN);
+        assert_eq!(shown.as_ref(), key.cert.first());
+        server.shutdown_write().await;
+        let (read, _) = client.read_append(Vec::with_capacity(100)).await;
+        assert_eq!(read.expect("an end that is announced"), 0);
+
+        // No challenge of that name: there is no protocol in common.
+        let (accepted, connected, _) = shake_hands("api.example.com", &[ACME_TLS_ALPN]).await;
+        assert!(matches!(accepted, Err(AcceptFailure::Handshake(_))), "{accepted:?}");
+        assert!(connected.is_err());
+        // Not that protocol alone: a client like any other, of a name that is not served.
+        for alpn in [&[ACME_TLS_ALPN, b"http/1.1"][..], &[b"http/1.1"], &[]] {
+            let (accepted, connected, shown) = shake_hands("new.example.com", alpn).await;
+            assert!(matches!(accepted, Err(AcceptFailure::UnknownName)), "{accepted:?}");
+            assert!(connected.is_err() && shown.is_none());
+        }
+        let (accepted, ..) = shake_hands("api.example.com", &[ACME_TLS_ALPN, b"http/1.1"]).await;
+        assert!(matches!(accepted, Ok(Accepted::Client(_))), "{accepted:?}");
     });
 }

@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 
 use shardgate::base::Nanos;
 use shardgate::coord::{
-    ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage, TargetBoard,
-    TargetEndpoint, TargetRecord, TokenPools, UpstreamBoard, mailbox,
+    AcmeChallenges, ConnectionBoard, DrainedListeners, Sender, ShardGear, ShardMessage,
+    TargetBoard, TargetEndpoint, TargetRecord, TokenPools, UpstreamBoard, mailbox,
 };
 use shardgate::model::TargetAddress;
 use shardgate::observe::{Metrics, ProcessInfo, RenderOptions};
@@ -32,6 +32,7 @@ pub struct OneShard {
     thread: JoinHandle<std::io::Result<()>>,
     socket: PathBuf,
     targets: Arc<TargetBoard>,
+    challenges: Arc<AcmeChallenges>,
 }
 
 impl OneShard {
@@ -60,11 +61,13 @@ impl OneShard {
             let records: Vec<_> = records.collect();
             assert!(targets.publish(&group.name, &records).is_some(), "a new group");
         }
+        let challenges = Arc::new(AcmeChallenges::new());
         let (mail, inbox) = mailbox(NonZeroUsize::MIN).expect("a mailbox");
         let shared = Shared {
             pools: TokenPools::new(),
             targets: Arc::clone(&targets),
             upstreams: UpstreamBoard::new(1),
+            challenges: Arc::clone(&challenges),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };
@@ -84,7 +87,7 @@ impl OneShard {
         let counters = metrics.shard(0).expect("one shard");
         let parts = ShardParts { mail: inbox, metrics: counters, plan, gear };
         let thread = shard::start(options, Arc::new(shared), parts).expect("started");
-        Self { metrics, mail, thread, socket, targets }
+        Self { metrics, mail, thread, socket, targets, challenges }
     }
 
     /// A connection to it.
@@ -100,6 +103,11 @@ impl OneShard {
     /// Where its targets are told.
     pub fn targets(&self) -> &TargetBoard {
         &self.targets
+    }
+
+    /// What it answers to authorities that validate names.
+    pub fn challenges(&self) -> &AcmeChallenges {
+        &self.challenges
     }
 
     /// Its mailbox, whose bulk lane holds a single message.

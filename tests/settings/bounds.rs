@@ -26,6 +26,10 @@ fn file_with(table: &str, line: &str) -> String {
             let other = if line.starts_with("rate") { "burst_count" } else { "rate_per_second" };
             super::small_file(&format!("[account]\nthrottle = {{ {line}, {other} = 1 }}"))
         }
+        "acme" => {
+            let needed = "storage_folder = \"/acme\"\nterms_agreed = true";
+            super::small_file(&format!("[acme]\n{needed}\n{line}"))
+        }
         "process.core" => {
             let core = if line.starts_with("core =") { "" } else { "core = 1\n" };
             super::small_file(&format!("[[process.core]]\n{core}{line}"))

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use shardgate::model::{Forwarding, Integration, Limits, ListenerTls, TicketKeySource};
-use shardgate::tls::{OnInvalid, SecurityPolicy, ServerRoots};
+use shardgate::model::{
+    Acme, AcmeChallenge, DnsHook, Forwarding, Integration, Limits, ListenerTls, TicketKeySource,
+};
+use shardgate::tls::{CertificateSource, OnInvalid, SecurityPolicy, ServerRoots};
 use shardgate::{plan, settings};
 
 fn config_dir() -> PathBuf {
@@ -33,6 +35,7 @@ fn every_example_loads_and_compiles() {
     let files = config_files();
     for feature in [
         "access-log",
+        "acme",
         "gateway",
         "health-and-retries",
         "host-routing",
@@ -95,12 +98,52 @@ fn the_commented_file_loads_with_every_setting_made_live() {
     assert_eq!(settings.model.tls.domains.len(), 1, "[[domain]] is live");
     assert_eq!(settings.model.tls.listeners.len(), 1, "[listener.tls] is live");
     assert_eq!(settings.model.tls.upstreams.len(), 1, "[upstream.tls] is live");
+    assert!(settings.model.tls.acme.is_some(), "[acme] is live");
 }
 
 fn live_line(line: &str) -> &str {
     let setting = line.strip_prefix('#').unwrap_or_default();
     let is_setting = setting.starts_with(|first: char| first == '[' || first.is_ascii_lowercase());
     if is_setting { setting } else { line }
+}
+
+#[test]
+fn a_domain_with_acme_has_its_certificate_in_the_storage() {
+    let settings = super::parse(&super::small_file(
+        r#"
+        [[listener]]
+        name = "secure"
+        address = "127.0.0.1:1"
+        tls = true
+        [acme]
+        storage_folder = "/acme"
+        terms_agreed = true
+        contacts = ["ops@example.com"]
+        challenge = "dns-01"
+        dns_hook = ["/hook", "--zone", "a"]
+        [[domain]]
+        names = ["*.a.example", "a.example"]
+        acme = true
+        "#,
+    ));
+    let tls = settings.unwrap_or_else(|mistakes| panic!("\n{mistakes}")).model.tls;
+    let folder = PathBuf::from("/acme/acme-v02.api.letsencrypt.org-directory");
+    let hook = DnsHook {
+        command: ["/hook", "--zone", "a"].map(str::to_owned).into(),
+        timeout_ms: 120_000,
+    };
+    let acme = Acme {
+        directory_url: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+        contacts: vec!["mailto:ops@example.com".to_owned()],
+        account_file: folder.join("account.json"),
+        folder: folder.clone(),
+        roots: ServerRoots::System,
+        renew_before_days: 30,
+        challenge: AcmeChallenge::Dns01(hook),
+    };
+    assert_eq!(tls.acme, Some(acme));
+    let file = folder.join("+.a.example.pem");
+    assert_eq!(tls.domains[0].options.certificates, CertificateSource::Acme(file));
 }
 
 #[test]

@@ -520,6 +520,71 @@ certificate_folder = "/certificates"
 }
 
 #[test]
+fn mistakes_of_acme_are_all_reported() {
+    let names: Vec<_> = (0..101).map(|number| format!("\"{number}.many.example\"")).collect();
+    let long = ["x"; 101].join(".");
+    let text = r#"tls = true
+
+[acme]
+directory_url = "http://ca.example.com"
+terms_agreed = false
+contacts = ["ops@example.com", "ops"]
+challenge = "tls-sni-01"
+
+[[domain]]
+names = ["a.example.com"]
+acme = true
+certificate_folder = "/certificates"
+
+[[domain]]
+names = ["b.example.com"]
+acme = false
+"#;
+    let below = |text: &str| {
+        let first = super::SMALL.lines().count() + 4;
+        let found = mistakes(&super::small_file(&format!("{SECURE}{text}")));
+        let found = found.into_iter().map(|(line, column, text)| (line + 1 - first, column, text));
+        found.collect::<Vec<_>>()
+    };
+    assert_mistakes(
+        &below(text),
+        &[
+            (3, 1, "[acme] has no `storage_folder`"),
+            (4, 17, "ACME is spoken over HTTPS alone"),
+            (5, 16, "to those who do not agree to the terms"),
+            (6, 32, "an item of `contacts` is \"ops\"; expected a mail address"),
+            (7, 13, "expected \"http-01\", \"tls-alpn-01\" or \"dns-01\""),
+            (12, 1, "more than one of `certificates`, `certificate_folder`, `acme`"),
+            (14, 1, "neither `certificates` nor `certificate_folder` nor `acme = true`"),
+        ],
+    );
+    let acme = "tls = true\n[acme]\nstorage_folder = \"/a\"\nterms_agreed = true\n";
+    let domain = |names: &str| format!("[[domain]]\nnames = [{names}]\nacme = true\n");
+    let bad = [
+        domain("\"a.example.com\", \"*.example.com\""),
+        domain(&names.join(", ")),
+        domain(&format!("\"{long}\"")),
+    ];
+    assert_mistakes(
+        &below(&format!("{acme}{}", bad.concat())),
+        &[
+            (6, 27, "`*.example.com` can only be proved by dns-01"),
+            (10, 8, "at most 100 names, the domain has 101"),
+            (12, 10, "the first name of a domain with `acme` has at most 200 bytes"),
+        ],
+    );
+    let good = [domain(&names[1..].join(", ")), domain(&format!("\"{}\"", &long[2..]))];
+    let good = super::small_file(&format!("{SECURE}{acme}{}", good.concat()));
+    if let Err(mistakes) = super::parse(&good) {
+        panic!("100 names and 199 bytes are no mistake: {mistakes}");
+    }
+    let hook = format!("{acme}challenge = \"dns-01\"\n{}", bad[0]);
+    assert_mistakes(&below(&hook), &[(5, 13, "the challenge \"dns-01\" needs a `dns_hook`")]);
+    let none = format!("tls = true\n{}", bad[0]);
+    assert_mistakes(&below(&none), &[(4, 8, "the domain has `acme`, but the file has no [acme]")]);
+}
+
+#[test]
 fn an_unknown_default_domain_is_told_which_there_are() {
     let text = super::small_file(&format!(
         "{SECURE}tls = {{ default_domain = \"a.example.con\" }}\n[[domain]]\n\

@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::acme::AcmeWatch;
 use super::logs::Logs;
 use super::process::Event;
 use super::reload::{InForce, Reloader};
@@ -45,6 +46,7 @@ pub(crate) struct AdminView {
     pub(crate) targets: Arc<TargetBoard>,
     pub(crate) upstreams: Arc<UpstreamBoard>,
     pub(crate) shards: Vec<Arc<ShardMetrics>>,
+    pub(crate) acme: Arc<AcmeWatch>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 

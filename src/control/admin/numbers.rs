@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 use super::AdminView;
 use super::upstreams::groups;
 use crate::base::Nanos;
+use crate::control::acme::AcmeState;
 use crate::control::status::Phase;
 use crate::coord::Health;
-use crate::observe::{Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState};
+use crate::observe::{
+    OrderedCertificate, Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState,
+};
 use crate::rt;
 
 /// What a scrape may ask for.
@@ -59,7 +62,18 @@ fn process_info(view: &AdminView) -> ProcessInfo {
         reloads_failed: reloads.refused,
         access_log: view.logs.counts(),
         targets: targets.collect(),
+        ordered_certificates: view.acme.states().into_iter().map(ordered_certificate).collect(),
         usage: ProcessUsage::read(),
+    }
+}
+
+fn ordered_certificate(state: AcmeState) -> OrderedCertificate {
+    OrderedCertificate {
+        domain: state.domain,
+        not_after: state.not_after,
+        next_order: state.next_order,
+        issued: state.issued,
+        failed: state.failed,
     }
 }
 

@@ -11,11 +11,11 @@ use super::AdminView;
 use crate::control::reload::InForce;
 use crate::control::sockets::shown;
 use crate::model::{
-    Api, Balance, Domain, HashKey, Http2Limits, Integration, Limits, Listener, ListenerTls, Model,
-    ProxyProtocol, Route, TargetAddress, TargetGroup, TargetProtocol, Throttle, TicketKeySource,
-    Tls,
+    Acme, AcmeChallenge, Api, Balance, Domain, HashKey, Http2Limits, Integration, Limits, Listener,
+    ListenerTls, Model, ProxyProtocol, Route, TargetAddress, TargetGroup, TargetProtocol, Throttle,
+    TicketKeySource, Tls,
 };
-use crate::tls::{OnInvalid, UpstreamTlsOptions};
+use crate::tls::{CertificateSource, OnInvalid, UpstreamTlsOptions};
 
 /// What the admin listener offers.
 pub(super) async fn index() -> Json<Value> {
@@ -43,6 +43,7 @@ pub(super) async fn config(State(view): State<AdminView>) -> Json<Value> {
         "process": configuration.process,
         "bound": listeners,
         "model": model(&configuration.model),
+        "ordered_certificates": view.acme.states(),
     }))
 }
 
@@ -77,6 +78,7 @@ fn tls(tls: &Tls) -> Value {
                 String::from_utf8_lossy(one.wire_name()).into_owned()
             }).collect::<Vec<_>>(),
             "files": options.paths(),
+            "acme": matches!(options.certificates, CertificateSource::Acme(_)),
             "on_invalid": options.mutual_tls.as_ref().map(|mutual| match mutual.on_invalid {
                 OnInvalid::Refuse => "refuse",
                 OnInvalid::Forbid => "403",
@@ -111,6 +113,22 @@ fn tls(tls: &Tls) -> Value {
             TicketKeySource::File(path) => Some(path),
         },
         "ticket_rotation_ms": tls.ticket_rotation_ms,
+        "acme": tls.acme.as_ref().map(acme),
+    })
+}
+
+fn acme(acme: &Acme) -> Value {
+    json!({
+        "directory_url": acme.directory_url,
+        "contacts": acme.contacts,
+        "account_key_file": acme.account_file,
+        "folder": acme.folder,
+        "challenge": match acme.challenge {
+            AcmeChallenge::Http01 => "http-01",
+            AcmeChallenge::TlsAlpn01 => "tls-alpn-01",
+            AcmeChallenge::Dns01(_) => "dns-01",
+        },
+        "renew_before_days": acme.renew_before_days,
     })
 }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::work::Work;
 use super::{Http1, Next};
-use crate::base::limits::REQUESTS_PER_TURN_MAX;
 use crate::base::Nanos;
+use crate::base::limits::REQUESTS_PER_TURN_MAX;
 use crate::edge::{SMALL_BODY_BYTES, head_limits};
 use crate::model::Limits;
 use crate::observe::DeadlineKind;

@@ -4,12 +4,14 @@
 //! Owns names, types, defaults, bounds and docs of the keys. What keys mean together is checked
 //! where the model is built.
 
+mod acme;
 mod api;
 mod process;
 mod tls;
 mod traffic;
 mod upstream;
 
+pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
 pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};
@@ -37,6 +39,8 @@ table! {
         listener: OneOrMore<RawListener> [required];
         /// What holds for TLS in the whole process.
         tls: RawTls [{}];
+        /// Certificates that the gateway orders itself.
+        acme: RawAcme [optional];
         /// What listeners with `tls` answer for.
         domain: OneOrMore<RawDomain> [optional];
         /// What a client may send at most.

@@ -34,6 +34,8 @@ table! {
         /// A folder of them: `NAME.pem` with `NAME.key` (and `NAME.ocsp`), or `fullchain.pem` with
         /// `privkey.pem`. Those are used that have one of the names.
         certificate_folder: FilePath [optional] eg "/etc/shardgate/certificates";
+        /// `true`: they are ordered by ACME, as [acme] says, and renewed in time.
+        acme: bool [optional] eg true;
         /// What a handshake may negotiate, by AWS's names; docs/tls.md has them all.
         security_policy: PolicyName ["TLS_1_2"];
         /// The protocols that clients are offered (ALPN), most wanted first.
@@ -41,7 +43,7 @@ table! {
         /// Clients must show a certificate; without this table none is asked for.
         mutual_tls: RawMutualTls [optional];
     }
-    at most one of certificates certificate_folder;
+    at most one of certificates certificate_folder acme;
 }
 
 table! {

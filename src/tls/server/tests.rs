@@ -51,6 +51,38 @@ fn names_lead_to_domains() {
     assert!(server.domains()[0].config.max_early_data_size == 0, "no early data");
 }
 
+/// What ACME has not issued yet, or what is no good of it, is ordered; nobody has to mend it first.
+#[test]
+fn a_domain_loads_with_whatever_acme_has_issued() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.example.pem");
+    let load = |names: &[&str]| {
+        let loaded = load(&[options(names, CertificateSource::Acme(path.clone()))]).expect("good");
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        (loaded.value.domains()[0].certificates.len(), warnings.join("\n"))
+    };
+    let (count, warning) = load(&["a.example", "b.example"]);
+    assert_eq!(count, 0);
+    assert!(warning.contains("until one for a.example, b.example is issued"), "{warning}");
+
+    let issued = Authority::root("root").server(&["a.example"]).write(folder.path(), "a", &[]);
+    let text = |file: &Path| std::fs::read_to_string(file).expect("written");
+    let both = text(&issued.key_file) + &text(&issued.certificate_file);
+    write(folder.path(), "a.example.pem", &both);
+    let (count, warning) = load(&["a.example"]);
+    assert_eq!(count, 1);
+    assert!(!warning.contains("ordered"), "{warning}");
+    let (count, warning) = load(&["a.example", "b.example"]);
+    assert_eq!(count, 1, "a name more does not take the others away");
+    assert!(warning.contains("not for b.example"), "{warning}");
+    assert_eq!(load(&["c.example"]).0, 0, "no client of that name would accept it");
+
+    write(folder.path(), "a.example.pem", "no certificate");
+    let (count, warning) = load(&["a.example"]);
+    assert_eq!(count, 0);
+    assert!(warning.contains("holds no certificate"), "{warning}");
+}
+
 #[test]
 fn a_domain_with_mutual_tls_is_not_reached_around_it() {
     let folder = tempfile::tempdir().expect("a folder");
