@@ -6,6 +6,7 @@
 //! here is ever waited for by a shard.
 
 mod admin;
+mod certificate_expiry;
 mod check_record;
 mod configuration;
 mod dns;
@@ -15,6 +16,7 @@ mod health_check;
 mod health_tests;
 mod hickory;
 mod inherited;
+mod link_walk;
 mod listeners;
 mod logs;
 mod name_watch;
@@ -23,6 +25,7 @@ mod process;
 mod reload;
 mod shards;
 mod signals;
+mod snapshot;
 mod sockets;
 mod start;
 mod status;

@@ -49,6 +49,7 @@ impl Metrics {
         render_answers(self.shards(), &mut text);
         render_connections(self.shards(), &mut text);
         handshake::render(self.shards(), &mut text);
+        render_certificates(process, &mut text);
         render_loops(self.shards(), process, &mut text);
         if let Some(generation) = self.current() {
             render_groups(generation, &mut text);
@@ -392,6 +393,29 @@ fn render_targets(process: &ProcessInfo, text: &mut Exposition<'_>) {
     for one in &process.targets {
         let labels = [("group", &*one.group), ("target", &*one.target)];
         text.sample(&labels, u64::from(one.is_healthy));
+    }
+}
+
+fn render_certificates(process: &ProcessInfo, text: &mut Exposition<'_>) {
+    text.gauge(
+        "shardgate_tls_certificate_expiry_timestamp_seconds",
+        "When a certificate that clients are shown expires, in seconds since 1970.",
+    );
+    for one in &process.certificates {
+        if let Some(domain) = &one.domain {
+            let labels = [("domain", &**domain), ("key_type", one.key_type), ("file", &one.file)];
+            text.sample(&labels, one.expires_unix_seconds);
+        }
+    }
+    text.gauge(
+        "shardgate_upstream_tls_certificate_expiry_timestamp_seconds",
+        "When a certificate that targets are shown expires, in seconds since 1970.",
+    );
+    for one in &process.certificates {
+        if let Some(group) = &one.group {
+            let labels = [("group", &**group), ("key_type", one.key_type), ("file", &one.file)];
+            text.sample(&labels, one.expires_unix_seconds);
+        }
     }
 }
 

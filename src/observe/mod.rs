@@ -26,7 +26,7 @@ pub use fault_text::{fault_text, gateway_response_type};
 pub use handshake::HandshakeEnd;
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
-pub use process::{ProcessInfo, ProcessUsage, TargetState};
+pub use process::{CertificateState, ProcessInfo, ProcessUsage, TargetState};
 pub use recorder::{
     BufferKind, DeadlineKind, GroupRecorder, PlanRecorder, RequestEnd, ShardRecorder, UpstreamEnd,
     UpstreamFailure,

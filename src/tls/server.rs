@@ -8,7 +8,7 @@ use rustls::pki_types::UnixTime;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::certificate::{Certificate, find_in_folder};
-use super::options::{Alpn, CertificateSource, DomainOptions};
+use super::options::{Alpn, CertificateFiles, CertificateSource, DomainOptions};
 use super::policy::SecurityPolicy;
 use super::problem::{Loaded, TlsProblem};
 use super::provider::{Clock, digest};
@@ -141,10 +141,7 @@ impl DomainOptions {
         match &self.certificates {
             CertificateSource::Folder(folder) => paths.push(folder.clone()),
             CertificateSource::Files(files) => {
-                for one in files {
-                    paths.extend([one.certificate_file.clone(), one.key_file.clone()]);
-                    paths.extend(one.ocsp_file.clone());
-                }
+                paths.extend(files.iter().flat_map(CertificateFiles::paths));
             }
         }
         if let Some(mutual) = &self.mutual_tls {

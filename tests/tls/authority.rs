@@ -1,6 +1,7 @@
 //! Certificates of every kind, and the folder that a gateway reads them from.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -49,6 +50,16 @@ impl Authority {
             let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
             params.subject_alt_names =
                 CertificateParams::new(names).expect("names").subject_alt_names;
+        })
+    }
+
+    /// One that expires so many seconds from now (before now if negative).
+    pub(crate) fn server_for(&self, names: &[&str], seconds_left: i64) -> Identity {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        self.issue(|params| {
+            params.subject_alt_names =
+                CertificateParams::new(names).expect("names").subject_alt_names;
+            expire_at(params, now_seconds() + seconds_left);
         })
     }
 
@@ -121,6 +132,18 @@ fn write_secret(path: &Path, text: &str) {
     std::fs::write(path, text).expect("written");
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(path, mode).expect("the mode is set");
+}
+
+/// Seconds since 1970.
+pub(crate) fn now_seconds() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_secs()).expect("a time of today")
+}
+
+/// Has it expire so many seconds after 1970 began.
+pub(crate) fn expire_at(params: &mut CertificateParams, seconds: i64) {
+    let seconds = u64::try_from(seconds).expect("a date after 1970");
+    params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
 }
 
 fn new_key() -> KeyPair {

@@ -3,8 +3,10 @@
 
 mod authority;
 mod bad_input;
+mod changed_files;
 mod client;
 mod domains;
+mod expiry;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod http1;

@@ -15,14 +15,14 @@ use super::harness::{Client, Gateway, HANG_GUARD};
 
 /// A target that speaks TLS and answers who asked: the name that was asked for, and how many
 /// certificates were shown.
-struct Target {
-    address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 impl Target {
     /// Asks for a certificate of `clients`, if any.
-    fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
+    pub(crate) fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
         let config = server_config(identity, clients);
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a socket");
@@ -80,7 +80,11 @@ fn answer_all(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<()> {
     }
 }
 
-fn gateway(target: &str, tls: &str) -> Gateway {
+pub(crate) fn gateway(target: &str, tls: &str) -> Gateway {
+    gateway_with(target, tls, "")
+}
+
+pub(crate) fn gateway_with(target: &str, tls: &str, tables: &str) -> Gateway {
     Gateway::start(&format!(
         r#"
 [admin]
@@ -98,16 +102,18 @@ tls = {tls}
 [[api]]
 name = "main"
 route = [{{ key = "$default", upstream = "backend" }}]
+
+{tables}
 "#
     ))
 }
 
-fn trusting(files: &Files, more: &str) -> String {
+pub(crate) fn trusting(files: &Files, more: &str) -> String {
     format!("{{ ca_file = \"{}\"{more} }}", files.path("ca.pem").display())
 }
 
 /// An authority whose certificate is `ca.pem`.
-fn authority() -> (Authority, Files) {
+pub(crate) fn authority() -> (Authority, Files) {
     let (authority, files) = (Authority::root("targets"), Files::new());
     files.write("ca.pem", authority.pem());
     (authority, files)

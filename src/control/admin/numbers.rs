@@ -14,8 +14,11 @@ use super::upstreams::groups;
 use crate::base::Nanos;
 use crate::control::status::Phase;
 use crate::coord::Health;
-use crate::observe::{Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState};
+use crate::observe::{
+    CertificateState, Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState,
+};
 use crate::rt;
+use crate::tls::ShownCertificate;
 
 /// What a scrape may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -59,8 +62,26 @@ fn process_info(view: &AdminView) -> ProcessInfo {
         reloads_failed: reloads.refused,
         access_log: view.logs.counts(),
         targets: targets.collect(),
+        certificates: certificates(view),
         usage: ProcessUsage::read(),
     }
+}
+
+fn certificates(view: &AdminView) -> Vec<CertificateState> {
+    let in_force = view.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = |one: &ShownCertificate| CertificateState {
+        domain: one.domain().map(str::to_owned),
+        group: one.group().map(str::to_owned),
+        key_type: one.kind.name(),
+        file: one.file.display().to_string(),
+        // One that was over before 1970 is told of as over since then.
+        expires_unix_seconds: u64::try_from(one.facts.not_after).unwrap_or(0),
+    };
+    let mut states: Vec<_> = in_force.certificates.iter().map(state).collect();
+    // A domain may name a file twice; a series may be there once.
+    states.sort_unstable();
+    states.dedup();
+    states
 }
 
 /// Percentiles of each stage, in milliseconds, for people.

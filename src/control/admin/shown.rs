@@ -14,7 +14,7 @@ use crate::model::{
     Api, Balance, Domain, HashKey, Integration, Limits, Listener, ListenerTls, Model,
     ProxyProtocol, Route, TargetAddress, TargetGroup, Throttle, TicketKeySource, Tls,
 };
-use crate::tls::{OnInvalid, UpstreamTlsOptions};
+use crate::tls::{OnInvalid, ShownCertificate, UpstreamTlsOptions};
 
 /// What the admin listener offers.
 pub(super) async fn index() -> Json<Value> {
@@ -34,15 +34,32 @@ pub(super) async fn index() -> Json<Value> {
 
 /// The configuration in force.
 pub(super) async fn config(State(view): State<AdminView>) -> Json<Value> {
-    let InForce { configuration, listeners } =
+    let InForce { configuration, listeners, certificates } =
         view.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Json(json!({
         "epoch": view.status.epoch(),
         "phase": view.status.phase(),
         "process": configuration.process,
         "bound": listeners,
+        "certificates": certificates.iter().map(certificate).collect::<Vec<_>>(),
         "model": model(&configuration.model),
     }))
+}
+
+fn certificate(one: &ShownCertificate) -> Value {
+    let facts = &one.facts;
+    json!({
+        "domain": one.domain(),
+        "upstream": one.group(),
+        "file": one.file,
+        "key_type": one.kind.name(),
+        "names": facts.names,
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "serial_number": facts.serial_number,
+        "not_before": facts.not_before_text(),
+        "not_after": facts.not_after_text(),
+    })
 }
 
 fn model(model: &Model) -> Value {
@@ -109,6 +126,7 @@ fn tls(tls: &Tls) -> Value {
             TicketKeySource::File(path) => Some(path),
         },
         "ticket_rotation_ms": tls.ticket_rotation_ms,
+        "expiry_warning_days": tls.expiry_warning_days,
     })
 }
 
