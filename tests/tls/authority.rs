@@ -140,10 +140,18 @@ pub(crate) fn now_seconds() -> i64 {
     i64::try_from(now.as_secs()).expect("a time of today")
 }
 
+/// Has it begin so many seconds after 1970 began.
+pub(crate) fn begin_at(params: &mut CertificateParams, seconds: i64) {
+    params.not_before = date_time_ymd(1970, 1, 1) + span(seconds);
+}
+
 /// Has it expire so many seconds after 1970 began.
 pub(crate) fn expire_at(params: &mut CertificateParams, seconds: i64) {
-    let seconds = u64::try_from(seconds).expect("a date after 1970");
-    params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
+    params.not_after = date_time_ymd(1970, 1, 1) + span(seconds);
+}
+
+fn span(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).expect("a date after 1970"))
 }
 
 fn new_key() -> KeyPair {

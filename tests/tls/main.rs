@@ -13,3 +13,4 @@ mod http1;
 mod lifecycle;
 mod site;
 mod targets;
+mod testssl;
