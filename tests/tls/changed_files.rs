@@ -183,6 +183,34 @@ fn a_trust_store_that_changes_lets_others_in() {
 }
 
 #[test]
+fn a_client_that_is_revoked_meanwhile_is_refused_even_with_its_session() {
+    let site = Site::new(nobody());
+    let list = site.files.path("clients.crl");
+    site.files.write("clients.crl", &site.clients.revocation_list(&[]));
+    let text = site.configuration("true", "", WATCHING);
+    let text = text.replace(
+        "on_invalid = \"403\"",
+        &format!("on_invalid = \"403\", crl_files = [\"{}\"]", list.display()),
+    );
+    let gateway = Gateway::start(&text);
+    let numbered = |serial: u64| {
+        site.clients.issue(|params| params.serial_number = Some(rcgen::SerialNumber::from(serial)))
+    };
+    let (good, bad) = (numbered(7), numbered(8));
+    let configs = [&good, &bad].map(|one| site.wants().showing(one).config());
+    let ask = || {
+        configs.each_ref().map(|config| {
+            let address = gateway.address("public");
+            TlsClient::connect(address, config, "soft.example").get("soft.example", "/mock").status
+        })
+    };
+    assert_eq!(ask(), [200, 200]);
+    site.files.write("clients.crl", &site.clients.revocation_list(&[8]));
+    gateway.wait_for_log("a reload", is_reload);
+    assert_eq!(ask(), [200, 403]);
+}
+
+#[test]
 fn authorities_of_targets_that_change_are_believed() {
     let (_, files) = authority();
     let others = Authority::root("others");

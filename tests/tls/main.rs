@@ -1,6 +1,7 @@
 //! TLS against the real binary: HTTP/1.1 inside it, domains and mutual TLS, what is no TLS,
 //! reloads and drains, HTTPS to targets. `SHARDGATE_TEST_DRIVER` chooses the I/O driver.
 
+mod alerts;
 mod authority;
 mod bad_input;
 mod changed_files;

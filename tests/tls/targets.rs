@@ -203,3 +203,22 @@ fn skipped_verification_is_said_and_still_verifies_the_name() {
     let reason = refused(&gateway(&other.address.to_string(), skip));
     assert!(reason.contains("NotValidForName"), "{reason}");
 }
+
+#[test]
+fn without_a_word_targets_are_verified_against_public_roots() {
+    let target = Target::start(&Authority::root("strangers").server(&["127.0.0.1"]), None);
+    for tls in ["true", "{ roots = \"mozilla\" }"] {
+        let reason = refused(&gateway(&target.address.to_string(), tls));
+        assert!(reason.contains("UnknownIssuer"), "{tls}: {reason}");
+    }
+}
+
+#[test]
+fn a_target_whose_certificate_has_expired_is_a_bad_gateway() {
+    let (authority, files) = authority();
+    let target = Target::start(&authority.server_for(&["127.0.0.1"], -60), None);
+    for tls in [trusting(&files, ""), "{ insecure_skip_verification = true }".to_owned()] {
+        let reason = refused(&gateway(&target.address.to_string(), &tls));
+        assert!(reason.to_ascii_lowercase().contains("expired"), "{tls}: {reason}");
+    }
+}
