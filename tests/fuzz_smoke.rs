@@ -6,6 +6,9 @@
 #[path = "fuzz/src/laws.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
 mod laws;
+#[path = "fuzz/src/tls.rs"]
+#[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
+mod tls;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,6 +88,11 @@ const TROUBLE: &[&[u8]] = &[
     b"}",
     b"+}",
     b"'''",
+    b"\x16\x03\x01\xff\xff",
+    b"\x16\x03\x03\0\x04\x01\0\0\0",
+    b"\x15\x03\x03\0\x02\x01\0",
+    b"\x14\x03\x03\0\x01\x01",
+    b"\x17\x03\x03\0\0",
 ];
 
 fn mutate(dice: &mut Dice, seeds: &[(String, Vec<u8>)]) -> Vec<u8> {

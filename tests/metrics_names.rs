@@ -7,11 +7,21 @@ use std::process::{Command, Stdio};
 use shardgate::base::{Fault, Nanos, ThrottleScope};
 use shardgate::observe::access_log::AccessLogCounts;
 use shardgate::observe::{
-    Metrics, OrderedCertificate, PlanLabels, ProcessInfo, ProcessUsage, RenderOptions, RequestEnd,
-    RouteLabel, StageLabel, TargetState, UpstreamEnd,
+    CertificateState, Metrics, OrderedCertificate, PlanLabels, ProcessInfo, ProcessUsage,
+    RenderOptions, RequestEnd, RouteLabel, StageLabel, TargetState, UpstreamEnd,
 };
 use shardgate::plan::{GroupSlot, RouteSlot};
 use shardgate::rt::DriverReport;
+
+fn certificate((domain, group): (Option<&str>, Option<&str>)) -> CertificateState {
+    CertificateState {
+        domain: domain.map(str::to_owned),
+        group: group.map(str::to_owned),
+        key_type: "rsa",
+        file: "/etc/a \"b\".pem".into(),
+        expires_unix_seconds: 2_000_000_000,
+    }
+}
 
 /// Every family with at least one sample, and label values that need escaping.
 fn metrics_text() -> String {
@@ -64,6 +74,7 @@ fn metrics_text() -> String {
             issued: 1,
             failed: 2,
         }],
+        certificates: [(Some("a.example"), None), (None, Some("backend"))].map(certificate).into(),
         usage: ProcessUsage::read(),
         ..ProcessInfo::default()
     };

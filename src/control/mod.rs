@@ -7,6 +7,7 @@
 
 mod acme;
 mod admin;
+mod certificate_expiry;
 mod check_record;
 mod configuration;
 mod dns;
@@ -16,6 +17,7 @@ mod health_check;
 mod health_tests;
 mod hickory;
 mod inherited;
+mod link_walk;
 mod listeners;
 mod logs;
 mod name_watch;
@@ -24,6 +26,7 @@ mod process;
 mod reload;
 mod shards;
 mod signals;
+mod snapshot;
 mod sockets;
 mod start;
 mod status;

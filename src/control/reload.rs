@@ -10,19 +10,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::acme::AcmeWatch;
+use super::certificate_expiry::CertificateExpiry;
 use super::configuration::{Configuration, PlanMistakes};
 use super::inherited::InheritedSockets;
 use super::listeners::{ListenError, Listeners};
 use super::logs::Logs;
+use super::snapshot::Snapshot;
 use super::sockets::shown;
 use super::status::Status;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::tls::load_tls;
+use super::watch::WatchedFiles;
 use crate::coord::{PublishError, Publisher, ShardGear};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
-use crate::tls::TicketKeys;
+use crate::tls::{ShownCertificate, TicketKeys};
 
 /// Reads the boot file again: a configuration, or everything that is wrong with it as text.
 pub type LoadConfiguration = Arc<dyn Fn() -> Result<Configuration, String> + Send + Sync>;
@@ -32,6 +35,7 @@ pub type LoadConfiguration = Arc<dyn Fn() -> Result<Configuration, String> + Sen
 pub(crate) struct InForce {
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) listeners: Vec<BoundListener>,
+    pub(crate) certificates: Arc<[ShownCertificate]>,
 }
 
 /// Where a listener listens.
@@ -55,6 +59,9 @@ pub(crate) struct Reloader {
     pub(crate) targets: Targets,
     pub(crate) acme: Arc<AcmeWatch>,
     pub(crate) ticket_rotation: TicketRotation,
+    pub(crate) certificate_expiry: CertificateExpiry,
+    /// What the watch is told of, if files are watched.
+    pub(crate) watched: Option<WatchedFiles>,
 }
 
 /// A reload that is in force.
@@ -135,6 +142,7 @@ impl Reloader {
             ShardGear { sockets, access_log }
         });
         let gear = gear.collect();
+        let certificates: Arc<[_]> = plan.tls.certificates().into();
         self.targets.watch(&configuration.model.target_groups).await;
         match self.publisher.publish_with(plan, gear).await {
             Ok(()) => {}
@@ -148,12 +156,14 @@ impl Reloader {
         }
         self.listeners.commit(change);
         self.ticket_rotation.follow(ticket_keys);
+        let warning_days = configuration.model.tls.expiry_warning_days;
+        self.certificate_expiry = CertificateExpiry::start(Arc::clone(&certificates), warning_days);
         if let Some(old) = self.logs.commit(log) {
             // Its last lines may wait for a slow disk.
             tokio::task::spawn_blocking(move || old.close());
         }
         self.acme.watch(&configuration.model.tls);
-        Ok(Reloaded { epoch, needs_restart: self.enter(configuration) })
+        Ok(Reloaded { epoch, needs_restart: self.enter(configuration, certificates) })
     }
 
     /// The configuration in force.
@@ -171,8 +181,14 @@ impl Reloader {
     ) -> Result<(Configuration, Arc<Plan>, Arc<TicketKeys>), ReloadError> {
         let metrics = Arc::clone(&self.metrics);
         let before = Arc::clone(self.ticket_rotation.keys());
+        let (watched, boot_file) = (self.watched.clone(), self.configuration().watch.clone());
         let work = move || {
+            let boot = Snapshot::of(boot_file);
             let configuration = load()?;
+            if let Some(watched) = watched {
+                // Also of files that turn out to be bad: their next change is waited for.
+                watched.replace(boot.with(Snapshot::of(configuration.model.tls.paths())));
+            }
             let (plan, ticket_keys) = compile_plan(&configuration, Some(&before), epoch)?;
             metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&plan);
             Ok((configuration, Arc::new(plan), ticket_keys))
@@ -184,7 +200,11 @@ impl Reloader {
 
     /// Shows `configuration` as the one in force. Answers with the settings that it has otherwise
     /// than the start, and that therefore are not.
-    fn enter(&self, configuration: Configuration) -> Vec<String> {
+    fn enter(
+        &self,
+        configuration: Configuration,
+        certificates: Arc<[ShownCertificate]>,
+    ) -> Vec<String> {
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         let needs_restart = in_force.configuration.settings_that_need_a_start(&configuration);
         if in_force.configuration.log_level != configuration.log_level {
@@ -196,6 +216,7 @@ impl Reloader {
         *in_force = InForce {
             configuration: Arc::new(configuration),
             listeners: bound_listeners(&self.listeners),
+            certificates,
         };
         needs_restart
     }

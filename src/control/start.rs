@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::acme::AcmeWatch;
 use super::admin::{AdminSocket, AdminView};
+use super::certificate_expiry::CertificateExpiry;
 use super::configuration::Configuration;
 use super::inherited::{Inheritance, InheritedSockets, Predecessor};
 use super::listeners::Listeners;
@@ -16,16 +17,17 @@ use super::process::{Process, Ready, RunError, Setup, starting};
 use super::reload::{InForce, Reloader, bound_listeners, compile_plan, prepare_log};
 use super::shards::{Shards, StartShard};
 use super::signals::Signals;
+use super::snapshot::Snapshot;
 use super::status::{Phase, Status};
 use super::successor::Program;
 use super::systemd::Systemd;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
-use super::watch::Watch;
+use super::watch::{Watch, WatchedFiles};
 use crate::coord::{AcmeChallenges, ShardGear};
 use crate::observe::Metrics;
 use crate::rt;
-use crate::tls::Clock;
+use crate::tls::{Clock, ShownCertificate};
 
 /// The shards, and what of the side thread they were started with.
 struct DataPlane {
@@ -36,6 +38,7 @@ struct DataPlane {
     targets: Targets,
     shards: Shards,
     ticket_rotation: TicketRotation,
+    certificates: Arc<[ShownCertificate]>,
 }
 
 impl Process {
@@ -46,7 +49,7 @@ impl Process {
         let driver = choose_driver(&configuration, predecessor.as_ref())?;
         let program = Program::current().map_err(starting("find the own program"))?;
         let signals = Signals::listen().map_err(starting("listen to signals"))?;
-        let watch = open_watch(&configuration);
+        let (watch, watched) = open_watch(&configuration).unzip();
         let pid_file = configuration.pid_file.clone();
         let address = configuration.admin.as_ref();
         let admin = address.map(|address| AdminSocket::bind(address, admin)).transpose();
@@ -59,12 +62,18 @@ impl Process {
         let acme = Arc::new(acme);
         let plane =
             DataPlane::start(&configuration, sockets, acme.challenges(), &mut start_shard).await?;
-        let DataPlane { epoch, metrics, listeners, logs, targets, shards, ticket_rotation } = plane;
+        let DataPlane { epoch, metrics, listeners, logs, targets, shards, .. } = plane;
+        let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
+        let certificate_expiry = CertificateExpiry::start(
+            Arc::clone(&certificates),
+            configuration.model.tls.expiry_warning_days,
+        );
         let status = Arc::new(Status::new());
         status.started(epoch);
         let in_force = InForce {
             listeners: bound_listeners(&listeners),
             configuration: Arc::new(configuration),
+            certificates,
         };
         let in_force = Arc::new(Mutex::new(in_force));
         let (metrics, logs) = (Arc::new(Mutex::new(metrics)), Arc::new(logs));
@@ -80,6 +89,8 @@ impl Process {
             targets,
             acme: Arc::clone(&acme),
             ticket_rotation,
+            certificate_expiry,
+            watched,
         }));
         let events = mpsc::channel(EVENTS_CAPACITY);
         let view = AdminView {
@@ -184,6 +195,7 @@ impl DataPlane {
         let gear = gear.collect();
         let mut targets = Targets::new();
         targets.watch(&configuration.model.target_groups).await;
+        let certificates = plan.tls.certificates().into();
         let plan = Arc::new(plan);
         let board = targets.board();
         let shards = Shards::start(places, &plan, gear, &metrics, board, challenges, start_shard)
@@ -193,7 +205,8 @@ impl DataPlane {
         // There was no log before this one.
         drop(logs.commit(log));
         let ticket_rotation = TicketRotation::start(ticket_keys);
-        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards, ticket_rotation })
+        let epoch = plan.epoch;
+        Ok(Self { epoch, metrics, listeners, logs, targets, shards, ticket_rotation, certificates })
     }
 }
 
@@ -215,12 +228,14 @@ fn choose_driver(
     }
 }
 
-fn open_watch(configuration: &Configuration) -> Option<Watch> {
+/// To be called before the files of TLS are loaded.
+fn open_watch(configuration: &Configuration) -> Option<(Watch, WatchedFiles)> {
     let path = configuration.watch.as_ref()?;
-    match Watch::new(path) {
+    let files = configuration.model.tls.paths();
+    match Watch::start(Snapshot::of(files.into_iter().chain([path.clone()]))) {
         Ok(watch) => Some(watch),
         Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "the file is not watched");
+            tracing::warn!(%error, path = %path.display(), "files are not watched");
             None
         }
     }

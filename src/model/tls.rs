@@ -23,6 +23,22 @@ pub struct Tls {
     pub ticket_rotation_ms: u64,
     /// How certificates are had that the gateway orders itself.
     pub acme: Option<Acme>,
+    /// How many days before a certificate expires the log warns of it.
+    pub expiry_warning_days: u32,
+}
+
+impl Tls {
+    /// Every file and folder whose change asks for a reload.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let domains = self.domains.iter().flat_map(|domain| domain.options.paths());
+        let upstreams = self.upstreams.values().flat_map(UpstreamTlsOptions::paths);
+        let mut paths: Vec<_> = domains.chain(upstreams).collect();
+        if let TicketKeySource::File(file) = &self.ticket_keys {
+            paths.push(file.clone());
+        }
+        paths
+    }
 }
 
 /// A domain name with what clients of it get.

@@ -51,6 +51,7 @@ impl Metrics {
         render_connections(self.shards(), &mut text);
         handshake::render(self.shards(), &mut text);
         http2::render(self.shards(), &mut text);
+        render_certificates(process, &mut text);
         render_loops(self.shards(), process, &mut text);
         if let Some(generation) = self.current() {
             render_groups(generation, &mut text);
@@ -419,6 +420,29 @@ fn render_ordered_certificates(process: &ProcessInfo, text: &mut Exposition<'_>)
     for one in ordered {
         for (result, count) in [("issued", one.issued), ("failed", one.failed)] {
             text.sample(&[("domain", &one.domain), ("result", result)], count);
+        }
+    }
+}
+
+fn render_certificates(process: &ProcessInfo, text: &mut Exposition<'_>) {
+    text.gauge(
+        "shardgate_tls_certificate_expiry_timestamp_seconds",
+        "When a certificate that clients are shown expires, in seconds since 1970.",
+    );
+    for one in &process.certificates {
+        if let Some(domain) = &one.domain {
+            let labels = [("domain", &**domain), ("key_type", one.key_type), ("file", &one.file)];
+            text.sample(&labels, one.expires_unix_seconds);
+        }
+    }
+    text.gauge(
+        "shardgate_upstream_tls_certificate_expiry_timestamp_seconds",
+        "When a certificate that targets are shown expires, in seconds since 1970.",
+    );
+    for one in &process.certificates {
+        if let Some(group) = &one.group {
+            let labels = [("group", &**group), ("key_type", one.key_type), ("file", &one.file)];
+            text.sample(&labels, one.expires_unix_seconds);
         }
     }
 }

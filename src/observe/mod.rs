@@ -28,7 +28,7 @@ pub use handshake::HandshakeEnd;
 pub use http2::Http2End;
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
-pub use process::{OrderedCertificate, ProcessInfo, ProcessUsage, TargetState};
+pub use process::{CertificateState, OrderedCertificate, ProcessInfo, ProcessUsage, TargetState};
 pub use recorder::{
     BufferKind, DeadlineKind, GroupRecorder, PlanRecorder, RequestEnd, ShardRecorder, UpstreamEnd,
     UpstreamFailure,

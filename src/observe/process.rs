@@ -24,6 +24,8 @@ pub struct ProcessInfo {
     pub targets: Vec<TargetState>,
     /// The certificates that the gateway orders itself.
     pub ordered_certificates: Vec<OrderedCertificate>,
+    /// The certificates in force.
+    pub certificates: Vec<CertificateState>,
     /// Resources of the process.
     pub usage: ProcessUsage,
 }
@@ -52,6 +54,21 @@ pub struct TargetState {
     pub target: String,
     /// Whether active health checks take it for healthy.
     pub is_healthy: bool,
+}
+
+/// A certificate that the gateway shows.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct CertificateState {
+    /// The domain whose clients see it.
+    pub domain: Option<String>,
+    /// The target group whose targets see it.
+    pub group: Option<String>,
+    /// The kind of its key.
+    pub key_type: &'static str,
+    /// The file that it came from.
+    pub file: String,
+    /// Until when it is good.
+    pub expires_unix_seconds: u64,
 }
 
 /// Resources of the process. A value that cannot be read is left out.

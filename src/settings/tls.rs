@@ -121,6 +121,7 @@ impl TlsBuilder {
 
     pub(super) fn add_tickets(&mut self, raw: RawTls) {
         self.tls.ticket_rotation_ms = raw.ticket_rotation_ms.value;
+        self.tls.expiry_warning_days = raw.expiry_warning_days.value;
         if let Some(file) = raw.ticket_key_file {
             self.spans.ticket_keys = Some(file.span);
             self.tls.ticket_keys = TicketKeySource::File(file.value.0);

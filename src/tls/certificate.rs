@@ -44,6 +44,18 @@ pub enum KeyKind {
     Rsa,
 }
 
+impl KeyKind {
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ecdsa => "ecdsa",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
+        }
+    }
+}
+
 /// What a certificate says of itself, for logs and metrics.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CertificateFacts {

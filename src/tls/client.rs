@@ -26,6 +26,7 @@ pub struct UpstreamTls {
     config: ClientConfig,
     server_name: Option<ServerName<'static>>,
     is_insecure: bool,
+    client_certificate: Option<Certificate>,
 }
 
 impl UpstreamTls {
@@ -43,18 +44,25 @@ impl UpstreamTls {
             .map_err(|error| TlsProblem::new(format!("{}: {error}", options.policy.name)))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let mut config = match &options.client_certificate {
-            None => builder.with_no_client_auth(),
+        let client_certificate = match &options.client_certificate {
+            None => None,
             Some(files) => {
                 let loaded = Certificate::load_of_client(files, clock.now())?;
                 warnings.extend(loaded.warnings);
-                let key = (*loaded.value.key).clone();
+                Some(loaded.value)
+            }
+        };
+        let mut config = match &client_certificate {
+            None => builder.with_no_client_auth(),
+            Some(certificate) => {
+                let key = (*certificate.key).clone();
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
             }
         };
         config.alpn_protocols = options.alpn.iter().map(|alpn| alpn.wire_name().to_vec()).collect();
         let is_insecure = options.insecure_skip_verification;
-        Ok(Loaded { value: Self { config, server_name, is_insecure }, warnings })
+        let value = Self { config, server_name, is_insecure, client_certificate };
+        Ok(Loaded { value, warnings })
     }
 
     /// The configuration for one shard, with a store of sessions of its own: rustls keeps it
@@ -73,6 +81,12 @@ impl UpstreamTls {
             Some(name) => Ok(name.clone()),
             None => parse_name(host),
         }
+    }
+
+    /// What the gateway shows to targets that ask for a certificate.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<&Certificate> {
+        self.client_certificate.as_ref()
     }
 
     /// Whether targets are believed whoever issued their certificates. What uses this says so in

@@ -4,12 +4,14 @@
 use std::fmt;
 
 use rustls::server::{Accepted, Acceptor, ClientHello};
+use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
 
 /// Reads a client's first message from bytes as they come.
 #[derive(Default)]
 pub struct HelloReader {
     acceptor: Acceptor,
-    has_begun: bool,
+    /// The first bytes: as many as it takes to the client's version.
+    start: Vec<u8>,
 }
 
 /// What the bytes so far are.
@@ -37,10 +39,11 @@ pub enum HelloStep {
 impl HelloReader {
     /// Takes further bytes; none of before are given again.
     pub fn push(&mut self, mut bytes: &[u8]) -> HelloStep {
-        if !self.has_begun && bytes.first().is_some_and(|first| first.is_ascii_alphabetic()) {
+        if self.start.is_empty() && bytes.first().is_some_and(|first| first.is_ascii_alphabetic()) {
             return HelloStep::PlainHttp;
         }
-        self.has_begun |= !bytes.is_empty();
+        let missing = VERSION_END.saturating_sub(self.start.len()).min(bytes.len());
+        self.start.extend_from_slice(&bytes[..missing]);
         while !bytes.is_empty() {
             // Reading from a slice fails only where rustls says that its own bound is reached.
             if let Err(error) = self.acceptor.read_tls(&mut bytes) {
@@ -57,17 +60,56 @@ impl HelloReader {
                     let mut alert = Vec::new();
                     // Writing into memory does not fail.
                     let _ = pending.write_all(&mut alert);
+                    if let Some(description) = self.better_alert(&error, alert.is_empty()) {
+                        alert = fatal_alert(description).to_vec();
+                    }
                     return HelloStep::Refused { error, alert };
                 }
             }
         }
         HelloStep::More
     }
+
+    /// The alert that the standard wants where rustls sends none, or a more general one.
+    fn better_alert(&self, error: &Error, is_silent: bool) -> Option<AlertDescription> {
+        match error {
+            // RFC 8446 section 5.1.
+            Error::InvalidMessage(InvalidMessage::MessageTooLarge) => {
+                Some(AlertDescription::RecordOverflow)
+            }
+            // Who is older than TLS 1.2 lacks the extension (RFC 5246 section 7.4.1.4.1), and is to
+            // be told that it is the version (appendix E.1).
+            Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired)
+                if self.is_before_tls12() =>
+            {
+                Some(AlertDescription::ProtocolVersion)
+            }
+            Error::AlertReceived(_) => None,
+            // RFC 8446 section 5.
+            Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+                Some(AlertDescription::UnexpectedMessage)
+            }
+            _ if is_silent => Some(AlertDescription::DecodeError),
+            _ => None,
+        }
+    }
+
+    fn is_before_tls12(&self) -> bool {
+        self.start.get(VERSION_END - 2..VERSION_END).is_some_and(|version| version < &[3, 3][..])
+    }
 }
+
+/// A fatal alert in the clear.
+fn fatal_alert(description: AlertDescription) -> [u8; 7] {
+    [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, u8::from(description)]
+}
+
+/// Where the version of the client ends: behind the heads of the record and of the message.
+const VERSION_END: usize = 5 + 4 + 2;
 
 impl fmt::Debug for HelloReader {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "HelloReader(has_begun: {})", self.has_begun)
+        write!(out, "HelloReader(has_begun: {})", !self.start.is_empty())
     }
 }
 

@@ -110,6 +110,27 @@ pub struct UpstreamTlsOptions {
     pub alpn: Vec<Alpn>,
 }
 
+impl CertificateFiles {
+    /// Every file whose change asks for a reload.
+    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let own = [self.certificate_file.clone(), self.key_file.clone()];
+        own.into_iter().chain(self.ocsp_file.clone())
+    }
+}
+
+impl UpstreamTlsOptions {
+    /// Every file whose change asks for a reload.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        if let ServerRoots::File(file) = &self.roots {
+            paths.push(file.clone());
+        }
+        paths.extend(self.client_certificate.iter().flat_map(CertificateFiles::paths));
+        paths
+    }
+}
+
 /// Whose certificates are believed of servers.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum ServerRoots {

@@ -141,10 +141,7 @@ impl DomainOptions {
         match &self.certificates {
             CertificateSource::Folder(folder) => paths.push(folder.clone()),
             CertificateSource::Files(files) => {
-                for one in files {
-                    paths.extend([one.certificate_file.clone(), one.key_file.clone()]);
-                    paths.extend(one.ocsp_file.clone());
-                }
+                paths.extend(files.iter().flat_map(CertificateFiles::paths));
             }
             // Whoever writes it brings it into force.
             CertificateSource::Acme(_) => {}

@@ -100,6 +100,7 @@ impl Distrust {
             CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::InvalidPurpose => Self::WrongUsage,
             CertificateError::BadEncoding => Self::Malformed,
             _ => return None,
         })
@@ -114,6 +115,7 @@ impl Distrust {
             }
             Self::UnknownIssuer => CertificateError::UnknownIssuer,
             Self::Revoked => CertificateError::Revoked,
+            Self::WrongUsage => CertificateError::InvalidPurpose,
             Self::Malformed => CertificateError::BadEncoding,
             other => CertificateError::Other(rustls::OtherError(std::sync::Arc::new(other))),
         };

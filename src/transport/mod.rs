@@ -21,6 +21,7 @@ use crate::rt::Stream;
 pub use accept::{AcceptFailure, Accepted, FindChallenge, accept_tls};
 pub use connect::connect_tls;
 pub use handshake::HandshakeFailure;
+pub use session::Session;
 pub use tls_stream::{TlsFacts, TlsStream};
 
 /// A connected stream of bytes. Clones share it, so that two tasks may drive its directions.

@@ -17,8 +17,8 @@ use rustls::unbuffered::{
 };
 use rustls::{ClientConfig, CommonState, Error, ServerConfig};
 
-/// One end of a session.
-pub(super) struct Session {
+/// One end of a session. Public for the law that `tests/fuzz` holds it to.
+pub struct Session {
     end: End,
     /// Of the peer, not yet taken. Empty between records, and then without memory.
     incoming: Vec<u8>,
@@ -53,15 +53,14 @@ enum Step {
 }
 
 impl Session {
-    pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
+    /// The gateway's end of a client's connection.
+    pub fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
         let connection = UnbufferedServerConnection::new(config)?;
         Ok(Self::new(End::Server(Box::new(connection))))
     }
 
-    pub(super) fn client(
-        config: Arc<ClientConfig>,
-        name: ServerName<'static>,
-    ) -> Result<Self, Error> {
+    /// The gateway's end of a connection to a target of this name.
+    pub fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
         let connection = UnbufferedClientConnection::new(config, name)?;
         Ok(Self::new(End::Client(Box::new(connection))))
     }
@@ -72,7 +71,8 @@ impl Session {
     }
 
     /// What was negotiated so far.
-    pub(super) fn facts(&self) -> &CommonState {
+    #[must_use]
+    pub fn facts(&self) -> &CommonState {
         match &self.end {
             End::Server(connection) => connection,
             End::Client(connection) => connection,
@@ -80,18 +80,18 @@ impl Session {
     }
 
     /// Where the peer's bytes are to be appended; [`Session::process`] takes them.
-    pub(super) fn incoming(&mut self) -> &mut Vec<u8> {
+    pub fn incoming(&mut self) -> &mut Vec<u8> {
         &mut self.incoming
     }
 
     /// Takes what has come, and appends to `out` what is to be sent. After an error `out` holds an
     /// alert for the peer, and the session is over.
-    pub(super) fn process(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn process(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         self.run(&mut Wish::Nothing, out)
     }
 
     /// Encrypts `plaintext` to the end of `out`. The handshake must be over.
-    pub(super) fn encrypt(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    pub fn encrypt(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         let mut wish = Wish::Encrypt(plaintext);
         self.run(&mut wish, out).map_err(io::Error::other)?;
         match wish {
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// Appends to `out` that nothing more will be sent.
-    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+    pub fn close(&mut self, out: &mut Vec<u8>) {
         // Where that cannot be said any more, nobody listens.
         let _ = self.run(&mut Wish::Close, out);
     }
@@ -114,10 +114,17 @@ impl Session {
             match self.step(wish, out) {
                 Ok(Step::Again) => {}
                 Ok(Step::PeerClosed) => self.is_closed = true,
-                Ok(Step::Waits) => return Ok(()),
+                Ok(Step::Waits) => {
+                    if self.is_closed {
+                        // Nothing that comes behind the end counts (RFC 8446 section 6.1).
+                        self.incoming = Vec::new();
+                    }
+                    return Ok(());
+                }
                 Err(error) => {
                     self.is_closed = true;
                     self.encode_alert(out);
+                    self.incoming = Vec::new();
                     self.failure = Some(error.clone());
                     return Err(error);
                 }
@@ -160,17 +167,19 @@ impl Session {
     }
 
     /// Whether there is plain text to read, or will never be any.
-    pub(super) fn has_input(&self) -> bool {
+    #[must_use]
+    pub fn has_input(&self) -> bool {
         self.is_closed || !self.plaintext.is_empty()
     }
 
     /// Whether the peer has ended its direction.
-    pub(super) fn is_closed(&self) -> bool {
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         self.is_closed
     }
 
     /// Moves plain text to the end of `buffer`, at most `bytes_max`; how much.
-    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, bytes_max: usize) -> usize {
+    pub fn read(&mut self, buffer: &mut Vec<u8>, bytes_max: usize) -> usize {
         let mut left = bytes_max;
         while left > 0
             && let Some(record) = self.plaintext.front()

@@ -1,10 +1,12 @@
 //! Certificates of every kind, and the folder that a gateway reads them from.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -52,11 +54,40 @@ impl Authority {
         })
     }
 
+    /// One that expires so many seconds from now (before now if negative).
+    pub(crate) fn server_for(&self, names: &[&str], seconds_left: i64) -> Identity {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        self.issue(|params| {
+            params.subject_alt_names =
+                CertificateParams::new(names).expect("names").subject_alt_names;
+            expire_at(params, now_seconds() + seconds_left);
+        })
+    }
+
     pub(crate) fn client(&self, name: &str) -> Identity {
         self.issue(|params| {
             params.distinguished_name.push(DnType::CommonName, name);
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         })
+    }
+
+    /// A list that says that certificates with these serial numbers are revoked.
+    pub(crate) fn revocation_list(&self, serials: &[u64]) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2025, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2025, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).expect("a list").pem().expect("PEM")
     }
 
     pub(crate) fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Identity {
@@ -121,6 +152,26 @@ fn write_secret(path: &Path, text: &str) {
     std::fs::write(path, text).expect("written");
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(path, mode).expect("the mode is set");
+}
+
+/// Seconds since 1970.
+pub(crate) fn now_seconds() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_secs()).expect("a time of today")
+}
+
+/// Has it begin so many seconds after 1970 began.
+pub(crate) fn begin_at(params: &mut CertificateParams, seconds: i64) {
+    params.not_before = date_time_ymd(1970, 1, 1) + span(seconds);
+}
+
+/// Has it expire so many seconds after 1970 began.
+pub(crate) fn expire_at(params: &mut CertificateParams, seconds: i64) {
+    params.not_after = date_time_ymd(1970, 1, 1) + span(seconds);
+}
+
+fn span(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).expect("a date after 1970"))
 }
 
 fn new_key() -> KeyPair {

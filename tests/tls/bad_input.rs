@@ -14,7 +14,7 @@ use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCi
 
 use super::client::{TlsClient, session, tcp};
 use super::harness::{Client, Gateway, Upstream};
-use super::site::{DONE, FAILURES, Site, assert_sound, nobody};
+use super::site::{DONE, FAILURES, Site, assert_sound, external, nobody};
 
 fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -291,7 +291,7 @@ fn renegotiation_is_not_done() {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn();
-    let Ok(mut process) = spawned else { return eprintln!("skipped: there is no openssl") };
+    let Some(mut process) = external(spawned, "openssl") else { return };
     gateway.wait_for_metric(DONE, "TLSv1.2", 1.0);
     process.stdin.as_mut().expect("piped").write_all(b"R\n").expect("sent");
     let output = process.wait_with_output().expect("it ends");

@@ -107,7 +107,7 @@ fn what_a_certificate_says_is_told_and_logged_and_nobody_else_can_say_it() {
     let log = r#"
 [access_log]
 path = "{dir}/access.log"
-format = '{"status":$context.status,"tls":"$context.tlsVersion","suite":"$context.cipherSuite","subject":"$context.identity.clientCert.subjectDN","requestId":"$context.requestId"}'
+format = '{"status":$context.status,"tls":"$context.tlsVersion","suite":"$context.cipherSuite","subject":"$context.identity.clientCert.subjectDN","issuer":"$context.identity.clientCert.issuerDN","serial":"$context.identity.clientCert.serialNumber","begin":"$context.identity.clientCert.validity.notBefore","end":"$context.identity.clientCert.validity.notAfter","protocol":"$context.protocol","requestId":"$context.requestId"}'
 "#;
     let mut gateway = site.start_with("true", "", &format!("{plain}{log}"));
     let identity = site.clients.client("partner");
@@ -133,6 +133,11 @@ format = '{"status":$context.status,"tls":"$context.tlsVersion","suite":"$contex
     assert_eq!(lines.len(), 2, "{text}");
     let with = lines.iter().find(|line| line["subject"] != "-").expect("it has a subject");
     assert_eq!((&with["status"], &with["tls"]), (&Json::from(200), &Json::from("TLSv1.3")));
+    assert_eq!((&with["subject"], &with["issuer"]), (&"CN=partner".into(), &"CN=clients".into()));
+    assert_eq!(with["begin"], "Jan  1 00:00:00 2025 GMT");
+    assert_eq!(with["end"], "Jan  1 00:00:00 2090 GMT");
+    assert_eq!(with["protocol"], "HTTP/1.1");
+    assert!(with["serial"].as_str().is_some_and(|serial| serial.contains(':')), "{with}");
     assert!(with["suite"].as_str().is_some_and(|suite| suite.starts_with("TLS_AES_")), "{with}");
 }
 

@@ -1,5 +1,6 @@
 //! A gateway that serves TLS: its files, its domains, and clients that believe it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -120,6 +121,20 @@ upstream = "backend"
 pub(crate) fn nobody() -> SocketAddr {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a socket")
+}
+
+/// What came of starting a program of another package; `None`, and a word, if it is missing where
+/// it may be. `tests/run` installs it.
+pub(crate) fn external<T>(started: io::Result<T>, package: &str) -> Option<T> {
+    match started {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && std::env::var_os("CI").is_none() =>
+        {
+            eprintln!("skipped: Debian's package {package} is missing");
+            None
+        }
+        other => Some(other.unwrap_or_else(|error| panic!("{package}: {error}"))),
+    }
 }
 
 /// Nothing panicked, and every connection has ended.

@@ -15,14 +15,14 @@ use super::harness::{Client, Gateway, HANG_GUARD};
 
 /// A target that speaks TLS and answers who asked: the name that was asked for, and how many
 /// certificates were shown.
-struct Target {
-    address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 impl Target {
     /// Asks for a certificate of `clients`, if any.
-    fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
+    pub(crate) fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
         let config = server_config(identity, clients);
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a socket");
@@ -80,7 +80,11 @@ fn answer_all(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<()> {
     }
 }
 
-fn gateway(target: &str, tls: &str) -> Gateway {
+pub(crate) fn gateway(target: &str, tls: &str) -> Gateway {
+    gateway_with(target, tls, "")
+}
+
+pub(crate) fn gateway_with(target: &str, tls: &str, tables: &str) -> Gateway {
     Gateway::start(&format!(
         r#"
 [admin]
@@ -98,16 +102,18 @@ tls = {tls}
 [[api]]
 name = "main"
 route = [{{ key = "$default", upstream = "backend" }}]
+
+{tables}
 "#
     ))
 }
 
-fn trusting(files: &Files, more: &str) -> String {
+pub(crate) fn trusting(files: &Files, more: &str) -> String {
     format!("{{ ca_file = \"{}\"{more} }}", files.path("ca.pem").display())
 }
 
 /// An authority whose certificate is `ca.pem`.
-fn authority() -> (Authority, Files) {
+pub(crate) fn authority() -> (Authority, Files) {
     let (authority, files) = (Authority::root("targets"), Files::new());
     files.write("ca.pem", authority.pem());
     (authority, files)
@@ -196,4 +202,23 @@ fn skipped_verification_is_said_and_still_verifies_the_name() {
     let other = Target::start(&strangers.server(&["b.example"]), None);
     let reason = refused(&gateway(&other.address.to_string(), skip));
     assert!(reason.contains("NotValidForName"), "{reason}");
+}
+
+#[test]
+fn without_a_word_targets_are_verified_against_public_roots() {
+    let target = Target::start(&Authority::root("strangers").server(&["127.0.0.1"]), None);
+    for tls in ["true", "{ roots = \"mozilla\" }"] {
+        let reason = refused(&gateway(&target.address.to_string(), tls));
+        assert!(reason.contains("UnknownIssuer"), "{tls}: {reason}");
+    }
+}
+
+#[test]
+fn a_target_whose_certificate_has_expired_is_a_bad_gateway() {
+    let (authority, files) = authority();
+    let target = Target::start(&authority.server_for(&["127.0.0.1"], -60), None);
+    for tls in [trusting(&files, ""), "{ insecure_skip_verification = true }".to_owned()] {
+        let reason = refused(&gateway(&target.address.to_string(), &tls));
+        assert!(reason.to_ascii_lowercase().contains("expired"), "{tls}: {reason}");
+    }
 }

@@ -16,9 +16,11 @@ use crate::control::acme::AcmeState;
 use crate::control::status::Phase;
 use crate::coord::Health;
 use crate::observe::{
-    OrderedCertificate, Percentiles, ProcessInfo, ProcessUsage, RenderOptions, TargetState,
+    CertificateState, OrderedCertificate, Percentiles, ProcessInfo, ProcessUsage, RenderOptions,
+    TargetState,
 };
 use crate::rt;
+use crate::tls::ShownCertificate;
 
 /// What a scrape may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -63,6 +65,7 @@ fn process_info(view: &AdminView) -> ProcessInfo {
         access_log: view.logs.counts(),
         targets: targets.collect(),
         ordered_certificates: view.acme.states().into_iter().map(ordered_certificate).collect(),
+        certificates: certificates(view),
         usage: ProcessUsage::read(),
     }
 }
@@ -75,6 +78,23 @@ fn ordered_certificate(state: AcmeState) -> OrderedCertificate {
         issued: state.issued,
         failed: state.failed,
     }
+}
+
+fn certificates(view: &AdminView) -> Vec<CertificateState> {
+    let in_force = view.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = |one: &ShownCertificate| CertificateState {
+        domain: one.domain().map(str::to_owned),
+        group: one.group().map(str::to_owned),
+        key_type: one.kind.name(),
+        file: one.file.display().to_string(),
+        // One that was over before 1970 is told of as over since then.
+        expires_unix_seconds: u64::try_from(one.facts.not_after).unwrap_or(0),
+    };
+    let mut states: Vec<_> = in_force.certificates.iter().map(state).collect();
+    // A domain may name a file twice; a series may be there once.
+    states.sort_unstable();
+    states.dedup();
+    states
 }
 
 /// Percentiles of each stage, in milliseconds, for people.

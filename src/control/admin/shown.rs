@@ -15,7 +15,7 @@ use crate::model::{
     ListenerTls, Model, ProxyProtocol, Route, TargetAddress, TargetGroup, TargetProtocol, Throttle,
     TicketKeySource, Tls,
 };
-use crate::tls::{CertificateSource, OnInvalid, UpstreamTlsOptions};
+use crate::tls::{CertificateSource, OnInvalid, ShownCertificate, UpstreamTlsOptions};
 
 /// What the admin listener offers.
 pub(super) async fn index() -> Json<Value> {
@@ -35,16 +35,33 @@ pub(super) async fn index() -> Json<Value> {
 
 /// The configuration in force.
 pub(super) async fn config(State(view): State<AdminView>) -> Json<Value> {
-    let InForce { configuration, listeners } =
+    let InForce { configuration, listeners, certificates } =
         view.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Json(json!({
         "epoch": view.status.epoch(),
         "phase": view.status.phase(),
         "process": configuration.process,
         "bound": listeners,
+        "certificates": certificates.iter().map(certificate).collect::<Vec<_>>(),
         "model": model(&configuration.model),
         "ordered_certificates": view.acme.states(),
     }))
+}
+
+fn certificate(one: &ShownCertificate) -> Value {
+    let facts = &one.facts;
+    json!({
+        "domain": one.domain(),
+        "upstream": one.group(),
+        "file": one.file,
+        "key_type": one.kind.name(),
+        "names": facts.names,
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "serial_number": facts.serial_number,
+        "not_before": facts.not_before_text(),
+        "not_after": facts.not_after_text(),
+    })
 }
 
 fn model(model: &Model) -> Value {
@@ -113,6 +130,7 @@ fn tls(tls: &Tls) -> Value {
             TicketKeySource::File(path) => Some(path),
         },
         "ticket_rotation_ms": tls.ticket_rotation_ms,
+        "expiry_warning_days": tls.expiry_warning_days,
         "acme": tls.acme.as_ref().map(acme),
     })
 }

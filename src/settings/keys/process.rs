@@ -25,7 +25,8 @@ table! {
         buffers_spare_count: u32 [1_024] in 0..=1_048_576;
         /// How long requests may take to end when the process is told to stop; 0 does not wait.
         drain_timeout_ms: u64 [30_000] in 0..=3_600_000;
-        /// Read the file again when it changes. SIGHUP does so in any case.
+        /// Read the file again when it changes, or a file of TLS that it names. SIGHUP does so in
+        /// any case.
         watch: bool [false];
         /// Least severe level of the process log.
         log_level: LogLevel ["info"];

@@ -18,6 +18,9 @@ table! {
         ticket_key_file: FilePath [optional] eg "/etc/shardgate/ticket.keys";
         /// How long clients are told to keep tickets; and how often keys in memory are made anew.
         ticket_rotation_ms: u64 [43_200_000] in 60_000..=604_800_000;
+        /// How many days before a certificate expires the log begins to warn of it, at each start
+        /// and reload and once a day.
+        expiry_warning_days: u32 [14] in 0..=365;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Shared by the fuzz targets and by `tests/fuzz_smoke.rs`, which feeds mutated seeds to the same
 //! laws on every test run.
 
+use super::tls::{tls_hello, tls_session};
 use shardgate::base::{Fault, Method};
 use shardgate::model::RouteKey;
 use shardgate::proto::proxy_protocol::{self, ProxyStep};
@@ -16,7 +17,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 7] = [
+pub const LAWS: [(&str, Law); 9] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
@@ -24,6 +25,8 @@ pub const LAWS: [(&str, Law); 7] = [
     ("proxy_protocol", proxy_protocol),
     ("route_key", route_key),
     ("gateway_toml", gateway_toml),
+    ("tls_hello", tls_hello),
+    ("tls_session", tls_session),
 ];
 
 const LIMITS: HeadLimits =

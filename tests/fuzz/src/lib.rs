@@ -2,7 +2,9 @@
 //! build. See `README.md` beside this folder.
 
 mod laws;
+mod tls;
 
 pub use laws::{
     LAWS, Law, chunked, gateway_toml, proxy_protocol, request_head, response_head, route_key, uri,
 };
+pub use tls::{tls_hello, tls_session};
