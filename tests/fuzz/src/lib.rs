@@ -4,5 +4,6 @@
 mod laws;
 
 pub use laws::{
-    LAWS, Law, chunked, gateway_toml, proxy_protocol, request_head, response_head, route_key, uri,
+    LAWS, Law, chunked, gateway_toml, http2_frames, http2_request, http2_response, proxy_protocol,
+    request_head, response_head, route_key, uri,
 };
