@@ -14,7 +14,7 @@ use crate::proto::may_come_late;
 
 /// A head that cannot be written in the other version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct MalformedHead;
+pub struct MalformedHead;
 
 /// Fields of one connection, which HTTP/2 does not have (RFC 9113 section 8.2.2).
 fn is_of_connection(name: &HeaderName) -> bool {
@@ -30,7 +30,7 @@ fn is_of_connection(name: &HeaderName) -> bool {
 ///
 /// [`Fault::BadHost`] if there is no authority, or Host is another one (RFC 9113 section 8.3.1);
 /// [`Fault::BadHeader`] for a field of the connection.
-pub(super) fn write_request(
+pub fn write_request(
     out: &mut Vec<u8>,
     head: &http::request::Parts,
     has_body: bool,
@@ -121,7 +121,7 @@ fn write_cookie(out: &mut Vec<u8>, headers: &HeaderMap) {
 }
 
 /// Appends an answer's head as the text of HTTP/1.1.
-pub(super) fn write_response(out: &mut Vec<u8>, head: &Response<()>) {
+pub fn write_response(out: &mut Vec<u8>, head: &Response<()>) {
     let status = head.status().as_u16();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status().as_str().as_bytes());
@@ -153,7 +153,7 @@ fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// Reads the text of a head that `text` begins with; the head, and how long its text is.
-pub(super) fn read_response(text: &[u8]) -> Result<(Response<()>, usize), MalformedHead> {
+pub fn read_response(text: &[u8]) -> Result<(Response<()>, usize), MalformedHead> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_COUNT_MAX];
     let mut parsed = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(head_bytes)) = parsed.parse(text) else {

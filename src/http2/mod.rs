@@ -16,6 +16,7 @@ mod server_stream;
 mod target;
 
 pub use drive::LinkTimeouts;
+pub use heads::{MalformedHead, read_response, write_request, write_response};
 pub use receive_body::ReceiveBody;
 pub use send_body::{SendBody, StreamGone};
 pub use server::{ServerControl, ServerEnd, ServerOptions, serve};

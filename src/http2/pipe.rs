@@ -73,6 +73,11 @@ impl Pipe {
         self.0.outgoing.borrow().len() >= OUTGOING_BYTES_MAX
     }
 
+    /// Has this leave behind what `h2` has written.
+    pub(super) fn push(&self, bytes: &[u8]) {
+        self.0.outgoing.borrow_mut().extend_from_slice(bytes);
+    }
+
     /// What is to leave.
     pub(super) fn take_outgoing(&self) -> Vec<u8> {
         self.0.outgoing.take()

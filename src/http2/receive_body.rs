@@ -16,21 +16,35 @@ use crate::rt::Deadline;
 pub struct ReceiveBody(RefCell<Receiving>);
 
 struct Receiving {
-    stream: RecvStream,
+    /// `None` once nobody wants more of it.
+    stream: Option<RecvStream>,
     /// What came last, as far as it was not read.
     piece: Bytes,
+    /// Of who waits for more.
+    reader: Option<Waker>,
 }
 
 impl ReceiveBody {
     pub(super) fn new(stream: RecvStream) -> Self {
-        Self(RefCell::new(Receiving { stream, piece: Bytes::new() }))
+        Self(RefCell::new(Receiving { stream: Some(stream), piece: Bytes::new(), reader: None }))
     }
 
     /// Whether nothing more will come, as far as is known.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         let receiving = self.0.borrow();
-        receiving.piece.is_empty() && receiving.stream.is_end_stream()
+        receiving.piece.is_empty()
+            && receiving.stream.as_ref().is_none_or(RecvStream::is_end_stream)
+    }
+
+    /// Nobody wants what is still to come; who waits for it hears of a [`StreamGone`].
+    pub(super) fn abandon(&self) {
+        let mut receiving = self.0.borrow_mut();
+        receiving.stream = None;
+        receiving.piece.clear();
+        if let Some(reader) = receiving.reader.take() {
+            reader.wake();
+        }
     }
 
     /// Waits until a read would return at once. See [`ReceiveBody::read`] for the deadline.
@@ -69,7 +83,9 @@ impl ReceiveBody {
             buffer.extend_from_slice(&receiving.piece[..count]);
             receiving.piece.advance(count);
             // The stream may be gone by now; that shows when it is read again.
-            let _ = receiving.stream.flow_control().release_capacity(count);
+            if let Some(stream) = &mut receiving.stream {
+                let _ = stream.flow_control().release_capacity(count);
+            }
             Poll::Ready(Ok(count))
         })
         .await
@@ -79,7 +95,8 @@ impl ReceiveBody {
     /// with the end.
     pub fn trailers_now(&self) -> Result<Vec<u8>, StreamGone> {
         let receiving = &mut *self.0.borrow_mut();
-        match receiving.stream.poll_trailers(&mut Context::from_waker(Waker::noop())) {
+        let stream = receiving.stream.as_mut().ok_or(StreamGone)?;
+        match stream.poll_trailers(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(Some(trailers))) => Ok(trailer_lines(&trailers)),
             Poll::Ready(Ok(None)) => Ok(Vec::new()),
             Poll::Ready(Err(_)) | Poll::Pending => Err(StreamGone),
@@ -91,7 +108,10 @@ impl Receiving {
     /// Waits for bytes; whether there are any, rather than the end.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, StreamGone>> {
         while self.piece.is_empty() {
-            match ready!(self.stream.poll_data(context)) {
+            let Some(stream) = &mut self.stream else { return Poll::Ready(Err(StreamGone)) };
+            let came = stream.poll_data(context);
+            self.reader = came.is_pending().then(|| context.waker().clone());
+            match ready!(came) {
                 Some(Ok(piece)) => self.piece = piece,
                 Some(Err(_)) => return Poll::Ready(Err(StreamGone)),
                 None => return Poll::Ready(Ok(false)),

@@ -76,7 +76,12 @@ pub async fn serve(
     let link = Link::new(transport, shard, options.timeouts, watch, pipe);
     let serving = async {
         let shaking = builder(options).handshake::<_, Bytes>(link.pipe.clone()).await;
-        let Ok(connection) = shaking else { return Some(Closing::Failed) };
+        let Ok(connection) = shaking else {
+            if link.flood.get().is_some() {
+                link.pipe.push(&CALM_DOWN); // `h2` has no connection yet that could say it
+            }
+            return Some(Closing::Failed);
+        };
         let mut serving = Serving {
             connection,
             link: &link,
@@ -121,6 +126,9 @@ fn builder(options: &ServerOptions<'_>) -> Builder {
 
 /// What of one stream may wait to be sent.
 const STREAM_SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// GOAWAY with ENHANCE_YOUR_CALM, before any stream.
+const CALM_DOWN: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
 
 /// How long a client has to say goodbye once it was told to.
 const GOODBYE: Nanos = Nanos::from_millis(2_000);

@@ -147,11 +147,12 @@ impl ServerStream {
         }
     }
 
-    /// The answer is complete and what is left of the request's body will not be read
-    /// (RFC 9113 section 8.1).
+    /// The answer is complete and what is left of the request's body will not be read. Once the
+    /// answer has left and nobody holds the stream any more, `h2` asks the client to stop, by a reset
+    /// with NO_ERROR (RFC 9113 section 8.1); a reset from here would throw the answer away.
     pub fn refuse_rest(&self) {
         if !self.body.has_ended() {
-            self.reset(Reason::NO_ERROR);
+            self.body.abandon();
         }
     }
 

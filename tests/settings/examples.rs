@@ -39,6 +39,7 @@ fn every_example_loads_and_compiles() {
         "gateway",
         "health-and-retries",
         "host-routing",
+        "http2",
         "mock",
         "per-core",
         "proxy-protocol",

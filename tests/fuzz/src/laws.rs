@@ -4,8 +4,11 @@
 //! laws on every test run.
 
 use super::tls::{tls_hello, tls_session};
-use shardgate::base::{Fault, Method};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use shardgate::base::{Fault, Method, Nanos};
+use shardgate::http2::{read_response, write_request, write_response};
 use shardgate::model::RouteKey;
+use shardgate::proto::http2::{Flood, FrameLimits, FrameWatch};
 use shardgate::proto::proxy_protocol::{self, ProxyStep};
 use shardgate::proto::uri::{self, PathForm};
 use shardgate::proto::{
@@ -17,7 +20,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 9] = [
+pub const LAWS: [(&str, Law); 12] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
@@ -27,6 +30,9 @@ pub const LAWS: [(&str, Law); 9] = [
     ("gateway_toml", gateway_toml),
     ("tls_hello", tls_hello),
     ("tls_session", tls_session),
+    ("http2_frames", http2_frames),
+    ("http2_request", http2_request),
+    ("http2_response", http2_response),
 ];
 
 const LIMITS: HeadLimits =
@@ -179,6 +185,131 @@ pub fn gateway_toml(bytes: &[u8]) {
     if let Err(mistakes) = shardgate::settings::parse("fuzz.toml", text) {
         assert!(!mistakes.to_string().is_empty());
     }
+}
+
+const FRAME_LIMITS: FrameLimits = FrameLimits {
+    resets_per_second_max: 2,
+    control_frames_per_second_max: 3,
+    continuation_frames_max: 2,
+    window_updates_per_second_max: 3,
+    tiny_data_frames_per_second_max: 4,
+};
+
+/// The same flood is found however frames are cut, and it is the one that counting whole frames
+/// finds. The first byte chooses the cut.
+pub fn http2_frames(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let whole = watch_in_parts(bytes, usize::MAX);
+    assert_eq!(watch_in_parts(bytes, 1 + usize::from(*choice)), whole);
+    assert_eq!(watch_in_parts(bytes, 1), whole);
+    assert_eq!(whole.0, count_floods(bytes));
+}
+
+/// The first flood, and whether the bytes end within a head.
+fn watch_in_parts(bytes: &[u8], part_bytes: usize) -> (Option<Flood>, bool) {
+    let mut watch = FrameWatch::of_server();
+    let at = Nanos::from_millis(7);
+    let mut parts = bytes.chunks(part_bytes);
+    let flood = parts.find_map(|part| watch.take(part, at, &FRAME_LIMITS));
+    // Behind a flood nothing is looked at, so how far it got depends on the cut.
+    (flood, flood.is_none() && watch.is_inside_head())
+}
+
+/// What [`FrameWatch`] must find, worked out from whole frames.
+fn count_floods(mut bytes: &[u8]) -> Option<Flood> {
+    let (mut tiny, mut resets, mut control, mut updates, mut continued) = (0, 0, 0, 0, 0);
+    while let [high, middle, low, kind, flags, _, _, _, _, rest @ ..] = bytes {
+        let length = usize::from(*high) << 16 | usize::from(*middle) << 8 | usize::from(*low);
+        let (count, max, flood) = match kind {
+            0 if length < 64 && flags & 1 == 0 => (&mut tiny, 4, Flood::TinyData),
+            0 => (&mut 0, 1, Flood::TinyData),
+            1 | 5 => {
+                continued = 0;
+                (&mut 0, 1, Flood::Continuations)
+            }
+            3 => (&mut resets, 2, Flood::Resets),
+            8 => (&mut updates, 3, Flood::WindowUpdates),
+            9 => (&mut continued, 2, Flood::Continuations),
+            _ => (&mut control, 3, Flood::Control),
+        };
+        *count += 1;
+        if *count > max {
+            return Some(flood);
+        }
+        bytes = rest.get(length..)?;
+    }
+    None
+}
+
+/// A request as HTTP/2 carries it becomes one head and no more, whose parts are what they were.
+/// The input is method, authority, path, and names with their values, with `|` between them.
+pub fn http2_request(bytes: &[u8]) {
+    let mut parts = bytes.split(|byte| *byte == b'|');
+    let mut part = || parts.next().unwrap_or_default();
+    let (method, authority, path) = (part(), part(), part());
+    let mut request = http::Request::builder().method(method);
+    let uri = http::Uri::builder().scheme("https").authority(authority).path_and_query(path);
+    let Ok(uri) = uri.build() else { return };
+    request = request.uri(uri);
+    let Some(fields) = fields_of(parts) else { return };
+    let Ok(mut request) = request.body(()) else { return };
+    *request.headers_mut() = fields;
+    let (parts, ()) = request.into_parts();
+    for has_body in [true, false] {
+        let mut text = Vec::new();
+        match write_request(&mut text, &parts, has_body) {
+            Ok(()) => check_request_text(&text, &parts),
+            Err(fault) => assert_eq!(fault.status(), 400),
+        }
+    }
+}
+
+/// Names and values by turns, as `h2` takes them in.
+fn fields_of<'b>(mut parts: impl Iterator<Item = &'b [u8]>) -> Option<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        let name = HeaderName::from_lowercase(name).ok()?;
+        fields.append(name, HeaderValue::from_bytes(value).ok()?);
+    }
+    Some(fields)
+}
+
+fn check_request_text(text: &[u8], parts: &http::request::Parts) {
+    let unbounded =
+        HeadLimits { request_line_bytes_max: u32::MAX, head_bytes_max: u32::MAX, ..LIMITS };
+    let ends = text.windows(4).filter(|four| four == b"\r\n\r\n").count();
+    assert!(ends == 1 && text.ends_with(b"\r\n\r\n"), "one head: {}", text.escape_ascii());
+    let mut head = RequestHead::new();
+    if head.parse(text, &unbounded).is_err() {
+        return;
+    }
+    assert_eq!(head.head_bytes, text.len());
+    assert_eq!(head.method_token.of(text), parts.method.as_str().as_bytes());
+    for field in &head.fields {
+        let name = field.name.of(text);
+        let is_made = name == b"transfer-encoding" || name == b"cookie" || name == b"host";
+        let values = parts.headers.get_all(std::str::from_utf8(name).expect("a token"));
+        let value = field.value.of(text);
+        let is_one = values.iter().any(|own| own.as_bytes().trim_ascii() == value);
+        assert!(is_made || is_one, "a field that nobody sent: {}", text.escape_ascii());
+    }
+    let of_host = parts.headers.get_all(HOST).iter().count();
+    assert!(of_host < 2, "two hosts");
+}
+
+/// A head of HTTP/1.1 that is read for HTTP/2 has nothing of a connection, and is read again the
+/// same from the text that is written of it.
+pub fn http2_response(bytes: &[u8]) {
+    let Ok((response, head_bytes)) = read_response(bytes) else { return };
+    assert!(head_bytes <= bytes.len() && (100..=999).contains(&response.status().as_u16()));
+    for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"] {
+        assert!(!response.headers().contains_key(name));
+    }
+    let mut text = Vec::new();
+    write_response(&mut text, &response);
+    let (again, text_bytes) = read_response(&text).expect("we write what we read");
+    assert_eq!(text_bytes, text.len());
+    assert_eq!((again.status(), again.headers()), (response.status(), response.headers()));
 }
 
 /// The end of the head, which must not depend on how the bytes arrive. Which fault refuses them

@@ -5,6 +5,7 @@ mod laws;
 mod tls;
 
 pub use laws::{
-    LAWS, Law, chunked, gateway_toml, proxy_protocol, request_head, response_head, route_key, uri,
+    LAWS, Law, chunked, gateway_toml, http2_frames, http2_request, http2_response, proxy_protocol,
+    request_head, response_head, route_key, uri,
 };
 pub use tls::{tls_hello, tls_session};
