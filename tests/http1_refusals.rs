@@ -187,7 +187,6 @@ fn malformed_request_lines() {
     for version in ["0.9", "1.2", "1.9", "2.0", "3.0"] {
         fortress.refuses(format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n"), 505);
     }
-    fortress.refuses("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
     fortress.is_untouched();
 }
 

@@ -306,7 +306,7 @@ fn bad_clients_are_refused_with_the_alert_that_fits() {
     let cases = [
         (world.clients.issue(old), Distrust::Expired, Alert::CertificateExpired),
         (Authority::root("x").client("x"), Distrust::UnknownIssuer, Alert::UnknownCA),
-        (world.clients.issue(server_usage), Distrust::WrongUsage, Alert::CertificateUnknown),
+        (world.clients.issue(server_usage), Distrust::WrongUsage, Alert::UnsupportedCertificate),
     ];
     for (identity, reason, alert) in cases {
         let mut client = world.client().showing(&identity, &[]).connect("a.b");
