@@ -1,6 +1,7 @@
 //! The start of the process: everything that can fail fails here, before anyone is told that
 //! requests are served.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +25,7 @@ use super::watch::Watch;
 use crate::coord::ShardGear;
 use crate::observe::Metrics;
 use crate::rt;
+use crate::tls::UpstreamTls;
 
 /// The shards, and what of the side thread they were started with.
 struct DataPlane {
@@ -32,6 +34,8 @@ struct DataPlane {
     listeners: Listeners,
     logs: Logs,
     targets: Targets,
+    /// How target groups are reached over TLS, by name.
+    upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
     shards: Shards,
     ticket_rotation: TicketRotation,
 }
@@ -51,7 +55,16 @@ impl Process {
         let admin = admin.map_err(starting("start the admin listener"))?;
 
         let plane = DataPlane::start(&configuration, sockets, &mut start_shard).await?;
-        let DataPlane { epoch, metrics, listeners, logs, targets, shards, ticket_rotation } = plane;
+        let DataPlane {
+            epoch,
+            metrics,
+            listeners,
+            logs,
+            targets,
+            upstream_tls,
+            shards,
+            ticket_rotation,
+        } = plane;
         let status = Arc::new(Status::new());
         status.started(epoch);
         let in_force = InForce {
@@ -70,6 +83,7 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
+            upstream_tls,
             ticket_rotation,
         }));
         let events = mpsc::channel(EVENTS_CAPACITY);
@@ -163,7 +177,7 @@ impl DataPlane {
         });
         let gear = gear.collect();
         let mut targets = Targets::new();
-        targets.watch(&configuration.model.target_groups).await;
+        targets.watch(&configuration.model.target_groups, &plan.tls.upstreams).await;
         let plan = Arc::new(plan);
         let shards = Shards::start(places, &plan, gear, &metrics, targets.board(), start_shard)
             .map_err(|error| failed(&error))?;
@@ -172,7 +186,8 @@ impl DataPlane {
         // There was no log before this one.
         drop(logs.commit(log));
         let ticket_rotation = TicketRotation::start(ticket_keys);
-        Ok(Self { epoch: plan.epoch, metrics, listeners, logs, targets, shards, ticket_rotation })
+        let (epoch, upstream_tls) = (plan.epoch, plan.tls.upstreams.clone());
+        Ok(Self { epoch, metrics, listeners, logs, targets, upstream_tls, shards, ticket_rotation })
     }
 }
 

@@ -75,6 +75,26 @@ impl ReceiveBody {
         .await
     }
 
+    /// Appends what has come already, up to about `bytes_max`; whether that is all there was to come.
+    pub fn take_present(&self, out: &mut Vec<u8>, bytes_max: usize) -> Result<bool, StreamGone> {
+        let receiving = &mut *self.0.borrow_mut();
+        let mut context = Context::from_waker(Waker::noop());
+        while out.len() < bytes_max {
+            match receiving.poll(&mut context) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Ok(true),
+                Poll::Ready(Err(gone)) => return Err(gone),
+            }
+            let count = receiving.piece.len().min(bytes_max - out.len());
+            out.extend_from_slice(&receiving.piece[..count]);
+            receiving.piece.advance(count);
+            // See `read`.
+            let _ = receiving.stream.flow_control().release_capacity(count);
+        }
+        Ok(false)
+    }
+
     /// The trailers behind a body that was read to its end, as lines that end with CRLF. They came
     /// with the end.
     pub fn trailers_now(&self) -> Result<Vec<u8>, StreamGone> {

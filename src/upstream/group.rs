@@ -136,8 +136,10 @@ impl Group {
     /// Closes idle connections that the target closed or that were unused for too long; returns how
     /// many of the latter there were. Called by the shard's housekeeping.
     pub fn sweep(&self, now: Nanos) -> u32 {
-        let timeout = Nanos::from_millis(self.settings.borrow().keepalive_timeout_ms);
-        self.idle.borrow_mut().sweep(now, timeout) + self.shared.sweep(now, timeout)
+        let settings = self.settings();
+        let timeout = Nanos::from_millis(settings.keepalive_timeout_ms);
+        let kept_max = settings.keepalive_connections_max as usize;
+        self.idle.borrow_mut().sweep(now, timeout) + self.shared.sweep(now, timeout, kept_max)
     }
 
     /// How many connections are idle.

@@ -58,7 +58,7 @@ fn refused(host: &str, reason: &str) -> io::Error {
 }
 
 /// The host of `host[:port]`; what is neither stays as it is.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     split_authority(host.as_bytes()).map_or(host, |(name, _)| &host[..name.len()])
 }
 

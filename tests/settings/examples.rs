@@ -34,6 +34,7 @@ fn every_example_loads_and_compiles() {
     for feature in [
         "access-log",
         "gateway",
+        "grpc",
         "health-and-retries",
         "host-routing",
         "mock",
