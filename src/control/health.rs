@@ -196,9 +196,9 @@ impl TargetChecks {
         counters.failures_total.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
         let Some(health) = self.record.note(result.is_ok(), &self.plan.policy) else { return };
         match result {
-            Ok(()) => tracing::info!(group = %self.group, target = ?self.address, "healthy"),
+            Ok(()) => tracing::info!(group = %self.group, address = %self.address, "healthy"),
             Err(error) => {
-                tracing::warn!(group = %self.group, target = ?self.address, %error, "unhealthy");
+                tracing::warn!(group = %self.group, address = %self.address, %error, "unhealthy");
             }
         }
         if let Some(change) = self.shared.board.set_health(&self.group, &self.address, health) {

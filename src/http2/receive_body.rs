@@ -19,11 +19,20 @@ struct Receiving {
     stream: RecvStream,
     /// What came last, as far as it was not read.
     piece: Bytes,
+    /// Nobody wants the rest.
+    is_given_up: bool,
+    /// Who waits for more.
+    waiter: Option<Waker>,
 }
 
 impl ReceiveBody {
     pub(super) fn new(stream: RecvStream) -> Self {
-        Self(RefCell::new(Receiving { stream, piece: Bytes::new() }))
+        Self(RefCell::new(Receiving {
+            stream,
+            piece: Bytes::new(),
+            is_given_up: false,
+            waiter: None,
+        }))
     }
 
     /// Whether nothing more will come, as far as is known.
@@ -31,6 +40,18 @@ impl ReceiveBody {
     pub fn has_ended(&self) -> bool {
         let receiving = self.0.borrow();
         receiving.piece.is_empty() && receiving.stream.is_end_stream()
+    }
+
+    /// Whoever reads, now or later, hears that the stream is gone.
+    pub(super) fn give_up(&self) {
+        let waiter = {
+            let receiving = &mut *self.0.borrow_mut();
+            receiving.is_given_up = true;
+            receiving.waiter.take()
+        };
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
     }
 
     /// Waits until a read would return at once. See [`ReceiveBody::read`] for the deadline.
@@ -110,11 +131,18 @@ impl ReceiveBody {
 impl Receiving {
     /// Waits for bytes; whether there are any, rather than the end.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, StreamGone>> {
+        if self.is_given_up {
+            return Poll::Ready(Err(StreamGone));
+        }
         while self.piece.is_empty() {
-            match ready!(self.stream.poll_data(context)) {
-                Some(Ok(piece)) => self.piece = piece,
-                Some(Err(_)) => return Poll::Ready(Err(StreamGone)),
-                None => return Poll::Ready(Ok(false)),
+            match self.stream.poll_data(context) {
+                Poll::Ready(Some(Ok(piece))) => self.piece = piece,
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(StreamGone)),
+                Poll::Ready(None) => return Poll::Ready(Ok(false)),
+                Poll::Pending => {
+                    self.waiter = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
             }
         }
         Poll::Ready(Ok(true))

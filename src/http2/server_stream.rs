@@ -147,12 +147,11 @@ impl ServerStream {
         }
     }
 
-    /// The answer is complete and what is left of the request's body will not be read
-    /// (RFC 9113 section 8.1).
+    /// The answer is complete and what is left of the request's body will not be read. Once nobody
+    /// holds the stream, `h2` says so behind the answer (RFC 9113 section 8.1); a reset from here would
+    /// throw away what of the answer has not left yet.
     pub fn refuse_rest(&self) {
-        if !self.body.has_ended() {
-            self.reset(Reason::NO_ERROR);
-        }
+        self.body.give_up();
     }
 
     /// Nobody reads or writes it any more.

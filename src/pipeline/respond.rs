@@ -308,6 +308,7 @@ mod tests {
             );
             assert!(text.contains("\r\ngrpc-status: ") && text.contains("\r\ngrpc-message: "));
             assert!(text.ends_with("\r\n\r\n") && !text.contains('%'));
+            assert!(text.contains("\r\ncontent-length: 0\r\n"), "HTTP/1 needs an end: {text}");
         }
     }
 

@@ -255,7 +255,7 @@ impl Lease {
         let transport = self.open_transport(deadlines, due).await?;
         if transport.tls().is_some_and(|facts| facts.alpn != b"h2") {
             let host = self.group.state.borrow().endpoint(self.target).host.clone();
-            tracing::warn!(target = %host, "a target does not speak h2 inside TLS");
+            tracing::warn!(address = %host, "a target does not speak h2 inside TLS");
             return Err(Fault::ConnectFailed);
         }
         let patience = Nanos::from_millis(self.group.settings.borrow().idle_timeout_ms);

@@ -53,7 +53,7 @@ impl GroupTls {
 
 /// The target is there and may not be used, which its operator must hear of.
 fn refused(host: &str, reason: &str) -> io::Error {
-    tracing::warn!(target = host, reason, "no TLS session with a target");
+    tracing::warn!(address = host, reason, "no TLS session with a target");
     io::Error::new(io::ErrorKind::InvalidData, reason.to_owned())
 }
 

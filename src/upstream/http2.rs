@@ -40,7 +40,7 @@ pub(super) enum Step<'s> {
     Open(OpeningTurn<'s>),
     /// Another opened one, and this is why there is none.
     Failed(Fault),
-    /// Another has opened one: it looks again.
+    /// Another has opened one, or more is known of one: it looks again.
     Again,
 }
 
@@ -60,6 +60,14 @@ impl SharedConnections {
         }
         let under_way = self.opening.borrow().iter().find(|(one, _)| *one == target).cloned();
         let Some((_, opening)) = under_way else {
+            if let Some(untold) = self.untold(target) {
+                let is_late = poll_fn(|context| match untold.poll_told(context) {
+                    Poll::Ready(()) => Poll::Ready(false),
+                    Poll::Pending => deadline.poll_passed(context).map(|()| true),
+                })
+                .await;
+                return if is_late { Step::Failed(Fault::ConnectTimeout) } else { Step::Again };
+            }
             let opening = Rc::new(Opening::default());
             self.opening.borrow_mut().push((target, Rc::clone(&opening)));
             return Step::Open(OpeningTurn { connections: self, target, opening });
@@ -83,6 +91,14 @@ impl SharedConnections {
         let open = self.open.borrow();
         open.iter()
             .find(|(one, connection)| *one == target && connection.has_room())
+            .map(|(_, one)| Rc::clone(one))
+    }
+
+    /// A connection to `target` that is so new that the target has not said how much it takes.
+    fn untold(&self, target: TargetId) -> Option<Rc<TargetConnection>> {
+        let open = self.open.borrow();
+        open.iter()
+            .find(|(one, connection)| *one == target && connection.is_untold())
             .map(|(_, one)| Rc::clone(one))
     }
 

@@ -35,6 +35,26 @@ async fn a_service_that_goes_away_costs_no_call() {
     first.stopped().await;
 }
 
+/// A service that dies is found to be gone before a call is sent to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_dies_costs_no_later_call() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
+    let first = runtime.spawn(Probe::start()).await.expect("a service");
+    let second = Probe::start().await;
+    let gateway = clear(&[first.address, second.address]);
+    let channel = channel(&gateway).await;
+    for number in 0..4 {
+        unary(&channel, numbered(number)).await.expect("an answer");
+    }
+    // With it go its sockets.
+    tokio::task::spawn_blocking(move || drop(runtime)).await.expect("it ends");
+    for number in 0..50 {
+        let answer = unary(&channel, numbered(number)).await.expect("an answer");
+        assert_eq!(answer.into_inner().number, number);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_breaks_no_stream() {
     let site = Site::clear().await;

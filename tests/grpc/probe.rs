@@ -279,10 +279,10 @@ fn status_of(ask: &Ask) -> Result<(), Status> {
 /// Everything that came as `x-ask...` goes back as `x-answer...`.
 fn echoed(asked: &MetadataMap) -> MetadataMap {
     let mut answered = http::HeaderMap::new();
-    for (name, value) in asked.clone().into_headers() {
-        if let Some(rest) = name.as_ref().and_then(|name| name.as_str().strip_prefix("x-ask")) {
+    for (name, value) in &asked.clone().into_headers() {
+        if let Some(rest) = name.as_str().strip_prefix("x-ask") {
             let name: http::HeaderName = format!("x-answer{rest}").parse().expect("a name");
-            answered.append(name, value);
+            answered.append(name, value.clone());
         }
     }
     MetadataMap::from_headers(answered)

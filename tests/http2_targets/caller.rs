@@ -32,8 +32,8 @@ pub(crate) struct Came {
 
 impl Caller {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime");
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         let send = runtime.block_on(async {
             let stream = tokio::net::TcpStream::connect(address).await.expect("connected");
             let (send, connection) = h2::client::handshake(stream).await.expect("a connection");
@@ -62,6 +62,18 @@ impl Caller {
         let (answer, body) = self.runtime.block_on(async {
             let mut ready = send.clone().ready().await.expect("a connection");
             ready.send_request(request, false).expect("sent")
+        });
+        Call { answer, body }
+    }
+
+    /// Sends a GET, which has no body.
+    pub(crate) fn begin_get(&mut self, path: &str) -> Call {
+        let request = Request::builder().uri(format!("http://a{path}")).body(());
+        let request = request.expect("a request");
+        let send = &mut self.send;
+        let (answer, body) = self.runtime.block_on(async {
+            let mut ready = send.clone().ready().await.expect("a connection");
+            ready.send_request(request, true).expect("sent")
         });
         Call { answer, body }
     }
@@ -122,7 +134,8 @@ impl Caller {
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Result<Came, h2::Error> {
-        self.call("GET", path, b"", None)
+        let call = self.begin_get(path);
+        self.end(call)
     }
 }
 

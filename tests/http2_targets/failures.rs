@@ -40,7 +40,9 @@ fn what_was_refused_is_sent_to_another_target() {
             old.send("POST /mirror HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody");
             let answer = old.answer();
             assert_eq!((answer.status, answer.text()), (200, "body"));
-            let answer = new.call("POST", "/mirror", b"body", None).expect("an answer");
+            let mut call = new.begin_with("POST", "/mirror", &[("content-length", "4")]);
+            call.body.send_data(Bytes::from_static(b"body"), true).expect("sent");
+            let answer = new.end(call).expect("an answer");
             assert_eq!((answer.status(), &answer.body[..]), (200, &b"body"[..]));
         }
     }
