@@ -26,7 +26,7 @@ table! {
         hash_key: HashKey ["source_ip"];
         /// What targets speak: "http/1.1", or "h2", over TLS by ALPN and otherwise from the first
         /// byte on ("prior knowledge"). gRPC needs "h2".
-        protocol: TargetProtocol ["http/1.1"];
+        protocol: TargetProtocol ["http/1.1"] eg "h2";
         /// With "h2": make gRPC-Web of clients gRPC, and the answers gRPC-Web.
         grpc_web: bool [true];
         /// Targets see the client's Host, not their own address.
