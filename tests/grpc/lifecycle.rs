@@ -2,10 +2,11 @@
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
 
 use super::harness::Gateway;
-use super::probe::Probe;
-use super::site::{Site, both, channel, clear, configuration, numbered, unary};
+use super::probe::{Ask, Probe};
+use super::site::{Site, both, channel, clear, configuration, down, numbered, unary};
 
 /// A service says GOAWAY: the call under way ends well, and the next goes elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,6 +54,22 @@ async fn a_service_that_dies_costs_no_later_call() {
         let answer = unary(&channel, numbered(number)).await.expect("an answer");
         assert_eq!(answer.into_inner().number, number);
     }
+}
+
+/// A stream that it had begun ends with a status, not as if it were whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_dies_in_a_stream_is_unavailable() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
+    let probe = runtime.spawn(Probe::start()).await.expect("a service");
+    let gateway = clear(&[probe.address]);
+    let ask = Ask { count: 1, hangs: true, ..Ask::default() };
+    let channel = channel(&gateway).await;
+    let mut answers = down(&channel, ask).await.expect("a stream");
+    answers.message().await.expect("no error").expect("an answer");
+    tokio::task::spawn_blocking(move || drop(runtime)).await.expect("it ends");
+    let status = answers.message().await.expect_err("it is cut");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ pub(crate) const BOTH: &str = "/shardgate.test.Probe/Both";
 /// What the service has seen.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Event {
-    /// A call has begun.
+    /// A call has begun, and its message has come whole.
     Begun(&'static str),
     /// The caller gave up a call that hung.
     GivenUp,
@@ -162,27 +162,19 @@ impl Service<http::Request<Body>> for ProbeService {
                 .send_compressed(CompressionEncoding::Gzip)
                 .max_decoding_message_size(usize::MAX)
                 .max_encoding_message_size(usize::MAX);
-            let seen = events.clone();
-            let begun = move |method| {
-                let _ = seen.send(Event::Begun(method));
-            };
             let path = request.uri().path().to_owned();
             Ok(match path.as_str() {
                 UNARY => {
-                    begun(UNARY);
                     grpc.unary(service_fn(move |ask| unary(ask, events.clone())), request).await
                 }
                 DOWN => {
-                    begun(DOWN);
                     let down = service_fn(move |ask| down(ask, events.clone()));
                     grpc.server_streaming(down, request).await
                 }
                 UP => {
-                    begun(UP);
                     grpc.client_streaming(service_fn(up), request).await
                 }
                 BOTH => {
-                    begun(BOTH);
                     grpc.streaming(service_fn(both), request).await
                 }
                 _ => Status::unimplemented("no such method").into_http(),
@@ -204,6 +196,7 @@ async fn unary(
     ask: Request<Ask>,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Response<Answer>, Status> {
+    let _ = events.send(Event::Begun(UNARY));
     let metadata = echoed(ask.metadata());
     let ask = ask.into_inner();
     if ask.hangs {
@@ -219,6 +212,7 @@ async fn down(
     ask: Request<Ask>,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Response<Answers>, Status> {
+    let _ = events.send(Event::Begun(DOWN));
     let ask = ask.into_inner();
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
