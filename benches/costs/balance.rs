@@ -72,6 +72,7 @@ fn group(balance: Balance) -> TargetGroup {
         retry: RetryPolicy { attempts_max: 2, budget_percent: 20, on_gateway_status: true },
         health: Some(ActiveHealth {
             path: "/".to_owned(),
+            grpc_service: None,
             interval_ms: 1_000,
             timeout_ms: 1_000,
             unhealthy_count: 2,

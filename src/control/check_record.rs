@@ -52,6 +52,7 @@ mod tests {
     fn policy() -> ActiveHealth {
         ActiveHealth {
             path: "/".to_owned(),
+            grpc_service: None,
             interval_ms: 1,
             timeout_ms: 1,
             unhealthy_count: 3,

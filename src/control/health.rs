@@ -4,7 +4,7 @@
 //! Knows nothing of what shards make of it. A newcomer would break: the cell of a target whose
 //! checks end is set back to "unchecked", or it would stay out for ever.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,11 +13,12 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::check_record::CheckRecord;
-use super::health_check::{CheckError, check};
+use super::health_check::{CheckError, CheckPlan, CheckTls, check};
 use super::owned_task::OwnedTask;
 use crate::base::RequestIdSource;
 use crate::coord::{GroupTargets, Health, HealthChange, TargetBoard, TargetEndpoint};
-use crate::model::{ActiveHealth, TargetGroup};
+use crate::model::TargetGroup;
+use crate::tls::UpstreamTls;
 
 /// Checks the targets on the board that are to be checked.
 pub struct HealthChecks {
@@ -50,7 +51,7 @@ struct Shared {
 }
 
 struct CheckedGroup {
-    policy: ActiveHealth,
+    plan: CheckPlan,
     tasks: HashMap<TargetEndpoint, CheckTask>,
 }
 
@@ -85,23 +86,28 @@ impl HealthChecks {
     }
 
     /// Checks the groups among `groups` that ask for it, and no others. Call it with each plan,
-    /// after its targets are on the board.
-    pub fn watch(&self, groups: &[TargetGroup]) {
+    /// after its targets are on the board. `tls` is how groups are reached over TLS, by name.
+    pub fn watch(&self, groups: &[TargetGroup], tls: &BTreeMap<String, Arc<UpstreamTls>>) {
         let mut checked = self.groups();
-        let wanted: HashMap<&str, &ActiveHealth> = groups
+        let wanted: HashMap<&str, CheckPlan> = groups
             .iter()
-            .filter_map(|group| Some((group.name.as_str(), group.health.as_ref()?)))
+            .filter_map(|group| {
+                let policy = group.health.clone()?;
+                let tls = tls.get(&group.name).map(CheckTls::new);
+                let plan = CheckPlan { policy, protocol: group.protocol, tls };
+                Some((group.name.as_str(), plan))
+            })
             .collect();
         checked.retain(|name, group| {
-            let keeps = wanted.get(&**name) == Some(&&group.policy);
+            let keeps = wanted.get(&**name).is_some_and(|plan| plan.is_same(&group.plan));
             if !keeps && !wanted.contains_key(&**name) {
                 self.shared.forget(name, group);
             }
             keeps
         });
-        for (name, policy) in wanted {
+        for (name, plan) in wanted {
             if !checked.contains_key(name) {
-                let group = CheckedGroup { policy: policy.clone(), tasks: HashMap::new() };
+                let group = CheckedGroup { plan, tasks: HashMap::new() };
                 checked.insert(name.into(), group);
             }
             if let Some(targets) = self.shared.board.find(name) {
@@ -128,7 +134,7 @@ impl HealthChecks {
                     group: targets.group.clone(),
                     address: target.address.clone(),
                     host: Arc::clone(&target.host),
-                    policy: group.policy.clone(),
+                    plan: group.plan.clone(),
                     record: CheckRecord::new(target.health.get()),
                 };
                 CheckTask { host: Arc::clone(&target.host), _task: OwnedTask::spawn(task.run()) }
@@ -164,7 +170,7 @@ struct TargetChecks {
     group: Box<str>,
     address: TargetEndpoint,
     host: Arc<str>,
-    policy: ActiveHealth,
+    plan: CheckPlan,
     record: CheckRecord,
 }
 
@@ -173,7 +179,7 @@ impl TargetChecks {
         loop {
             let result = self.check().await;
             self.note(&result);
-            sleep(self.shared.jittered(self.policy.interval_ms)).await;
+            sleep(self.shared.jittered(self.plan.policy.interval_ms)).await;
         }
     }
 
@@ -181,18 +187,18 @@ impl TargetChecks {
     async fn check(&self) -> Result<(), CheckError> {
         // The semaphore is never closed; without it the check is made all the same.
         let _permit = self.shared.permits.acquire().await.ok();
-        check(&self.address, &self.host, &self.policy).await
+        check(&self.address, &self.host, &self.plan).await
     }
 
     fn note(&mut self, result: &Result<(), CheckError>) {
         let counters = &self.shared.counters;
         counters.checks_total.fetch_add(1, Ordering::Relaxed);
         counters.failures_total.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
-        let Some(health) = self.record.note(result.is_ok(), &self.policy) else { return };
+        let Some(health) = self.record.note(result.is_ok(), &self.plan.policy) else { return };
         match result {
-            Ok(()) => tracing::info!(group = %self.group, target = ?self.address, "healthy"),
+            Ok(()) => tracing::info!(group = %self.group, address = %self.address, "healthy"),
             Err(error) => {
-                tracing::warn!(group = %self.group, target = ?self.address, %error, "unhealthy");
+                tracing::warn!(group = %self.group, address = %self.address, %error, "unhealthy");
             }
         }
         if let Some(change) = self.shared.board.set_health(&self.group, &self.address, health) {

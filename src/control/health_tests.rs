@@ -1,5 +1,6 @@
 //! Active checks against servers in the test: every way in which a target can answer or not.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +11,10 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::health::HealthChecks;
-use super::health_check::{CheckError, check};
+use super::health_check::{CheckError, CheckPlan, check};
 use super::owned_task::OwnedTask;
 use crate::coord::{Health, HealthChange, TargetBoard, TargetEndpoint, TargetRecord};
-use crate::model::{ActiveHealth, Balance, RetryPolicy, TargetGroup};
+use crate::model::{ActiveHealth, Balance, RetryPolicy, TargetGroup, TargetProtocol};
 
 /// A target that answers every request with the same bytes.
 struct Server {
@@ -103,6 +104,7 @@ const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0
 fn policy() -> ActiveHealth {
     ActiveHealth {
         path: "/healthz?full=1".to_owned(),
+        grpc_service: None,
         interval_ms: 1,
         timeout_ms: 60_000,
         unhealthy_count: 2,
@@ -110,6 +112,10 @@ fn policy() -> ActiveHealth {
         status_min: 200,
         status_max: 399,
     }
+}
+
+fn plan(policy: ActiveHealth) -> CheckPlan {
+    CheckPlan { policy, protocol: TargetProtocol::Http1, tls: None }
 }
 
 /// A port where nobody listens and nobody else can begin to: it is bound for as long as the socket
@@ -123,16 +129,16 @@ fn nobody() -> (TargetEndpoint, TcpSocket) {
 #[tokio::test]
 async fn answers_that_are_a_success() {
     let server = Server::tcp(Some(OK)).await;
-    check(&server.address, "a.test:80", &policy()).await.expect("200");
+    check(&server.address, "a.test:80", &plan(policy())).await.expect("200");
     for status in [200, 399] {
         server.say(Some(&format!("HTTP/1.1 {status} x\r\n\r\n")));
-        check(&server.address, "a.test:80", &policy()).await.expect("in range");
+        check(&server.address, "a.test:80", &plan(policy())).await.expect("in range");
     }
     // The head decides, whatever the body does.
     server.say(Some("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut"));
-    check(&server.address, "a.test:80", &policy()).await.expect("200");
+    check(&server.address, "a.test:80", &plan(policy())).await.expect("200");
     server.say(Some(&format!("HTTP/1.0 200 OK\r\n\r\n{}", "x".repeat(300_000))));
-    check(&server.address, "a.test:80", &policy()).await.expect("200");
+    check(&server.address, "a.test:80", &plan(policy())).await.expect("200");
     let request = server.requests()[0].to_lowercase();
     assert!(request.starts_with("get /healthz?full=1 http/1.1\r\n"), "{request}");
     assert!(request.contains("\r\nhost: a.test:80\r\n"), "{request}");
@@ -144,24 +150,24 @@ async fn answers_that_are_none() {
     let server = Server::tcp(Some(UNAVAILABLE)).await;
     for status in [199, 400, 503] {
         server.say(Some(&format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n")));
-        let result = check(&server.address, "a", &policy()).await;
+        let result = check(&server.address, "a", &plan(policy())).await;
         // 199 is an interim answer after which nothing comes.
         assert!(result.is_err(), "{status}");
     }
     let huge = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(100_000));
     for garbage in ["", "\r\n", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nx", &huge] {
         server.say(Some(garbage));
-        let result = check(&server.address, "a", &policy()).await;
+        let result = check(&server.address, "a", &plan(policy())).await;
         assert!(matches!(result, Err(CheckError::NoAnswer(_))), "{result:?}");
     }
     server.say(None);
     let hasty = ActiveHealth { timeout_ms: 1, ..policy() };
-    let result = check(&server.address, "a", &hasty).await;
+    let result = check(&server.address, "a", &plan(hasty)).await;
     assert!(matches!(result, Err(CheckError::Timeout { timeout_ms: 1 })), "{result:?}");
     let (dead, _socket) = nobody();
-    let result = check(&dead, "a", &policy()).await;
+    let result = check(&dead, "a", &plan(policy())).await;
     assert!(matches!(result, Err(CheckError::Connect(_))), "{result:?}");
-    let result = check(&server.address, "a\r\nb", &policy()).await;
+    let result = check(&server.address, "a\r\nb", &plan(policy())).await;
     assert!(matches!(result, Err(CheckError::BadRequest(_))), "{result:?}");
 }
 
@@ -170,9 +176,9 @@ async fn unix_sockets_are_checked() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("target.sock");
     let server = Server::unix(&path, Some(OK));
-    check(&server.address, "localhost", &policy()).await.expect("200");
+    check(&server.address, "localhost", &plan(policy())).await.expect("200");
     let missing = TargetEndpoint::Unix(folder.path().join("missing.sock"));
-    let result = check(&missing, "localhost", &policy()).await;
+    let result = check(&missing, "localhost", &plan(policy())).await;
     assert!(matches!(result, Err(CheckError::Connect(_))), "{result:?}");
 }
 
@@ -219,7 +225,7 @@ fn group(name: &str, health: Option<ActiveHealth>) -> TargetGroup {
         name: name.to_owned(),
         targets: Vec::new(),
         balance: Balance::RoundRobin,
-        protocol: crate::model::TargetProtocol::Http1,
+        protocol: TargetProtocol::Http1,
         grpc_web: true,
         preserve_host: false,
         connect_timeout_ms: 1,
@@ -242,7 +248,7 @@ async fn verdicts_follow_the_target() {
     let server = Server::tcp(Some(OK)).await;
     let mut world = world();
     world.publish("a", &[&server.address]);
-    world.checks.watch(&[group("a", Some(policy()))]);
+    world.checks.watch(&[group("a", Some(policy()))], &BTreeMap::new());
     for (answer, verdict) in [
         (Some(OK), Health::Healthy),
         (Some(UNAVAILABLE), Health::Unhealthy),
@@ -264,7 +270,7 @@ async fn a_silent_target_does_not_hold_up_the_others() {
     let good = Server::tcp(Some(OK)).await;
     let mut world = world();
     world.publish("a", &[&silent.address, &dead, &good.address]);
-    world.checks.watch(&[group("a", Some(policy()))]);
+    world.checks.watch(&[group("a", Some(policy()))], &BTreeMap::new());
     let mut seen = [world.change().await, world.change().await];
     seen.sort_by_key(|(_, health)| *health as u8);
     assert_eq!(seen, [(good.address.clone(), Health::Healthy), (dead, Health::Unhealthy)]);
@@ -275,7 +281,7 @@ async fn a_silent_target_does_not_hold_up_the_others() {
 async fn targets_come_and_go() {
     let (one, other) = (Server::tcp(Some(UNAVAILABLE)).await, Server::tcp(Some(OK)).await);
     let mut world = world();
-    world.checks.watch(&[group("a", Some(policy()))]);
+    world.checks.watch(&[group("a", Some(policy()))], &BTreeMap::new());
     world.publish("a", &[&one.address]);
     assert_eq!(world.change().await, (one.address.clone(), Health::Unhealthy));
     world.publish("a", &[&one.address, &other.address]);
@@ -296,15 +302,15 @@ async fn without_checks_a_target_is_unchecked() {
     let mut world = world();
     world.publish("a", &[&server.address]);
     world.publish("b", &[&server.address]);
-    world.checks.watch(&[group("a", Some(policy())), group("b", None)]);
+    world.checks.watch(&[group("a", Some(policy())), group("b", None)], &BTreeMap::new());
     assert_eq!(world.change().await, (server.address.clone(), Health::Unhealthy));
     assert_eq!(world.health("b", 0), Health::Unchecked);
     // Another policy goes on from the verdict; none at all takes it back.
     let stricter = ActiveHealth { status_max: 599, ..policy() };
-    world.checks.watch(&[group("a", Some(stricter))]);
+    world.checks.watch(&[group("a", Some(stricter))], &BTreeMap::new());
     assert_eq!(world.health("a", 0), Health::Unhealthy);
     assert_eq!(world.change().await, (server.address.clone(), Health::Healthy));
-    world.checks.watch(&[group("a", None)]);
+    world.checks.watch(&[group("a", None)], &BTreeMap::new());
     assert_eq!(world.change().await, (server.address.clone(), Health::Unchecked));
     assert_eq!(world.health("a", 0), Health::Unchecked);
 }
@@ -315,7 +321,7 @@ async fn the_same_plan_again_changes_nothing() {
     let world = world();
     world.publish("a", &[&server.address, &clock.address]);
     for round in 1..=3 {
-        world.checks.watch(&[group("a", Some(policy()))]);
+        world.checks.watch(&[group("a", Some(policy()))], &BTreeMap::new());
         while server.accepted() == 0 || clock.accepted() < 10 * round {
             tokio::task::yield_now().await;
         }

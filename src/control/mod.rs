@@ -13,6 +13,7 @@ mod configuration;
 mod dns;
 mod health;
 mod health_check;
+mod health_http2;
 #[cfg(test)]
 mod health_tests;
 mod hickory;

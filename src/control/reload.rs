@@ -4,6 +4,7 @@
 //! to open, publish in two steps, and only then let go of what the old plan used. The one holder
 //! of everything that a reload changes; whoever wants a part of it waits for the lock around it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +26,7 @@ use super::watch::WatchedFiles;
 use crate::coord::{PublishError, Publisher, ShardGear};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
-use crate::tls::{ShownCertificate, TicketKeys};
+use crate::tls::{ShownCertificate, TicketKeys, UpstreamTls};
 
 /// Reads the boot file again: a configuration, or everything that is wrong with it as text.
 pub type LoadConfiguration = Arc<dyn Fn() -> Result<Configuration, String> + Send + Sync>;
@@ -58,6 +59,8 @@ pub(crate) struct Reloader {
     pub(crate) in_force: Arc<Mutex<InForce>>,
     pub(crate) targets: Targets,
     pub(crate) acme: Arc<AcmeWatch>,
+    /// How the groups in force are reached over TLS, by name.
+    pub(crate) upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
     pub(crate) ticket_rotation: TicketRotation,
     pub(crate) certificate_expiry: CertificateExpiry,
     /// What the watch is told of, if files are watched.
@@ -143,18 +146,20 @@ impl Reloader {
         });
         let gear = gear.collect();
         let certificates: Arc<[_]> = plan.tls.certificates().into();
-        self.targets.watch(&configuration.model.target_groups).await;
+        let upstream_tls = plan.tls.upstreams.clone();
+        self.targets.watch(&configuration.model.target_groups, &upstream_tls).await;
         match self.publisher.publish_with(plan, gear).await {
             Ok(()) => {}
             // It is in force: a shard that has not said so adopts it when it reads its mail.
             Err(error @ PublishError::NotAdopted { .. }) => tracing::error!("{error}"),
             Err(error) => {
                 let before = self.configuration();
-                self.targets.watch(&before.model.target_groups).await;
+                self.targets.watch(&before.model.target_groups, &self.upstream_tls).await;
                 return Err(error.into());
             }
         }
         self.listeners.commit(change);
+        self.upstream_tls = upstream_tls;
         self.ticket_rotation.follow(ticket_keys);
         let warning_days = configuration.model.tls.expiry_warning_days;
         self.certificate_expiry = CertificateExpiry::start(Arc::clone(&certificates), warning_days);

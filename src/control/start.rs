@@ -1,6 +1,7 @@
 //! The start of the process: everything that can fail fails here, before anyone is told that
 //! requests are served.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,7 +28,7 @@ use super::watch::{Watch, WatchedFiles};
 use crate::coord::{AcmeChallenges, ShardGear};
 use crate::observe::Metrics;
 use crate::rt;
-use crate::tls::{Clock, ShownCertificate};
+use crate::tls::{Clock, ShownCertificate, UpstreamTls};
 
 /// The shards, and what of the side thread they were started with.
 struct DataPlane {
@@ -36,6 +37,8 @@ struct DataPlane {
     listeners: Listeners,
     logs: Logs,
     targets: Targets,
+    /// How target groups are reached over TLS, by name.
+    upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
     shards: Shards,
     ticket_rotation: TicketRotation,
     certificates: Arc<[ShownCertificate]>,
@@ -64,6 +67,7 @@ impl Process {
             DataPlane::start(&configuration, sockets, acme.challenges(), &mut start_shard).await?;
         let DataPlane { epoch, metrics, listeners, logs, targets, shards, .. } = plane;
         let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
+        let upstream_tls = plane.upstream_tls;
         let certificate_expiry = CertificateExpiry::start(
             Arc::clone(&certificates),
             configuration.model.tls.expiry_warning_days,
@@ -88,6 +92,7 @@ impl Process {
             in_force: Arc::clone(&in_force),
             targets,
             acme: Arc::clone(&acme),
+            upstream_tls,
             ticket_rotation,
             certificate_expiry,
             watched,
@@ -194,7 +199,7 @@ impl DataPlane {
         });
         let gear = gear.collect();
         let mut targets = Targets::new();
-        targets.watch(&configuration.model.target_groups).await;
+        targets.watch(&configuration.model.target_groups, &plan.tls.upstreams).await;
         let certificates = plan.tls.certificates().into();
         let plan = Arc::new(plan);
         let board = targets.board();
@@ -205,8 +210,18 @@ impl DataPlane {
         // There was no log before this one.
         drop(logs.commit(log));
         let ticket_rotation = TicketRotation::start(ticket_keys);
-        let epoch = plan.epoch;
-        Ok(Self { epoch, metrics, listeners, logs, targets, shards, ticket_rotation, certificates })
+        let (epoch, upstream_tls) = (plan.epoch, plan.tls.upstreams.clone());
+        Ok(Self {
+            epoch,
+            metrics,
+            listeners,
+            logs,
+            targets,
+            upstream_tls,
+            shards,
+            ticket_rotation,
+            certificates,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where targets are and how they do, for the plan in force: names are resolved, targets checked.
 //! Shards find what changes on the board.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use super::{HealthChecks, HickoryResolver, TargetWatch};
 use crate::coord::{Publisher, TargetBoard};
 use crate::model::TargetGroup;
+use crate::tls::UpstreamTls;
 
 /// The watch over all target groups.
 pub(crate) struct Targets {
@@ -51,9 +53,13 @@ impl Targets {
         let _ = self.shards.set(Arc::clone(shards));
     }
 
-    /// Watches `groups` and no others. To be called before the plan with these groups is
+    /// Watches `groups`, which are reached over TLS by `tls`, and no others. To be called before the plan with these groups is
     /// published, so that shards that adopt it find its targets.
-    pub(crate) async fn watch(&mut self, groups: &[TargetGroup]) {
+    pub(crate) async fn watch(
+        &mut self,
+        groups: &[TargetGroup],
+        tls: &BTreeMap<String, Arc<UpstreamTls>>,
+    ) {
         for unresolved in self.names.watch(groups, PATIENCE).await {
             tracing::warn!(
                 group = unresolved.group,
@@ -61,7 +67,7 @@ impl Targets {
                 "a name has no address"
             );
         }
-        self.checks.watch(groups);
+        self.checks.watch(groups, tls);
     }
 }
 

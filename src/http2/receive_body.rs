@@ -79,16 +79,25 @@ impl ReceiveBody {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(result) => return Poll::Ready(result.map(|_| 0)),
             }
-            let count = receiving.piece.len().min(bytes_max);
-            buffer.extend_from_slice(&receiving.piece[..count]);
-            receiving.piece.advance(count);
-            // The stream may be gone by now; that shows when it is read again.
-            if let Some(stream) = &mut receiving.stream {
-                let _ = stream.flow_control().release_capacity(count);
-            }
-            Poll::Ready(Ok(count))
+            Poll::Ready(Ok(receiving.take(buffer, bytes_max)))
         })
         .await
+    }
+
+    /// Appends what has come already, up to about `bytes_max`; whether that is all there was to come.
+    pub fn take_present(&self, out: &mut Vec<u8>, bytes_max: usize) -> Result<bool, StreamGone> {
+        let receiving = &mut *self.0.borrow_mut();
+        let mut context = Context::from_waker(Waker::noop());
+        while out.len() < bytes_max {
+            match receiving.poll(&mut context) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Ok(true),
+                Poll::Ready(Err(gone)) => return Err(gone),
+            }
+            receiving.take(out, bytes_max - out.len());
+        }
+        Ok(false)
     }
 
     /// The trailers behind a body that was read to its end, as lines that end with CRLF. They came
@@ -118,5 +127,17 @@ impl Receiving {
             }
         }
         Poll::Ready(Ok(true))
+    }
+
+    /// Appends what is there, at most `bytes_max`, and lets the peer send as much again; how much.
+    fn take(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> usize {
+        let count = self.piece.len().min(bytes_max);
+        out.extend_from_slice(&self.piece[..count]);
+        self.piece.advance(count);
+        // The stream may be gone by now; that shows when it is read again.
+        if let Some(stream) = &mut self.stream {
+            let _ = stream.flow_control().release_capacity(count);
+        }
+        count
     }
 }

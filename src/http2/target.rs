@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -33,11 +34,29 @@ pub struct TargetOptions {
 pub struct TargetConnection {
     send: RefCell<SendRequest<Bytes>>,
     scheme: &'static str,
-    is_over: Rc<Cell<bool>>,
+    standing: Rc<Standing>,
     /// Requests under way.
     calls_count: Cell<usize>,
     requests_count: Cell<u64>,
     idle_since: Cell<Nanos>,
+}
+
+/// What is known of a connection beside its streams.
+#[derive(Default)]
+struct Standing {
+    is_over: Cell<bool>,
+    /// The target has said how many requests it takes at once.
+    is_greeted: Cell<bool>,
+    /// Who waits for that.
+    waiters: RefCell<Vec<Waker>>,
+}
+
+impl Standing {
+    fn greet(&self) {
+        if !self.is_greeted.replace(true) {
+            self.waiters.take().into_iter().for_each(Waker::wake);
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -64,28 +83,37 @@ pub async fn connect(
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)
+        .initial_max_send_streams(UNTOLD_STREAMS_COUNT)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEAD_BYTES_CEILING as u32)
         .max_send_buffer_size(STREAM_SEND_BYTES_MAX);
     let shaken = builder.handshake::<_, Bytes>(pipe.clone()).await;
     let (send, connection) = shaken.map_err(|_| StreamGone)?;
-    let is_over = Rc::new(Cell::new(false));
+    let standing = Rc::new(Standing::default());
     let target = TargetConnection {
         send: RefCell::new(send),
         scheme: if transport.tls().is_some() { "https" } else { "http" },
-        is_over: Rc::clone(&is_over),
+        standing: Rc::clone(&standing),
         calls_count: Cell::new(0),
         requests_count: Cell::new(0),
         idle_since: Cell::new(now()),
     };
     let driver = async move {
-        let over = Over { is_over, transport };
+        let over = Over { standing, transport };
         let buffers = Buffers::new(BUFFER_BYTES, 1);
         let shard = (&options.deadlines, &buffers);
         let watch = (FrameWatch::of_server(), TARGET_FRAMES);
         let link = Link::new(&over.transport, shard, options.timeouts, watch, pipe);
-        if let Err(error) = link.drive(connection).await {
+        let mut connection = pin!(connection);
+        let serving = poll_fn(|context| {
+            let polled = connection.as_mut().poll(context);
+            if connection.max_concurrent_send_streams() != UNTOLD_STREAMS_COUNT {
+                over.standing.greet();
+            }
+            polled
+        });
+        if let Err(error) = link.drive(serving).await {
             tracing::debug!(%error, "an HTTP/2 connection to a target ended");
         }
     };
@@ -94,16 +122,20 @@ pub async fn connect(
 
 /// Says that a connection is over, however its driver ends.
 struct Over {
-    is_over: Rc<Cell<bool>>,
+    standing: Rc<Standing>,
     transport: Transport,
 }
 
 impl Drop for Over {
     fn drop(&mut self) {
-        self.is_over.set(true);
+        self.standing.is_over.set(true);
+        self.standing.greet(); // nobody need wait any longer
         self.transport.shutdown_both();
     }
 }
+
+/// Stands for the number of requests that a target takes at once, until it has said one.
+const UNTOLD_STREAMS_COUNT: usize = usize::MAX - 1;
 
 /// What a target may send of one body before a client takes it.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
@@ -124,10 +156,26 @@ const TARGET_FRAMES: FrameLimits = FrameLimits {
 };
 
 impl TargetConnection {
+    /// Whether it is not known yet how many requests the target takes at once. One more than that
+    /// would be refused, or wait behind the others.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        !self.standing.is_greeted.get()
+    }
+
+    /// Waits until that is known, or the connection is over.
+    pub(crate) fn poll_told(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.is_untold() {
+            self.standing.waiters.borrow_mut().push(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Whether one more request may be sent now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        if self.is_over.get() {
+        if self.standing.is_over.get() || self.is_untold() {
             return false;
         }
         let mut send = self.send.borrow_mut();
@@ -141,7 +189,7 @@ impl TargetConnection {
     pub fn is_over(&self) -> bool {
         let mut send = self.send.borrow_mut();
         let ready = send.poll_ready(&mut Context::from_waker(Waker::noop()));
-        self.is_over.get() || matches!(ready, Poll::Ready(Err(_)))
+        self.standing.is_over.get() || matches!(ready, Poll::Ready(Err(_)))
     }
 
     /// Since when no request is under way, if none is.

@@ -117,11 +117,14 @@ pub struct RetryPolicy {
     pub on_gateway_status: bool,
 }
 
-/// Active health checks by a GET on the side thread.
+/// Active health checks on the side thread: by a GET, or by gRPC's own service for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveHealth {
     /// The path of the GET.
     pub path: String,
+    /// The service that `grpc.health.v1.Health` is asked for in place of a GET; empty is the whole
+    /// server.
+    pub grpc_service: Option<String>,
     /// Between two checks of a target.
     pub interval_ms: u64,
     /// How long one check may take.

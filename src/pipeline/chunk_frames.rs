@@ -31,6 +31,16 @@ pub(super) fn append_last_chunk(out: &mut Vec<u8>, trailers: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// `payload` as a chunk, and as the whole of a body where there are `trailers`, which may be empty.
+pub(crate) fn chunks_of(payload: &[u8], trailers: Option<&[u8]>) -> Vec<u8> {
+    let mut chunks = Vec::with_capacity(payload.len() + CHUNK_HEAD_ROOM);
+    append_chunk(&mut chunks, payload);
+    if let Some(trailers) = trailers {
+        append_last_chunk(&mut chunks, trailers);
+    }
+    chunks
+}
+
 /// Puts the size line of a chunk in front of the payload that lies behind [`CHUNK_HEAD_ROOM`], and
 /// its end behind; returns where the chunk begins.
 pub(super) fn frame_chunk(buffer: &mut Vec<u8>, payload_bytes: usize) -> usize {

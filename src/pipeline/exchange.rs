@@ -301,17 +301,19 @@ impl Exchange<'_, '_> {
     /// The same over HTTP/2: on a connection that others use too.
     async fn try_http2(&mut self, lease: &Lease, at: Nanos) -> Result<Answer, Failure> {
         let state = self.state;
-        loop {
+        for tries_left in (0..SHARED_TRIES_MAX).rev() {
             let shared = lease.share_connection(&state.deadlines, at, self.recorder()).await;
             let (connection, is_new) = shared.map_err(|fault| self.not_connected(fault))?;
             if !is_new {
                 self.recorder().connection_reused();
             }
             match self.send_http2(lease, &connection, at).await {
-                Err(failure) if !is_new && self.met_a_closed_connection(&failure) => {}
+                Err(failure)
+                    if tries_left > 0 && !is_new && self.met_a_closed_connection(&failure) => {}
                 other => return other,
             }
         }
+        Err(self.not_connected(Fault::ConnectFailed))
     }
 
     /// Whether a try on a connection that was used before failed as one does whose connection the
@@ -333,6 +335,10 @@ impl Exchange<'_, '_> {
         Failure { fault, outcome, stage: TryStage::NotSent }
     }
 }
+
+/// Tries of one request on connections to one target that others use too. A target that refuses
+/// streams does so again; one that lets fewer at once than it was sent says so with the first.
+const SHARED_TRIES_MAX: u32 = 3;
 
 /// What a failed try counts as.
 fn failure_kind(outcome: Outcome) -> UpstreamFailure {

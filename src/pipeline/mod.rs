@@ -30,6 +30,7 @@ pub use state::{PlanSources, ShardPlan, ShardState};
 
 pub use body::{BodyFate, RequestBody};
 pub(crate) use body::{DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
+pub(crate) use chunk_frames::chunks_of;
 pub(crate) use grpc::GrpcForm;
 pub use respond::fault_message;
 pub(crate) use respond::{Persistence, write_fault};

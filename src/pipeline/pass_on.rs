@@ -2,11 +2,12 @@
 //! understands, or, after a 101, whatever comes.
 
 use super::body::BodyFate;
+use super::client::ClientLink;
 use super::exchange::{Answer, Exchange};
 use super::forward::{Inbound, write_response_head};
 use super::grpc::GrpcForm;
 use super::relay::{BodyRelay, framing_for_client};
-use super::respond::Persistence;
+use super::respond::{Persistence, status_lines};
 use super::tunnel::tunnel;
 use super::upload::UploadState;
 use crate::base::{Fault, Nanos};
@@ -23,16 +24,33 @@ impl Exchange<'_, '_> {
         answer: Answer,
     ) -> Result<Passed, Fault> {
         let mut answer = answer;
-        self.web = self.web.filter(|_| is_grpc(&answer));
-        if self.web.is_some() && matches!(answer.head.framing, BodyFraming::Length(1..)) {
+        let is_grpc = is_grpc(&answer);
+        self.web = self.web.filter(|_| is_grpc);
+        let is_long = matches!(answer.head.framing, BodyFraming::Length(_));
+        if self.web.is_some() && is_long && !answer.link.ends_by_length() {
             answer.head.framing = BodyFraming::UntilClose; // it will have another length
         }
         let framing = framing_for_client(answer.head.framing, self.request.head.version);
         let result = self.pass_on_in(framing, lease, answer).await;
-        if result.is_err() && framing == BodyFraming::UntilClose {
+        if let Err(fault) = &result
+            && !(is_grpc && self.end_by_status(*fault))
+            && framing == BodyFraming::UntilClose
+        {
             self.client.must_reset.set(true);
         }
         result
+    }
+
+    /// Ends an answer of gRPC that was cut with the status that says so, where the client has
+    /// trailers: it is no whole answer to anyone. Whether it did.
+    fn end_by_status(&self, fault: Fault) -> bool {
+        let has_trailers = matches!(self.client.link, ClientLink::Http2(_)) && self.web.is_none();
+        // The client's own failure is told by the end of its stream.
+        let fault = self.upload_fault().unwrap_or(fault);
+        has_trailers
+            && self.client.answer_started.get()
+            && fault != Fault::ClientGone
+            && self.client.end(&status_lines(fault)).is_ok()
     }
 
     /// Passes the answer on in this framing: the head, what came with it, and the rest as it comes.

@@ -100,6 +100,17 @@ pub(crate) fn write_fault(
     body_bytes
 }
 
+/// The status of `fault` as trailers, lines that end with CRLF.
+pub(super) fn status_lines(fault: Fault) -> Vec<u8> {
+    let mut lines = Vec::new();
+    write_number_line(&mut lines, b"grpc-status", u64::from(grpc::status_of(fault)));
+    // Plain text of ours, which needs no percent-encoding.
+    lines.extend_from_slice(b"grpc-message: ");
+    lines.extend_from_slice(fault_message(fault).as_bytes());
+    lines.extend_from_slice(b"\r\n");
+    lines
+}
+
 /// An answer of gRPC is 200 whatever it says; an error is a head alone ("Trailers-Only").
 fn write_grpc_fault(
     out: &mut Vec<u8>,
@@ -112,19 +123,12 @@ fn write_grpc_fault(
     out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: ");
     out.extend_from_slice(form.name());
     out.extend_from_slice(b"+proto\r\n");
-    write_number_line(out, b"grpc-status", u64::from(grpc::status_of(fault)));
-    // Plain text of ours, which needs no percent-encoding.
-    for (name, value) in
-        [(&b"grpc-message"[..], fault_message(fault).as_bytes()), (b"date", http_date)]
-    {
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
-    }
-    if form.is_web() {
-        write_number_line(out, b"content-length", 0);
-    }
+    out.extend_from_slice(&status_lines(fault));
+    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(http_date);
+    out.extend_from_slice(b"\r\n");
+    // An HTTP/1 client may name gRPC's types too, and must know where the answer ends.
+    write_number_line(out, b"content-length", 0);
     write_request_id(out, id);
     out.extend_from_slice(persistence.line());
     out.extend_from_slice(b"\r\n");
@@ -304,6 +308,7 @@ mod tests {
             );
             assert!(text.contains("\r\ngrpc-status: ") && text.contains("\r\ngrpc-message: "));
             assert!(text.ends_with("\r\n\r\n") && !text.contains('%'));
+            assert!(text.contains("\r\ncontent-length: 0\r\n"), "HTTP/1 needs an end: {text}");
         }
     }
 

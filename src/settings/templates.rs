@@ -119,6 +119,25 @@ impl TextForm for CheckPath {
     }
 }
 
+/// The full name of a gRPC service, or nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct GrpcService(pub(super) String);
+
+impl TextForm for GrpcService {
+    const EXPECTED: &'static str = "the name of a gRPC service (`shop.v1.Orders`), or \"\"";
+    const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9_.]*$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let is_other = |byte: u8| !byte.is_ascii_alphanumeric() && !b"_.".contains(&byte);
+        match text.bytes().position(is_other) {
+            Some(offset) => {
+                Err(Unformed::At(offset, "this character may not stand in a name".into()))
+            }
+            None => Ok(Self(text.into())),
+        }
+    }
+}
+
 /// The format of a line of the access log; presets are expanded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct LogFormat(pub(super) String);

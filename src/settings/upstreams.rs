@@ -12,7 +12,7 @@ use super::unique::Unique;
 use super::values::choice;
 use crate::model::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
-    TargetGroup,
+    TargetGroup, TargetProtocol,
 };
 
 /// A target as it is written: an address, or a table with a weight.
@@ -121,13 +121,14 @@ fn build_upstream(raw: RawUpstream, reading: &mut Reading<'_>) -> Option<TargetG
     for target in targets {
         seen.add(Shown(target.value.0.address.clone()), target.span, reading);
     }
-    let health = raw.health.map(|field| build_health(field.value, reading));
+    let protocol = raw.protocol.value;
+    let health = raw.health.map(|field| build_health(field.value, protocol, reading));
     let outlier = raw.outlier.map(|field| build_outlier(&field.value, reading));
     Some(TargetGroup {
         name: raw.name?.value.0,
         targets: raw.targets?.value.0.into_iter().map(|target| target.value.0).collect(),
         balance: raw.balance.value.balance(raw.hash_key.value),
-        protocol: raw.protocol.value,
+        protocol,
         grpc_web: raw.grpc_web.value,
         preserve_host: raw.preserve_host.value,
         connect_timeout_ms: raw.connect_timeout_ms.value,
@@ -153,11 +154,23 @@ fn build_retry(raw: &RawRetry) -> RetryPolicy {
     }
 }
 
-fn build_health(raw: RawHealth, reading: &mut Reading<'_>) -> ActiveHealth {
+fn build_health(
+    raw: RawHealth,
+    protocol: TargetProtocol,
+    reading: &mut Reading<'_>,
+) -> ActiveHealth {
+    if let Some(service) = &raw.grpc_service
+        && protocol != TargetProtocol::Http2
+    {
+        let message = "`grpc_service` needs targets that speak HTTP/2";
+        let mistake = Mistake::new(service.span, message).label("gRPC's own check");
+        reading.record(mistake.help("add `protocol = \"h2\"` to the [[upstream]]"));
+    }
     check_order("timeout_ms", &raw.timeout_ms, "interval_ms", &raw.interval_ms, reading);
     check_order("status_min", &raw.status_min, "status_max", &raw.status_max, reading);
     ActiveHealth {
         path: raw.path.value.0,
+        grpc_service: raw.grpc_service.map(|service| service.value.0),
         interval_ms: raw.interval_ms.value,
         timeout_ms: raw.timeout_ms.value,
         unhealthy_count: raw.unhealthy_count.value,

@@ -136,8 +136,10 @@ impl Group {
     /// Closes idle connections that the target closed or that were unused for too long; returns how
     /// many of the latter there were. Called by the shard's housekeeping.
     pub fn sweep(&self, now: Nanos) -> u32 {
-        let timeout = Nanos::from_millis(self.settings.borrow().keepalive_timeout_ms);
-        self.idle.borrow_mut().sweep(now, timeout) + self.shared.sweep(now, timeout)
+        let settings = self.settings();
+        let timeout = Nanos::from_millis(settings.keepalive_timeout_ms);
+        let kept_max = settings.keepalive_connections_max as usize;
+        self.idle.borrow_mut().sweep(now, timeout) + self.shared.sweep(now, timeout, kept_max)
     }
 
     /// How many connections are idle.
@@ -253,7 +255,7 @@ impl Lease {
         let transport = self.open_transport(deadlines, due).await?;
         if transport.tls().is_some_and(|facts| facts.alpn != b"h2") {
             let host = self.group.state.borrow().endpoint(self.target).host.clone();
-            tracing::warn!(target = %host, "a target does not speak h2 inside TLS");
+            tracing::warn!(address = %host, "a target does not speak h2 inside TLS");
             return Err(Fault::ConnectFailed);
         }
         let patience = Nanos::from_millis(self.group.settings.borrow().idle_timeout_ms);

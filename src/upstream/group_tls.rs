@@ -53,12 +53,12 @@ impl GroupTls {
 
 /// The target is there and may not be used, which its operator must hear of.
 fn refused(host: &str, reason: &str) -> io::Error {
-    tracing::warn!(target = host, reason, "no TLS session with a target");
+    tracing::warn!(address = host, reason, "no TLS session with a target");
     io::Error::new(io::ErrorKind::InvalidData, reason.to_owned())
 }
 
 /// The host of `host[:port]`; what is neither stays as it is.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     split_authority(host.as_bytes()).map_or(host, |(name, _)| &host[..name.len()])
 }
 

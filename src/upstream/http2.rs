@@ -40,7 +40,7 @@ pub(super) enum Step<'s> {
     Open(OpeningTurn<'s>),
     /// Another opened one, and this is why there is none.
     Failed(Fault),
-    /// Another has opened one: it looks again.
+    /// Another has opened one, or more is known of one: it looks again.
     Again,
 }
 
@@ -54,11 +54,20 @@ impl SharedConnections {
         requests_max: u64,
         deadline: &Deadline,
     ) -> Step<'_> {
-        if let Some(connection) = self.usable(target, requests_max) {
+        self.let_go_of_worn(requests_max);
+        if let Some(connection) = self.usable(target) {
             return Step::Use(connection);
         }
         let under_way = self.opening.borrow().iter().find(|(one, _)| *one == target).cloned();
         let Some((_, opening)) = under_way else {
+            if let Some(untold) = self.untold(target) {
+                let is_late = poll_fn(|context| match untold.poll_told(context) {
+                    Poll::Ready(()) => Poll::Ready(false),
+                    Poll::Pending => deadline.poll_passed(context).map(|()| true),
+                })
+                .await;
+                return if is_late { Step::Failed(Fault::ConnectTimeout) } else { Step::Again };
+            }
             let opening = Rc::new(Opening::default());
             self.opening.borrow_mut().push((target, Rc::clone(&opening)));
             return Step::Open(OpeningTurn { connections: self, target, opening });
@@ -78,25 +87,42 @@ impl SharedConnections {
         }
     }
 
-    fn usable(&self, target: TargetId, requests_max: u64) -> Option<Rc<TargetConnection>> {
+    fn usable(&self, target: TargetId) -> Option<Rc<TargetConnection>> {
         let open = self.open.borrow();
-        let fit = |connection: &TargetConnection| {
-            (requests_max == 0 || connection.requests_count() < requests_max)
-                && connection.has_room()
-        };
         open.iter()
-            .find(|(one, connection)| *one == target && fit(connection))
+            .find(|(one, connection)| *one == target && connection.has_room())
             .map(|(_, one)| Rc::clone(one))
     }
 
-    /// Lets go of what is over and of what was unused for `timeout`; how many of the latter.
-    pub(super) fn sweep(&self, now: Nanos, timeout: Nanos) -> u32 {
+    /// A connection to `target` that is so new that the target has not said how much it takes.
+    fn untold(&self, target: TargetId) -> Option<Rc<TargetConnection>> {
+        let open = self.open.borrow();
+        open.iter()
+            .find(|(one, connection)| *one == target && connection.is_untold())
+            .map(|(_, one)| Rc::clone(one))
+    }
+
+    /// Lets go of connections that have carried all that they may. Requests under way keep theirs.
+    fn let_go_of_worn(&self, requests_max: u64) {
+        if requests_max != 0 {
+            let mut open = self.open.borrow_mut();
+            open.retain(|(_, connection)| connection.requests_count() < requests_max);
+        }
+    }
+
+    /// Lets go of what is over, of what was unused for `timeout` (the count of these), and of what
+    /// is unused beyond `kept_max` to one target.
+    pub(super) fn sweep(&self, now: Nanos, timeout: Nanos, kept_max: usize) -> u32 {
         let mut expired_count = 0;
-        self.open.borrow_mut().retain(|(_, connection)| {
-            let idle_since = connection.idle_since();
-            let is_expired = idle_since.is_some_and(|since| now.since(since) >= timeout);
+        let mut kept: Vec<(TargetId, usize)> = Vec::new();
+        self.open.borrow_mut().retain(|(target, connection)| {
+            if connection.is_over() {
+                return false;
+            }
+            let Some(since) = connection.idle_since() else { return true };
+            let is_expired = now.since(since) >= timeout;
             expired_count += u32::from(is_expired);
-            !is_expired && !connection.is_over()
+            !is_expired && is_among_the_first(&mut kept, *target, kept_max)
         });
         expired_count
     }
@@ -110,6 +136,20 @@ impl SharedConnections {
     pub(super) fn idle_count(&self) -> usize {
         self.open.borrow().iter().filter(|(_, one)| one.idle_since().is_some()).count()
     }
+}
+
+/// Counts one more connection to `target`; whether it is one of the first `kept_max`.
+fn is_among_the_first(
+    kept: &mut Vec<(TargetId, usize)>,
+    target: TargetId,
+    kept_max: usize,
+) -> bool {
+    let at = kept.iter().position(|(one, _)| *one == target).unwrap_or_else(|| {
+        kept.push((target, 0));
+        kept.len() - 1
+    });
+    kept[at].1 += 1;
+    kept[at].1 <= kept_max
 }
 
 impl OpeningTurn<'_> {

@@ -34,6 +34,7 @@ mod group_simulation;
 mod group_state_tests;
 
 pub use group_state::GroupState;
+pub(crate) use group_tls::without_port;
 pub use hash_ring::stable_hash;
 pub use outcome::Outcome;
 pub use snapshot::{GroupSnapshot, TargetSnapshot};

@@ -13,8 +13,8 @@ pub(crate) fn start(site: &Site, tables: &str) -> Gateway {
     for line in configuration.lines() {
         text.push_str(line);
         text.push('\n');
-        if line.starts_with("names = ") && !line.contains("wild") {
-            text.push_str("protocols = [\"h2\", \"http/1.1\"]\n");
+        if line.starts_with("names = ") && line.contains("wild") {
+            text.push_str("protocols = [\"http/1.1\"]\n");
         }
     }
     Gateway::start(&text)

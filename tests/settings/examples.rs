@@ -37,6 +37,7 @@ fn every_example_loads_and_compiles() {
         "access-log",
         "acme",
         "gateway",
+        "grpc",
         "health-and-retries",
         "host-routing",
         "http2",

@@ -274,6 +274,18 @@ const SINGLE: &[(&str, usize, usize, &str)] = &[
         "`status_min` is 500, above `status_max`, which is 399",
     ),
     (
+        "[[upstream]]\nname = \"x\"\ntargets = [\"a:1\"]\nhealth = { grpc_service = \"a.B\" }",
+        4,
+        27,
+        "`grpc_service` needs targets that speak HTTP/2",
+    ),
+    (
+        "[[upstream]]\nname = \"x\"\ntargets = [\"a:1\"]\nprotocol = \"h2\"\nhealth = { grpc_service = \"a/B\" }",
+        5,
+        29,
+        "may not stand",
+    ),
+    (
         "[[upstream]]\nname = \"x\"\ntargets = [\"a:1\"]\noutlier = { ejection_ms_max = 29_999 }",
         4,
         31,

@@ -237,6 +237,7 @@ fn group(group: &TargetGroup) -> Value {
         },
         "health": group.health.as_ref().map(|health| json!({
             "path": health.path,
+            "grpc_service": health.grpc_service,
             "interval_ms": health.interval_ms,
             "timeout_ms": health.timeout_ms,
             "unhealthy_count": health.unhealthy_count,

@@ -14,8 +14,8 @@ use crate::edge::{SMALL_BODY_BYTES, Workers, head_limits};
 use crate::http2::{Incoming, ServerStream};
 use crate::observe::DeadlineKind;
 use crate::pipeline::{
-    BodyFate, Client, ClientLink, GrpcForm, Persistence, Request, RequestBody, ShardState, serve,
-    write_fault,
+    BodyFate, Client, ClientLink, GrpcForm, Persistence, Request, RequestBody, ShardState,
+    chunks_of, serve, write_fault,
 };
 use crate::proto::{BodyFraming, RequestHead, Version};
 use crate::rt::{Deadline, now};
@@ -167,6 +167,9 @@ impl Http2Request {
     /// Reads a short body to its end before the request is served, so that it can be sent again
     /// should a target fail.
     async fn read_small_body(&self, head: &RequestHead) -> Result<Vec<u8>, Fault> {
+        if head.framing == BodyFraming::Chunked && !head.expect_continue {
+            return self.take_present_body();
+        }
         let BodyFraming::Length(length) = head.framing else { return Ok(Vec::new()) };
         if length == 0 || length > SMALL_BODY_BYTES || head.expect_continue {
             return Ok(Vec::new());
@@ -188,6 +191,20 @@ impl Http2Request {
         }
         self.deadline.clear();
         Ok(body)
+    }
+
+    /// Takes what of a body of unknown length has come with the head, as chunks. Where that is all of
+    /// it (most calls of gRPC) it can be sent again, and needs no task of its own.
+    fn take_present_body(&self) -> Result<Vec<u8>, Fault> {
+        let mut payload = Vec::new();
+        let bytes_max = usize::try_from(SMALL_BODY_BYTES).unwrap_or(usize::MAX);
+        let taken = self.stream.body().take_present(&mut payload, bytes_max);
+        let is_whole = taken.map_err(|_| Fault::ClientGone)?;
+        if !is_whole {
+            return Ok(chunks_of(&payload, None));
+        }
+        let trailers = self.stream.body().trailers_now().map_err(|_| Fault::ClientGone)?;
+        Ok(chunks_of(&payload, Some(&trailers)))
     }
 
     /// Ends a request that came to no phase, or not to the end of them: answered with `fault` if that

@@ -4,7 +4,7 @@ use super::tls::RawUpstreamTls;
 use crate::model::{HashKey, TargetAddress, TargetProtocol};
 use crate::settings::names::Name;
 use crate::settings::table::table;
-use crate::settings::templates::CheckPath;
+use crate::settings::templates::{CheckPath, GrpcService};
 use crate::settings::tls::Switch;
 use crate::settings::upstreams::{BalanceName, TargetEntry};
 use crate::settings::values::{OneOrMore, choice};
@@ -26,7 +26,7 @@ table! {
         hash_key: HashKey ["source_ip"];
         /// What targets speak: "http/1.1", or "h2", over TLS by ALPN and otherwise from the first
         /// byte on ("prior knowledge"). gRPC needs "h2".
-        protocol: TargetProtocol ["http/1.1"];
+        protocol: TargetProtocol ["http/1.1"] eg "h2";
         /// With "h2": make gRPC-Web of clients gRPC, and the answers gRPC-Web.
         grpc_web: bool [true];
         /// Targets see the client's Host, not their own address.
@@ -92,10 +92,13 @@ table! {
 }
 
 table! {
-    /// Active health checks: each target is asked for a path.
+    /// Active health checks: each target is asked for a path, or by gRPC's own service for it.
     struct RawHealth as "health" {
         /// The path that is asked for.
         path: CheckPath ["/"] eg "/health";
+        /// Ask `grpc.health.v1.Health` for this service in place of a path; "" is the server as a
+        /// whole. Needs `protocol = "h2"`.
+        grpc_service: GrpcService [optional] eg "shop.v1.Orders";
         /// Between two checks of a target.
         interval_ms: u64 [5_000] in 10..=3_600_000;
         /// How long a check may take; at most the interval.
