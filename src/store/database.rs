@@ -1,0 +1,104 @@
+//! The open file: opened, closed for a successor, opened again after the disk failed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redb::{Database, DatabaseError, backends::InMemoryBackend};
+
+use super::error::StoreError;
+use super::schema::{self, MIGRATIONS, Migration};
+
+/// A database that may be closed at the moment.
+#[derive(Debug)]
+pub(super) struct DatabaseSlot {
+    /// `None` for one in memory, which closing would lose.
+    path: Option<PathBuf>,
+    open: RwLock<Option<Arc<Database>>>,
+}
+
+impl DatabaseSlot {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = open_file(path, MIGRATIONS)?;
+        Ok(Self { path: Some(path.to_owned()), open: RwLock::new(Some(Arc::new(database))) })
+    }
+
+    pub(super) fn in_memory() -> Result<Self, StoreError> {
+        let database = Database::builder()
+            .create_with_backend(InMemoryBackend::new())
+            .map_err(StoreError::storage("opened"))?;
+        schema::prepare(&database, Path::new("in memory"), MIGRATIONS)?;
+        Ok(Self { path: None, open: RwLock::new(Some(Arc::new(database))) })
+    }
+
+    pub(super) fn get(&self) -> Result<Arc<Database>, StoreError> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or(StoreError::Closed)
+    }
+
+    /// Closes the file once its readers, who hold it for moments, are done.
+    pub(super) fn close(&self) {
+        if self.path.is_none() {
+            return;
+        }
+        let database = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut database) = database else { return };
+        let deadline = Instant::now() + READERS_LIMIT;
+        loop {
+            match Arc::try_unwrap(database) {
+                Ok(database) => return drop(database),
+                Err(held) if Instant::now() < deadline => database = held,
+                Err(_) => {
+                    tracing::error!("the store is still being read; its file stays open");
+                    return;
+                }
+            }
+            thread::sleep(READERS_POLL);
+        }
+    }
+
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.is_none() {
+            *open = Some(Arc::new(open_file(path, MIGRATIONS)?));
+        }
+        Ok(())
+    }
+}
+
+/// Opens the file, and brings it to the version that `migrations` lead to.
+pub(super) fn open_file(path: &Path, migrations: &[Migration]) -> Result<Database, StoreError> {
+    let deadline = Instant::now() + IN_USE_LIMIT;
+    let database = loop {
+        match Database::builder().set_cache_size(CACHE_BYTES).create(path) {
+            // A predecessor that hands over closes it about now.
+            Err(DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => {
+                thread::sleep(READERS_POLL);
+            }
+            Err(DatabaseError::DatabaseAlreadyOpen) => {
+                return Err(StoreError::InUse(path.to_owned()));
+            }
+            Err(error) => {
+                let reason = format!("{}: {error}", path.display());
+                return Err(StoreError::Storage { doing: "opened", reason });
+            }
+            Ok(database) => break database,
+        }
+    };
+    schema::prepare(&database, path, migrations)?;
+    // The file's name must survive a crash as its content does.
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(database)
+}
+
+/// Pages that redb keeps in memory; the kernel keeps the file's anyway.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// How long an open file of another process is waited for.
+const IN_USE_LIMIT: Duration = Duration::from_secs(2);
+/// How long readers may hold a file that is closed.
+const READERS_LIMIT: Duration = Duration::from_secs(5);
+const READERS_POLL: Duration = Duration::from_millis(2);
