@@ -16,6 +16,7 @@ mod file;
 mod hosts;
 mod keys;
 mod listeners;
+mod management;
 mod names;
 mod nearest;
 mod process;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::library::{digest, hmac};
 use crate::base::{iso8601, parse_basic_iso8601};
-use crate::tls::provider::{digest, hmac};
 
 /// The parts of a request that a signature covers.
 #[derive(Clone, Copy, Debug)]

@@ -31,8 +31,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use database::DatabaseSlot;
 use writer::{Proposal, Writer};
 
-/// A document: what a resource of the control plane is stored as.
-pub type Document = serde_json::Map<String, serde_json::Value>;
+/// What a resource of the control plane is stored as.
+pub use crate::model::Document;
 
 /// The store. Clones share it.
 #[derive(Clone, Debug)]

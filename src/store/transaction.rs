@@ -93,6 +93,34 @@ impl Transaction {
         Ok(children)
     }
 
+    /// The document at `key` and all under it, in order.
+    pub fn subtree(&mut self, key: &Key) -> Result<Vec<(Key, Document)>, StoreError> {
+        self.reads.add_subtree(key);
+        let mut found: BTreeMap<Key, Document> = self.snapshot.subtree(key)?.into_iter().collect();
+        for (written, document) in self.writes.iter().filter(|(one, _)| one.is_within(key)) {
+            match document {
+                Some(document) => found.insert(written.clone(), document.clone()),
+                None => found.remove(written),
+            };
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// How many documents lie right under `parent`, counted up to `limit`.
+    pub fn count_children(&mut self, parent: &Key, limit: usize) -> Result<usize, StoreError> {
+        self.reads.add_subtree(parent);
+        let is_child = |key: &Key| matches!(key.segment_under(parent), Some((_, true)));
+        let written = self.writes.iter().filter(|(key, _)| is_child(key));
+        let mut count = 0_usize;
+        let mut rewritten = 0_usize;
+        for (key, document) in written {
+            count += usize::from(document.is_some());
+            rewritten += usize::from(self.snapshot.get(key)?.is_some());
+        }
+        let found = self.snapshot.child_ids(parent, None, limit.saturating_add(rewritten))?.len();
+        Ok((found - rewritten.min(found) + count).min(limit))
+    }
+
     /// All ids with their documents right under `parent`.
     pub fn all_children(&mut self, parent: &Key) -> Result<Vec<(String, Document)>, StoreError> {
         self.children(parent, None, usize::MAX)

@@ -5,12 +5,14 @@
 //! where the model is built.
 
 mod api;
+mod management;
 mod process;
 mod tls;
 mod traffic;
 mod upstream;
 
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
+pub(super) use management::{RawCredential, RawManagement};
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
 pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};
 pub(super) use traffic::{
@@ -32,6 +34,8 @@ table! {
         process: RawProcess [{}];
         /// The admin listener: metrics, health, configuration, drain.
         admin: RawAdmin [optional];
+        /// The management API, which the AWS CLI and SDKs drive.
+        management: RawManagement [optional];
         /// Where clients connect: at least one listener.
         listener: OneOrMore<RawListener> [required];
         /// What holds for TLS in the whole process.
