@@ -229,6 +229,7 @@ mod tests {
             ready_fd: 9,
             sockets: vec![HandedSocket { fd: 10, listener: "a \"b\"".to_owned(), shard: Some(1) }],
             admin_fd: None,
+            management_fd: Some(9),
         };
         let text = serde_json::to_string(&handover).expect("serializes");
         assert_eq!(serde_json::from_str::<Handover>(&text).expect("reads"), handover);

@@ -31,7 +31,7 @@ pub(crate) struct Program {
 }
 
 /// The sockets of a process that are no listeners of requests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OwnSockets<'a> {
     pub(crate) admin: Option<BorrowedFd<'a>>,
     pub(crate) management: Option<BorrowedFd<'a>>,
@@ -169,7 +169,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let listeners = Listeners::new(Vec::new());
-            let successor = program.start(&listeners, None, "epoll").expect("started");
+            let successor =
+                program.start(&listeners, OwnSockets::default(), "epoll").expect("started");
             assert!(successor.pid() > 0);
             successor.wait_ready(limit).await
         })

@@ -139,3 +139,69 @@ fn build_credentials(raw: Vec<Field<RawCredential>>, reading: &mut Reading<'_>) 
     }
     credentials
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::{self, Settings};
+
+    fn parse(management: &str) -> Result<Settings, String> {
+        let text = format!(
+            "[management]\nstore = \"/state.redb\"\n{management}\n\
+             [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
+             [[api]]\nname = \"a\"\n[[api.route]]\nkey = \"$default\"\nmock = {{}}\n"
+        );
+        settings::parse("gateway.toml", &text).map_err(|mistakes| mistakes.to_string())
+    }
+
+    fn credential(id: &str, secret: &str) -> String {
+        format!(
+            "[[management.credential]]\naccess_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\n\
+             name = \"ci\"\n"
+        )
+    }
+
+    #[test]
+    fn other_machines_need_credentials() {
+        let remote = "address = \"0.0.0.0:8081\"\n";
+        let said = parse(remote).expect_err("no credentials");
+        assert!(said.contains("has no credentials"), "{said}");
+        assert!(parse(&format!("{remote}{}", credential("AKID", &"s".repeat(16)))).is_ok());
+        for local in ["127.0.0.1:8081", "[::1]:8081", "[::ffff:127.0.0.1]:0", "unix:/run/m.sock"] {
+            assert!(parse(&format!("address = \"{local}\"\n")).is_ok(), "{local}");
+        }
+    }
+
+    #[test]
+    fn credentials_have_a_form_and_one_place() {
+        let good = credential("AKID", &"s".repeat(16));
+        let said = parse(&format!("{good}{good}")).expect_err("twice");
+        assert!(said.contains("there twice"), "{said}");
+        for bad in [
+            credential("A", &"s".repeat(16)),
+            credential("AKID", "short"),
+            credential("a b c", &"s".repeat(16)),
+        ] {
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
+        let options = parse(&good).expect("good").management.expect("a table");
+        assert!(!format!("{options:?}").contains("ssss"), "a secret is not shown");
+        assert_eq!(
+            (options.region.as_str(), options.account_id.as_str()),
+            ("us-east-1", "000000000000")
+        );
+    }
+
+    #[test]
+    fn accounts_and_regions_have_their_forms() {
+        for (line, is_good) in [
+            ("account_id = \"123456789012\"", true),
+            ("account_id = \"12345678901\"", false),
+            ("account_id = \"12345678901x\"", false),
+            ("region = \"eu-west-1\"", true),
+            ("region = \"EU\"", false),
+            ("region = \"\"", false),
+        ] {
+            assert_eq!(parse(line).is_ok(), is_good, "{line}");
+        }
+    }
+}

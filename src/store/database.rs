@@ -54,7 +54,7 @@ impl DatabaseSlot {
                     return;
                 }
             }
-            thread::sleep(READERS_POLL);
+            wait_a_little();
         }
     }
 
@@ -75,7 +75,7 @@ pub(super) fn open_file(path: &Path, migrations: &[Migration]) -> Result<Databas
         match Database::builder().set_cache_size(CACHE_BYTES).create(path) {
             // A predecessor that hands over closes it about now.
             Err(DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => {
-                thread::sleep(READERS_POLL);
+                wait_a_little();
             }
             Err(DatabaseError::DatabaseAlreadyOpen) => {
                 return Err(StoreError::InUse(path.to_owned()));
@@ -93,6 +93,15 @@ pub(super) fn open_file(path: &Path, migrations: &[Migration]) -> Result<Databas
         std::fs::File::open(folder)?.sync_all()?;
     }
     Ok(database)
+}
+
+/// Gives whoever has the file a moment: nobody tells when a file's lock is given up.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on the side thread's pool or at the start, never on a shard"
+)]
+fn wait_a_little() {
+    thread::sleep(READERS_POLL);
 }
 
 /// Pages that redb keeps in memory; the kernel keeps the file's anyway.

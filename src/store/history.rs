@@ -55,9 +55,9 @@ impl History {
 
     /// Takes the note of commit `sequence` and later ones back: they did not come to be.
     pub(super) fn remove_from(&mut self, sequence: u64) {
-        while let Some((last, keys)) = self.commits.pop_back_if(|(last, _)| *last >= sequence) {
-            debug_assert!(last >= sequence);
-            self.keys_count -= keys.len();
+        while self.commits.back().is_some_and(|(last, _)| *last >= sequence) {
+            let keys = self.commits.pop_back().map_or(0, |(_, keys)| keys.len());
+            self.keys_count -= keys;
         }
     }
 

@@ -1,3 +1,5 @@
+//! What the store promises, on files and in memory.
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 

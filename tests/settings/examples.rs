@@ -36,6 +36,7 @@ fn every_example_loads_and_compiles() {
         "gateway",
         "health-and-retries",
         "host-routing",
+        "management",
         "mock",
         "per-core",
         "proxy-protocol",

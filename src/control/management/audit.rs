@@ -71,7 +71,7 @@ impl Record<'_> {
             "errorCode": error.map(|error| error.code.name()),
             "errorMessage": error.map(|error| &error.message),
             "requestParameters": self.call.map(parameters),
-            "responseElements": answered.map(hide),
+            "responseElements": answered.map(|answered| hide(self.operation, answered)),
             "requestID": self.request_id,
             "eventID": ids::uuid(),
             "readOnly": self.operation.is_read_only(),
@@ -116,12 +116,12 @@ fn parameters(call: &Call) -> Value {
             parameters.insert(member.name.to_owned(), value);
         }
     }
-    hide(&parameters)
+    hide(call.operation, &parameters)
 }
 
 /// The document with its secrets hidden.
-fn hide(document: &Document) -> Value {
-    let is_key = document.contains_key("stageKeys") || document.contains_key("generateDistinctId");
+fn hide(operation: &Operation, document: &Document) -> Value {
+    let is_key = operation.name.ends_with("ApiKey") || operation.name.ends_with("UsagePlanKey");
     let hidden = document.iter().map(|(name, value)| {
         let is_secret = SECRETS.contains(&name.as_str()) || (is_key && name == "value");
         (name.clone(), if is_secret { HIDDEN.into() } else { value.clone() })

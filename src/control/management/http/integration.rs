@@ -100,7 +100,8 @@ pub(super) fn check(context: &mut Context<'_>, key: &Key, document: &mut Documen
                 return Err(ApiError::bad_request("HttpMethod is required for HTTP integrations"));
             }
             let is_url = uri.starts_with("http://") || uri.starts_with("https://");
-            if !is_url && !(is_private && uri.starts_with("arn:")) {
+            let is_listener = is_private && uri.starts_with("arn:");
+            if !is_url && !is_listener {
                 return Err(ApiError::bad_request("Invalid HTTP endpoint specified for URI"));
             }
         }
