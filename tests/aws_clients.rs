@@ -300,8 +300,9 @@ fn without_credentials_other_machines_are_refused() {
     };
     let mut gateway = Gateway::launch(&open(&configuration(folder.path(), "")), |_| {});
     assert_eq!(gateway.wait().code(), Some(2));
-    let said = gateway.log().iter().map(ToString::to_string).collect::<String>();
-    assert!(said.contains("has no credentials"), "{said}");
+    gateway.wait_for_log("the refusal", |line| {
+        line["text"].as_str().is_some_and(|text| text.contains("has no credentials"))
+    });
 
     let gateway = Gateway::start(&open(&configuration(folder.path(), CREDENTIAL)));
     let (status, _) = ask(management(&gateway), "GET", "/restapis", "").expect("answered");

@@ -150,6 +150,11 @@ impl Ops {
     /// Adding, replacing and removing.
     pub const ALL: Self = Self(Self::ADD_REMOVE.0 | Self::REPLACE.0);
 
+    fn names(self) -> Vec<&'static str> {
+        let all = [PatchOp::Add, PatchOp::Remove, PatchOp::Replace];
+        all.into_iter().filter(|op| self.has(*op)).map(PatchOp::name).collect()
+    }
+
     /// Whether `op` is in it.
     #[must_use]
     pub const fn has(self, op: PatchOp) -> bool {
@@ -220,16 +225,22 @@ impl Patch {
         let segments = operation.segments().unwrap_or_default();
         let fitting = self.rows.iter().filter(|row| row.ops.has(operation.op));
         let found = fitting.filter_map(|row| Some((row, row.fit(&segments)?))).next();
-        let Some((row, any)) = found else { return Err(self.refuse(operation)) };
+        let Some((row, any)) = found else { return Err(self.refuse(operation, &segments)) };
         row.apply(document, operation, &segments, any)
     }
 
-    /// Says that the path is wrong.
-    #[must_use]
-    pub fn refuse(&self, operation: &PatchOperation<'_>) -> PatchRefusal {
+    /// Says that the path is wrong, or what can be done to it.
+    fn refuse(&self, operation: &PatchOperation<'_>, segments: &[String]) -> PatchRefusal {
         let path = operation.path.unwrap_or("null");
         if self.style == PatchStyle::Plain {
-            return PatchRefusal::Bad(format!("Invalid patch path {path}"));
+            let known = self.rows.iter().find(|row| row.fit(segments).is_some());
+            return PatchRefusal::Bad(match known {
+                Some(row) => format!(
+                    "Invalid patch operation specified. Must be one of: [{}]",
+                    row.ops.names().join(", ")
+                ),
+                None => format!("Invalid patch path {path}"),
+            });
         }
         let op = operation.op.name();
         let fitting = self.rows.iter().filter(|row| row.ops.has(operation.op));
@@ -437,6 +448,10 @@ mod tests {
         assert_eq!(
             refused(&PLAIN, "add", "/binaryMediaTypes"),
             "Invalid patch path /binaryMediaTypes"
+        );
+        assert_eq!(
+            refused(&PLAIN, "add", "/size"),
+            "Invalid patch operation specified. Must be one of: [replace]"
         );
         assert_eq!(
             refused(&PLAIN, "remove", "/requestParameters/nothing"),

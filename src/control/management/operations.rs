@@ -249,3 +249,113 @@ fn perform_http(context: &mut Context<'_>, name: &str) -> Result<Answer> {
         other => Err(ApiError::not_available(other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::super::call::{Call, Realm};
+    use super::super::decode;
+    use super::super::options::Quotas;
+    use super::super::service::{Operation, Place, operations};
+    use super::*;
+    use crate::store::{Document, Store};
+
+    /// What answers in a later version.
+    const LATER: [&str; 14] = [
+        "ExportApi",
+        "GetExport",
+        "GetModelTemplate",
+        "GetSdk",
+        "GetSdkType",
+        "GetSdkTypes",
+        "ImportApi",
+        "ImportApiKeys",
+        "ImportDocumentationParts",
+        "ImportRestApi",
+        "PutRestApi",
+        "ReimportApi",
+        "TestInvokeAuthorizer",
+        "TestInvokeMethod",
+    ];
+
+    fn is_later(operation: &Operation) -> bool {
+        let name = operation.name;
+        LATER.contains(&name) || name.contains("Portal") || name.contains("Product")
+    }
+
+    fn store() -> Store {
+        Store::in_memory(Box::new(|_| {})).expect("a store")
+    }
+
+    fn call(operation: &'static Operation, body: Document) -> Call {
+        let names = operation.path.iter().filter_map(|one| one.strip_prefix('{'));
+        let values = names.map(|name| (name.trim_end_matches('}'), "x".to_owned())).collect();
+        let realm = Realm { region: "us-east-1".into(), account_id: "111111111111".into() };
+        Call { operation, realm, values, query: BTreeMap::new(), body }
+    }
+
+    fn answer(store: &Store, call: &Call) -> Result<Answer> {
+        let quotas = Quotas::default();
+        store.transact(|transaction| {
+            perform(&mut Context { transaction, call, now: 1, quotas: &quotas })
+        })
+    }
+
+    #[test]
+    fn every_operation_of_this_version_is_bound() {
+        let store = store();
+        for operation in operations() {
+            let answered = answer(&store, &call(operation, Document::new()));
+            let is_bound = !matches!(&answered, Err(error) if error.code == Code::NotImplemented);
+            // Whether its authorizer is there comes first.
+            let is_later = is_later(operation) && operation.name != "TestInvokeAuthorizer";
+            assert_eq!(is_bound, !is_later, "{}: {answered:?}", operation.name);
+        }
+    }
+
+    #[test]
+    fn no_value_of_any_member_makes_a_handler_fail() {
+        let deep = (0..60).fold(json!(1), |inner, _| json!({"a": [inner]}));
+        let values = [
+            json!(true),
+            json!(-1),
+            json!(1e300),
+            json!(u64::MAX),
+            json!(""),
+            json!("x"),
+            json!("/"),
+            json!("arn:"),
+            json!("$default"),
+            json!("\u{0}\u{1}é"),
+            json!([]),
+            json!([[], {}, null, "x"]),
+            json!([{"op": "replace", "path": "/", "value": "x"}, {"op": "copy"}]),
+            json!([{"op": "remove", "path": "/a/b/c/d/e~1~0/*"}]),
+            json!({}),
+            json!({"": {}, "a": {"b": null}}),
+            deep,
+        ];
+        let store = store();
+        for operation in operations() {
+            let members = operation.input_members().iter().filter(|one| one.place == Place::Body);
+            let names: Vec<&str> = members.map(|member| member.wire).collect();
+            for value in &values {
+                let whole = names.iter().map(|name| ((*name).to_owned(), value.clone())).collect();
+                let single = names.iter().map(|name| json!({ *name: value }));
+                for body in single.chain([Value::Object(whole)]) {
+                    let Ok(body) = decode::body(operation, body.to_string().as_bytes()) else {
+                        continue;
+                    };
+                    let call = call(operation, body);
+                    if decode::check(operation, &call.body, &call.values, &call.query).is_ok() {
+                        // A refusal is as good as an answer.
+                        let _ = answer(&store, &call);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -71,6 +71,15 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
         let missing = || ApiError::bad_request("Deployment id does not exist");
         require(context, &api.child("deployments"), id, missing)?;
     }
+    let names = table(document, "routeSettings").into_iter().flatten().map(|(name, _)| name);
+    for name in names.cloned().collect::<Vec<_>>() {
+        let missing = || {
+            ApiError::not_found(format!(
+                "Unable to find Route by key {name} within the provided RouteSettings"
+            ))
+        };
+        require(context, &api.child("routekeys"), &name, missing)?;
+    }
     let settings = table(document, "defaultRouteSettings").into_iter();
     let by_route = table(document, "routeSettings").into_iter().flatten();
     for settings in settings.chain(by_route.filter_map(|(_, one)| one.as_object())) {

@@ -21,7 +21,7 @@ pub(in crate::control::management) static GATEWAY_RESPONSE: Kind = Kind {
 static PATCH: Patch = Patch {
     style: PatchStyle::Plain,
     rows: &[
-        PatchRow::new("/statusCode", Ops::ADD_REPLACE, PatchValue::Text),
+        PatchRow::new("/statusCode", Ops::REPLACE, PatchValue::Text),
         PatchRow::new("/responseParameters/*", Ops::ALL, PatchValue::Text)
             .or_missing("Invalid parameter name specified"),
         PatchRow::new("/responseTemplates/*", Ops::ALL, PatchValue::Text)
