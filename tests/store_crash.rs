@@ -48,6 +48,74 @@ fn a_killed_writer_loses_nothing_acknowledged() {
     assert_eq!(kills_while_writing, KILLS_COUNT, "each writer was killed at its work");
 }
 
+/// A limit on the size of files stands for a full disk: both make a write fail.
+#[test]
+fn a_full_disk_refuses_changes_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    let program = std::env::current_exe().expect("the test's own program");
+    // The limit's signal is ignored, so that the write fails instead; blocks are of 512 bytes.
+    let script =
+        "trap '' XFSZ; ulimit -f 16384; exec \"$0\" --exact the_filler --ignored --nocapture";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(program)
+        .env(PATH_VARIABLE, &path)
+        .output()
+        .expect("sh runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let last = said.lines().filter_map(|line| line.strip_prefix("done ")?.parse().ok()).max();
+    check(&path, last.expect("something was written before the disk was full"));
+}
+
+/// Not a test: what [`a_full_disk_refuses_changes_and_loses_nothing`] runs under a limit.
+#[test]
+#[ignore = "it is the process that the other test runs"]
+fn the_filler() {
+    let Some(path) = std::env::var_os(PATH_VARIABLE) else { return };
+    let store = Store::open(Path::new(&path), Box::new(|_| {})).expect("opened");
+    println!();
+    let write = |number: u64| {
+        store.transact(|transaction| {
+            for part in PARTS {
+                let text = "x".repeat(100_000);
+                let document = json!({ "number": number, "text": text });
+                let document: Document = document.as_object().expect("an object").clone();
+                transaction.put(Key::new(&["parts", part]), document.clone());
+                transaction.put(Key::new(&["parts", part, &number.to_string()]), document);
+            }
+            Ok::<_, StoreError>(())
+        })
+    };
+    let mut number = 0;
+    let refusal = loop {
+        number += 1;
+        match write(number) {
+            Ok(()) => println!("done {number}"),
+            Err(error) => break error,
+        }
+        assert!(number < 10_000, "the disk is never full");
+    };
+    assert!(matches!(refusal, StoreError::Storage { doing: "written", .. }), "{refusal}");
+    // What was acknowledged is read as before, and a change that needs no room goes through.
+    let snapshot = store.snapshot().expect("it can be read");
+    let first = snapshot.get(&Key::new(&["parts", PARTS[0]])).expect("read").expect("it is there");
+    assert_eq!(first["number"].as_u64(), Some(number - 1));
+    drop(snapshot);
+    let removed = store.transact(|transaction| {
+        for number in 1..number {
+            for part in PARTS {
+                transaction.remove(&Key::new(&["parts", part, &number.to_string()]))?;
+            }
+        }
+        Ok::<_, StoreError>(())
+    });
+    removed.expect("room is made");
+    write(number).expect("and used");
+    println!("done {number}");
+}
+
 /// The number that the store holds, after every part of it was found to be of the same change.
 fn check(path: &Path, acknowledged: u64) -> u64 {
     let store = Store::open(path, Box::new(|_| {})).expect("opens after the kill");

@@ -15,13 +15,23 @@ use super::schema::{self, MIGRATIONS, Migration};
 pub(super) struct DatabaseSlot {
     /// `None` for one in memory, which closing would lose.
     path: Option<PathBuf>,
-    open: RwLock<Option<Arc<Database>>>,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Arc<Database>),
+    /// For a successor.
+    Closed,
+    /// The disk failed; whoever wants the file next tries to open it again.
+    Failed,
 }
 
 impl DatabaseSlot {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let database = open_file(path, MIGRATIONS)?;
-        Ok(Self { path: Some(path.to_owned()), open: RwLock::new(Some(Arc::new(database))) })
+        let state = RwLock::new(State::Open(Arc::new(database)));
+        Ok(Self { path: Some(path.to_owned()), state })
     }
 
     pub(super) fn in_memory() -> Result<Self, StoreError> {
@@ -29,21 +39,40 @@ impl DatabaseSlot {
             .create_with_backend(InMemoryBackend::new())
             .map_err(StoreError::storage("opened"))?;
         schema::prepare(&database, Path::new("in memory"), MIGRATIONS)?;
-        Ok(Self { path: None, open: RwLock::new(Some(Arc::new(database))) })
+        Ok(Self { path: None, state: RwLock::new(State::Open(Arc::new(database))) })
     }
 
     pub(super) fn get(&self) -> Result<Arc<Database>, StoreError> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.clone().ok_or(StoreError::Closed)
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(database) => return Ok(Arc::clone(database)),
+            State::Closed => return Err(StoreError::Closed),
+            State::Failed => {}
+        }
+        self.reopen()
+    }
+
+    /// Closes the file for a successor.
+    pub(super) fn close(&self) {
+        self.leave(State::Closed);
+    }
+
+    /// Opens the file anew, now or when somebody wants it next: a file is only to be trusted after
+    /// a failed write once opening it has repaired it.
+    pub(super) fn recover(&self) {
+        self.leave(State::Failed);
+        if let Err(error) = self.get() {
+            tracing::error!(%error, "the store cannot be opened");
+        }
     }
 
     /// Closes the file once its readers, who hold it for moments, are done.
-    pub(super) fn close(&self) {
+    fn leave(&self, next: State) {
         if self.path.is_none() {
             return;
         }
-        let database = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut database) = database else { return };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State::Open(mut database) = std::mem::replace(&mut *state, next) else { return };
+        drop(state);
         let deadline = Instant::now() + READERS_LIMIT;
         loop {
             match Arc::try_unwrap(database) {
@@ -58,13 +87,15 @@ impl DatabaseSlot {
         }
     }
 
-    pub(super) fn reopen(&self) -> Result<(), StoreError> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.is_none() {
-            *open = Some(Arc::new(open_file(path, MIGRATIONS)?));
+    pub(super) fn reopen(&self) -> Result<Arc<Database>, StoreError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open(database) = &*state {
+            return Ok(Arc::clone(database));
         }
-        Ok(())
+        let path = self.path.as_ref().ok_or(StoreError::Closed)?;
+        let database = Arc::new(open_file(path, MIGRATIONS)?);
+        *state = State::Open(Arc::clone(&database));
+        Ok(database)
     }
 }
 

@@ -126,7 +126,7 @@ impl Store {
 
     /// Opens the file again after [`Store::close`].
     pub fn reopen(&self) -> Result<(), StoreError> {
-        self.database.reopen()
+        self.database.reopen().map(|_| ())
     }
 }
 

@@ -122,13 +122,17 @@ impl Work {
             }
             Err(error) => {
                 self.history.remove_from(first);
-                let reason = error.to_string();
-                for answer in accepted {
-                    let error = StoreError::Storage { doing: "written", reason: reason.clone() };
-                    let _ = answer.send(Err(error));
-                }
+                // Whoever is told of the failure may go on at once.
                 if !matches!(error, StoreError::Closed) {
                     self.recover(&error);
+                }
+                let reason = error.to_string();
+                for answer in accepted {
+                    let error = match error {
+                        StoreError::Closed => StoreError::Closed,
+                        _ => StoreError::Storage { doing: "written", reason: reason.clone() },
+                    };
+                    let _ = answer.send(Err(error));
                 }
             }
         }
@@ -192,10 +196,7 @@ impl Work {
     /// After a failed write the file is only to be trusted once it was opened anew, which repairs it.
     fn recover(&mut self, error: &StoreError) {
         tracing::error!(%error, "the store refused a change; its file is opened anew");
-        self.database.close();
-        if let Err(error) = self.database.reopen() {
-            tracing::error!(%error, "the store stays closed");
-        }
+        self.database.recover();
         // What is on disk is known from now on.
         self.history.forget_all(self.committed.load(Ordering::Relaxed));
     }

@@ -74,8 +74,6 @@ pub(super) fn deploy(context: &mut Context<'_>, api: &Key, name: &str, id: &str)
     if let Some(canary) = table(&body, "canarySettings") {
         let mut canary = canary.clone();
         canary.insert("deploymentId".into(), id.into());
-        default(&mut canary, "percentTraffic", 0.0);
-        default(&mut canary, "useStageCache", false);
         stage.insert("canarySettings".into(), Value::Object(canary));
     } else {
         stage.insert("deploymentId".into(), id.into());
@@ -105,6 +103,14 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
         require(context, &api.child("deployments"), id, refusal)?;
     } else if !document.contains_key("canarySettings") {
         return Err(refusal());
+    }
+    let serves = document.get("deploymentId").cloned();
+    if let Some(Value::Object(canary)) = document.get_mut("canarySettings") {
+        if let Some(serves) = serves {
+            default(canary, "deploymentId", serves);
+        }
+        default(canary, "percentTraffic", 0.0);
+        default(canary, "useStageCache", false);
     }
     if let Some(canary) = table(document, "canarySettings") {
         if let Some(id) = text(canary, "deploymentId") {
