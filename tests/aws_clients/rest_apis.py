@@ -423,6 +423,9 @@ class Region(Case):
         self.assertEqual(moved["basePath"], "v2")
         with self.refused("NotFoundException"):
             self.v1.get_base_path_mapping(domainName=name, basePath="v1")
+        message = "Please remove all base path mappings related to the API in your account before deleting the API."
+        with self.refused("BadRequestException", message, 400):
+            self.v1.delete_rest_api(restApiId=api)
         with self.refused("BadRequestException"):
             self.v1.delete_stage(restApiId=api, stageName="prod")
         self.status(self.v1.delete_base_path_mapping(domainName=name, basePath="v2"), 202)
@@ -452,6 +455,25 @@ class Region(Case):
         self.assertEqual(made["status"], "AVAILABLE")
         self.v1.update_vpc_link(vpcLinkId=made["id"], patchOperations=patch("replace", "/name", "m"))
         self.assertEqual(self.v1.get_vpc_link(vpcLinkId=made["id"])["name"], "m")
+        api, root = self.rest_api()
+        at = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+        self.v1.put_method(**at, authorizationType="NONE")
+        self.v1.put_integration(
+            **at,
+            type="HTTP_PROXY",
+            integrationHttpMethod="GET",
+            uri="http://backend.example/",
+            connectionType="VPC_LINK",
+            connectionId=made["id"],
+        )
+        self.v1.create_deployment(restApiId=api, stageName="prod")
+        message = (
+            f"Cannot delete vpc link. Vpc link '{made['id']}', is referenced in [GET:{root}:prod] in format of "
+            "[Method:Resource:Stage]."
+        )
+        with self.refused("BadRequestException", message, 400):
+            self.v1.delete_vpc_link(vpcLinkId=made["id"])
+        self.v1.delete_rest_api(restApiId=api)
         self.status(self.v1.delete_vpc_link(vpcLinkId=made["id"]), 202)
 
     def test_tags(self):

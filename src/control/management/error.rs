@@ -21,6 +21,7 @@ pub(super) enum Code {
     NotFound,
     NotImplemented,
     PayloadTooLarge,
+    RequestTimeout,
     Serialization,
     ServiceUnavailable,
     UnknownOperation,
@@ -41,6 +42,7 @@ impl Code {
             Self::NotFound => "NotFoundException",
             Self::NotImplemented => "NotImplementedException",
             Self::PayloadTooLarge => "PayloadTooLargeException",
+            Self::RequestTimeout => "RequestTimeoutException",
             Self::Serialization => "SerializationException",
             Self::ServiceUnavailable => "ServiceUnavailableException",
             Self::UnknownOperation => "UnknownOperationException",
@@ -56,6 +58,7 @@ impl Code {
             | Self::MissingAuthenticationToken
             | Self::UnrecognizedClient => 403,
             Self::NotFound | Self::UnknownOperation => 404,
+            Self::RequestTimeout => 408,
             Self::Conflict => 409,
             Self::Gone => 410,
             Self::PayloadTooLarge => 413,

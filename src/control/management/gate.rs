@@ -3,13 +3,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::answer::{Answer, project};
 use super::audit::{Audit, Record};
@@ -33,6 +34,8 @@ pub(super) struct Gate {
     options: ManagementOptions,
     pub(super) store: Store,
     audit: Audit,
+    /// Requests that are worked on at once; the others wait.
+    turns: Semaphore,
     /// Keeps web pages out where nobody has to sign.
     guard: Option<Guard>,
 }
@@ -61,7 +64,7 @@ impl Gate {
     ) -> io::Result<Self> {
         let audit = Audit::open(options.audit_log.as_deref())?;
         let guard = options.credentials.is_empty().then(|| Guard::of(bound));
-        Ok(Self { options, store, audit, guard })
+        Ok(Self { options, store, audit, turns: Semaphore::new(TURNS_COUNT), guard })
     }
 
     /// Answers a request. The work is done on the pool for blocking calls: it waits for the disk.
@@ -73,12 +76,16 @@ impl Gate {
         }
         let (head, body) = request.into_parts();
         let request_id = ids::uuid();
-        let reply = match to_bytes(body, BODY_BYTES_MAX).await {
-            Err(_) => Reply::refusal(&ApiError::new(
+        let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, BODY_BYTES_MAX)).await;
+        let reply = match body {
+            Err(_) => Reply::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
+            Ok(Err(_)) => Reply::refusal(&ApiError::new(
                 Code::PayloadTooLarge,
                 format!("Request body is longer than {BODY_BYTES_MAX} bytes"),
             )),
-            Ok(body) => {
+            Ok(Ok(body)) => {
+                // It is never closed, so that there is always a turn to wait for.
+                let _turn = self.turns.acquire().await;
                 let arrival = Arrival {
                     peer,
                     method: head.method,
@@ -87,7 +94,8 @@ impl Gate {
                     body,
                 };
                 let id = request_id.clone();
-                let work = tokio::task::spawn_blocking(move || self.handle(&arrival, &id));
+                let gate = Arc::clone(&self);
+                let work = tokio::task::spawn_blocking(move || gate.handle(&arrival, &id));
                 work.await.unwrap_or_else(|error| {
                     tracing::error!(%error, request_id, "a request of the management API failed");
                     Reply::internal_failure()
@@ -249,3 +257,7 @@ const JSON: &str = "application/json";
 const RESET_PATH: &str = "/_shardgate/reset";
 /// AWS takes bodies of up to 6 MB; imports are the longest.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// How long a client may take for its body.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+/// Writers share commits, and readers are quick: more would only take memory.
+const TURNS_COUNT: usize = 64;

@@ -272,15 +272,14 @@ pub(in crate::control::management) fn refuse_if_mapped(
 ) -> Result<()> {
     let domains = context.root().child("domainnames");
     for (domain, _) in context.children(&domains)? {
-        for (base_path, mapping) in
-            context.children(&domains.child(&domain).child("basepathmappings"))?
-        {
+        for (_, mapping) in context.children(&domains.child(&domain).child("basepathmappings"))? {
             let is_it = text(&mapping, "restApiId") == Some(api_id)
                 && stage.is_none_or(|stage| text(&mapping, "stage") == Some(stage));
             if is_it {
+                let what = if stage.is_some() { "stage" } else { "API" };
                 return Err(ApiError::bad_request(format!(
-                    "Deleting this resource would break the base path mapping {base_path} of domain \
-                     {domain}: remove the mapping first"
+                    "Please remove all base path mappings related to the {what} in your account before \
+                     deleting the {what}."
                 )));
             }
         }
