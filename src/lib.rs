@@ -16,6 +16,8 @@ pub mod proto;
 pub mod rt;
 pub mod settings;
 pub mod shard;
+pub mod sign;
+pub mod store;
 pub mod sys;
 pub mod tls;
 pub mod transport;

@@ -3,6 +3,7 @@
 //! Knows nothing of I/O, async or any other module. The one rule a newcomer would break: no clock
 //! is read here; time comes in as [`Nanos`].
 
+mod calendar;
 mod clock;
 mod fault;
 pub mod limits;
@@ -10,6 +11,8 @@ mod method;
 mod reason_phrase;
 mod request_id;
 
+pub(crate) use calendar::civil_date;
+pub use calendar::{iso8601, parse_basic_iso8601};
 pub use clock::Nanos;
 pub use fault::{Blame, Fault, ThrottleScope};
 pub use method::Method;

@@ -52,6 +52,17 @@ pub(super) enum Command {
     /// cores, and queue lengths.
     Doctor(DoctorOptions),
 
+    /// Write everything that the management API has stored to a file
+    ///
+    /// Works while the gateway runs, by its admin listener, and while it does not.
+    Backup(BackupOptions),
+
+    /// Replace everything that the management API has stored by a backup
+    ///
+    /// All of it or nothing: a backup that is not whole changes nothing. Works while the gateway
+    /// runs, by its admin listener, and while it does not.
+    Restore(BackupOptions),
+
     /// Print the JSON Schema of the configuration file
     Schema,
 
@@ -72,6 +83,16 @@ pub(super) struct ConfigOptions {
     /// The configuration file
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BackupOptions {
+    #[command(flatten)]
+    pub(super) file: ConfigOptions,
+
+    /// The file of the backup
+    #[arg(value_name = "BACKUP")]
+    pub(super) backup: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 
 use super::{Exit, fail, refuse, tls};
 use crate::control::{
-    self, Configuration, ExplainMistakes, LoadConfiguration, Outcome, PlanMistakes, Ready,
-    RunError, Setup, ShardPlace, ShardSeat, StartShard,
+    self, Configuration, ExplainMistakes, LoadConfiguration, ManagementOptions, Outcome,
+    PlanMistakes, Ready, RunError, Setup, ShardPlace, ShardSeat, StartShard,
 };
 use crate::coord::{ConnectionBoard, TokenPools};
 use crate::model::ListenerAddress;
@@ -83,6 +83,7 @@ impl Gateway {
         let mut settings = self.settings;
         let (process, model) = (settings.process.clone(), std::mem::take(&mut settings.model));
         let admin = settings.admin.clone().map(|admin| admin.address);
+        let management = settings.management.clone();
         let shards = self.cores.iter().map(|core| ShardPlace {
             core: Some(*core),
             listeners: process.core(*core).and_then(|exception| exception.listeners.clone()),
@@ -105,8 +106,9 @@ impl Gateway {
             watch: watched.filter(|_| process.watch).map(Path::to_owned),
             pid_file: process.pid_file.clone(),
             log_level: process.log_level.name(),
-            process: shown(&process, &self.cores, admin.as_ref()),
+            process: shown(&process, &self.cores, admin.as_ref(), management.as_ref()),
             admin,
+            management,
             model,
         }
     }
@@ -171,8 +173,20 @@ fn place(error: PlanError) -> (Place, String) {
     (place, error.message)
 }
 
+fn shown_address(address: &ListenerAddress) -> String {
+    match address {
+        ListenerAddress::Tcp(address) => address.to_string(),
+        ListenerAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
 /// The settings that need a new start, under their names in the file.
-fn shown(process: &Process, cores: &[u16], admin: Option<&ListenerAddress>) -> Json {
+fn shown(
+    process: &Process,
+    cores: &[u16],
+    admin: Option<&ListenerAddress>,
+    management: Option<&ManagementOptions>,
+) -> Json {
     let exceptions = process.cores.iter().map(|core| {
         json!({
             "core": core.core,
@@ -207,9 +221,15 @@ fn shown(process: &Process, cores: &[u16], admin: Option<&ListenerAddress>) -> J
             "rebalance_connections": process.rebalance_connections,
             "core": exceptions.collect::<Vec<_>>(),
         },
-        "admin": admin.map(|address| match address {
-            ListenerAddress::Tcp(address) => address.to_string(),
-            ListenerAddress::Unix(path) => format!("unix:{}", path.display()),
-        }),
+        "admin": admin.map(shown_address),
+        "management": management.map(|options| json!({
+            "address": shown_address(&options.address),
+            "store": options.store,
+            "audit_log": options.audit_log,
+            "region": options.region,
+            "account_id": options.account_id,
+            "credential": options.credentials.iter().map(|one| &one.name).collect::<Vec<_>>(),
+            "test_mode": options.test_mode,
+        })),
     })
 }

@@ -3,7 +3,9 @@
 //! Owns the words that people type and read; what commands do is in the layers below. The only
 //! layer that knows both planes, so it ties the shards to the process around them ([`gateway`]).
 
+mod admin_call;
 mod arguments;
+mod backup;
 mod check;
 mod demo;
 mod doctor;
@@ -37,6 +39,8 @@ fn perform(command: Command) -> Exit {
         Command::Routes(options) => routes::perform(&options),
         Command::Echo(options) => echo::run(options.listen, &options.cores),
         Command::Doctor(options) => doctor::perform(&options),
+        Command::Backup(options) => backup::back_up(&options),
+        Command::Restore(options) => backup::restore(&options),
         Command::Version => print(&pages::version()),
         Command::Completions(options) => print(&pages::completions(options.shell)),
         Command::Man(options) => pages::man(&options),

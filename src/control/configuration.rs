@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::management::ManagementOptions;
 use super::tls::TlsPart;
 use crate::model::{ListenerAddress, Model};
 use crate::plan::PlanError;
@@ -26,6 +27,8 @@ pub struct Configuration {
     pub ring: RingOptions,
     /// Where the admin listener is, if there is one. Read at the start of the process only.
     pub admin: Option<ListenerAddress>,
+    /// The management API, if it is served. Read at the start of the process only.
+    pub management: Option<ManagementOptions>,
     /// How long requests may take to end when the process is told to end.
     pub drain_timeout: Duration,
     /// The boot file, if it is read again when it changes. Read at the start of the process only.

@@ -32,6 +32,9 @@ pub(crate) struct Handover {
     pub(crate) sockets: Vec<HandedSocket>,
     /// The socket of the admin listener.
     pub(crate) admin_fd: Option<RawFd>,
+    /// The socket of the management API; a predecessor of an older version does not say it.
+    #[serde(default)]
+    pub(crate) management_fd: Option<RawFd>,
 }
 
 /// One socket of a listener.
@@ -48,6 +51,7 @@ pub(crate) struct HandedSocket {
 pub(crate) struct Inheritance {
     pub(crate) sockets: InheritedSockets,
     pub(crate) admin: Option<ListenerSocket>,
+    pub(crate) management: Option<ListenerSocket>,
     pub(crate) predecessor: Option<Predecessor>,
 }
 
@@ -98,6 +102,7 @@ fn inherit_from_predecessor(start: &StartDescriptors, text: &str) -> io::Result<
         .map_err(|error| invalid(format!("{HANDOVER_VARIABLE} is not understood: {error}")))?;
     let numbers: Vec<RawFd> = std::iter::once(handover.ready_fd)
         .chain(handover.admin_fd)
+        .chain(handover.management_fd)
         .chain(handover.sockets.iter().map(|one| one.fd))
         .collect();
     start.close_others(&numbers)?;
@@ -108,12 +113,16 @@ fn inherit_from_predecessor(start: &StartDescriptors, text: &str) -> io::Result<
         Some(_) => Some(listener_socket(next()?)?),
         None => None,
     };
+    let management = match handover.management_fd {
+        Some(_) => Some(listener_socket(next()?)?),
+        None => None,
+    };
     let mut sockets = InheritedSockets::default();
     for handed in &handover.sockets {
         sockets.add(Some(&handed.listener), handed.shard, listener_socket(next()?)?)?;
     }
     let predecessor = Some(Predecessor { driver: handover.driver, ready });
-    Ok(Inheritance { sockets, admin, predecessor })
+    Ok(Inheritance { sockets, admin, management, predecessor })
 }
 
 fn listener_socket(fd: OwnedFd) -> io::Result<ListenerSocket> {
@@ -220,6 +229,7 @@ mod tests {
             ready_fd: 9,
             sockets: vec![HandedSocket { fd: 10, listener: "a \"b\"".to_owned(), shard: Some(1) }],
             admin_fd: None,
+            management_fd: Some(9),
         };
         let text = serde_json::to_string(&handover).expect("serializes");
         assert_eq!(serde_json::from_str::<Handover>(&text).expect("reads"), handover);

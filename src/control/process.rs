@@ -16,11 +16,12 @@ use super::configuration::Configuration;
 use super::inherited;
 use super::listeners::ListenError;
 use super::logs::Logs;
+use super::management::Management;
 use super::reload::{InForce, LoadConfiguration, Reloader};
 use super::shards::{Shards, StartShard};
 use super::signals::{Asked, Signals};
 use super::status::{Phase, Status};
-use super::successor::Program;
+use super::successor::{OwnSockets, Program};
 use super::systemd::Systemd;
 use super::watch::Watch;
 use crate::base::Nanos;
@@ -119,6 +120,7 @@ pub(super) struct Process {
     pub(super) status: Arc<Status>,
     pub(super) logs: Arc<Logs>,
     pub(super) admin: Option<Admin>,
+    pub(super) management: Option<Arc<Management>>,
     pub(super) signals: Signals,
     pub(super) systemd: Arc<Systemd>,
     pub(super) watch: Option<Watch>,
@@ -214,11 +216,18 @@ impl Process {
         let (reloader, systemd) = (Arc::clone(&self.reloader), Arc::clone(&self.systemd));
         let (program, driver) = (self.program.clone(), self.driver);
         let admin = self.admin.as_ref().and_then(Admin::socket_copy);
+        let management = self.management.clone();
         let events = self.events.0.clone();
         self.hand_over = Some(tokio::spawn(async move {
             let reloader = reloader.lock().await;
-            let admin = admin.as_ref().map(AsFd::as_fd);
-            let successor = match program.start(&reloader.listeners, admin, driver) {
+            let handed = management.as_ref().and_then(|management| management.socket_copy());
+            let own = OwnSockets {
+                admin: admin.as_ref().map(AsFd::as_fd),
+                management: handed.as_ref().map(AsFd::as_fd),
+            };
+            // One process at a time has the store.
+            let paused = management.map(PausedManagement::new);
+            let successor = match program.start(&reloader.listeners, own, driver) {
                 Ok(successor) => successor,
                 Err(error) => {
                     tracing::error!(%error, "the successor cannot be started");
@@ -231,6 +240,9 @@ impl Process {
                 Ok(()) => {
                     tracing::info!(successor = pid, "the successor serves; this process drains");
                     systemd.main_pid(pid);
+                    if let Some(paused) = paused {
+                        paused.give_up();
+                    }
                     // The loop that reads it ends for another reason at most.
                     let _ = events.send(Event::HandedOver).await;
                 }
@@ -247,6 +259,7 @@ impl Process {
         let listeners = if is_handed_over {
             // The successor alone answers on the admin listener from now on.
             self.admin = None;
+            self.management = None;
             DrainedListeners::Leave
         } else {
             self.stop_hand_over().await;
@@ -327,6 +340,9 @@ impl Process {
         if let Some(admin) = &self.admin {
             admin.remove_file();
         }
+        if let Some(management) = &self.management {
+            management.remove_file();
+        }
         if let Some(path) = &self.pid_file {
             let is_ours = fs::read_to_string(path)
                 .is_ok_and(|text| text.trim() == std::process::id().to_string());
@@ -334,6 +350,29 @@ impl Process {
                 // Nothing depends on it.
                 let _ = fs::remove_file(path);
             }
+        }
+    }
+}
+
+/// A management API whose store is closed for a successor, until it is clear that there is none.
+struct PausedManagement(Option<Arc<Management>>);
+
+impl PausedManagement {
+    fn new(management: Arc<Management>) -> Self {
+        management.pause();
+        Self(Some(management))
+    }
+
+    /// The successor has the store.
+    fn give_up(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for PausedManagement {
+    fn drop(&mut self) {
+        if let Some(management) = self.0.take() {
+            management.resume();
         }
     }
 }

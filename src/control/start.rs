@@ -14,6 +14,7 @@ use super::configuration::Configuration;
 use super::inherited::{Inheritance, InheritedSockets, Predecessor};
 use super::listeners::Listeners;
 use super::logs::Logs;
+use super::management::Management;
 use super::process::{Process, Ready, RunError, Setup, starting};
 use super::reload::{InForce, Reloader, bound_listeners, compile_plan, prepare_log};
 use super::shards::{Shards, StartShard};
@@ -48,7 +49,8 @@ impl Process {
     /// Starts everything, and tells everyone who waits for it.
     pub(super) async fn start(setup: Setup, inheritance: Inheritance) -> Result<Self, RunError> {
         let Setup { configuration, load, mut start_shard, on_ready } = setup;
-        let Inheritance { sockets, admin, predecessor } = inheritance;
+        let Inheritance { sockets, admin, management: inherited_management, predecessor } =
+            inheritance;
         let driver = choose_driver(&configuration, predecessor.as_ref())?;
         let program = Program::current().map_err(starting("find the own program"))?;
         let signals = Signals::listen().map_err(starting("listen to signals"))?;
@@ -57,6 +59,10 @@ impl Process {
         let address = configuration.admin.as_ref();
         let admin = address.map(|address| AdminSocket::bind(address, admin)).transpose();
         let admin = admin.map_err(starting("start the admin listener"))?;
+
+        let management = configuration.management.clone();
+        let management = management.map(|options| Management::start(options, inherited_management));
+        let management = management.transpose().map_err(starting("start the management API"))?;
 
         let issued = Arc::new(Notify::new());
         let to_loop = Arc::clone(&issued);
@@ -108,6 +114,7 @@ impl Process {
             upstreams: Arc::clone(shards.upstreams()),
             shards: shards.counters(),
             acme: Arc::clone(&acme),
+            store: management.as_ref().map(|management| management.store().clone()),
             events: events.0.clone(),
         };
         let admin = admin.map(|socket| socket.serve(view)).transpose();
@@ -118,6 +125,7 @@ impl Process {
             status,
             logs,
             admin: admin.map_err(starting("start the admin listener"))?,
+            management: management.map(Arc::new),
             signals,
             systemd: Arc::new(Systemd::from_environment()),
             watch,
@@ -156,11 +164,13 @@ impl Process {
             tracing::info!(name = listener.name, address = listener.address, "listening");
         }
         let admin = self.admin.as_ref().map(|admin| admin.address().to_owned());
+        let management = self.management.as_ref().map(|one| one.address().to_owned());
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             pid = std::process::id(),
             driver = self.driver,
             admin,
+            management,
             "serving"
         );
         self.systemd.ready("serving");

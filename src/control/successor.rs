@@ -30,6 +30,13 @@ pub(crate) struct Program {
     arguments: Vec<OsString>,
 }
 
+/// The sockets of a process that are no listeners of requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OwnSockets<'a> {
+    pub(crate) admin: Option<BorrowedFd<'a>>,
+    pub(crate) management: Option<BorrowedFd<'a>>,
+}
+
 /// A new process that is starting.
 #[derive(Debug)]
 pub(crate) struct Successor {
@@ -44,11 +51,11 @@ impl Program {
         Ok(Self { path: env::current_exe()?, arguments: env::args_os().collect() })
     }
 
-    /// Starts the program anew with the sockets of `listeners` and of the admin listener.
+    /// Starts the program anew with the sockets of `listeners` and of the process itself.
     pub(crate) fn start(
         &self,
         listeners: &Listeners,
-        admin: Option<BorrowedFd<'_>>,
+        own: OwnSockets<'_>,
         driver: &str,
     ) -> io::Result<Successor> {
         let (ours, theirs) = StdUnixStream::pair()?;
@@ -64,12 +71,14 @@ impl Program {
             let fd = copy(borrow(socket))?;
             handed.push(HandedSocket { fd, listener: name.to_owned(), shard });
         }
-        let admin_fd = admin.map(copy).transpose()?;
+        let admin_fd = own.admin.map(&mut copy).transpose()?;
+        let management_fd = own.management.map(&mut copy).transpose()?;
         let handover = Handover {
             driver: driver.to_owned(),
             ready_fd: copies[0].as_raw_fd(),
             sockets: handed,
             admin_fd,
+            management_fd,
         };
         let child = self.spawn(&handover, &copies)?;
         ours.set_nonblocking(true)?;
@@ -160,7 +169,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let listeners = Listeners::new(Vec::new());
-            let successor = program.start(&listeners, None, "epoll").expect("started");
+            let successor =
+                program.start(&listeners, OwnSockets::default(), "epoll").expect("started");
             assert!(successor.pid() > 0);
             successor.wait_ready(limit).await
         })

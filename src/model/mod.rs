@@ -7,6 +7,7 @@
 mod acme;
 mod api;
 mod listener;
+mod patch;
 mod route_key;
 mod target_group;
 mod tls;
@@ -17,6 +18,9 @@ pub use api::{
     RedirectIntegration, Route, Stage, Throttle,
 };
 pub use listener::{IpNetwork, Listener, ListenerAddress, ProxyProtocol};
+pub use patch::{
+    Document, Ops, Patch, PatchOp, PatchOperation, PatchRefusal, PatchRow, PatchStyle, PatchValue,
+};
 pub use route_key::{PathPattern, RouteKey, RouteKeyError, RouteMethod, Segment};
 pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,

@@ -13,12 +13,14 @@ use super::keys::RawFile;
 use super::listeners::{
     build_access_log, build_forwarding, build_limits, build_listeners, build_throttle,
 };
+use super::management::build_management;
 use super::process::{Admin, ListenerNames, Process, build_admin, build_process};
 use super::reading::{Node, Reading};
 use super::syntax::merge;
 use super::table::Value;
 use super::tls::{TlsBuilder, TlsSpans};
 use super::upstreams::build_upstreams;
+use crate::control::ManagementOptions;
 use crate::model::Model;
 use crate::plan::PlanError;
 use crate::tls::{DomainPart, TlsProblem};
@@ -30,6 +32,8 @@ pub struct Settings {
     pub process: Process,
     /// The admin listener, if the file has one.
     pub admin: Option<Admin>,
+    /// The management API, if the file has one.
+    pub management: Option<ManagementOptions>,
     /// What a plan is compiled from.
     pub model: Model,
     source: Source,
@@ -152,6 +156,7 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let (listeners, listener_spans) = build_listeners(listeners, raw.admin.as_ref(), reading);
     let process = build_process(raw.process.value, &listener_names, reading);
     let admin = raw.admin.map(|admin| build_admin(admin.value, reading));
+    let management = raw.management.and_then(|one| build_management(one.value, reading));
     let limits = build_limits(&raw.limits, &raw.http2.value, &raw.timeouts, reading);
     let names = Upstreams::new(&upstreams);
     let (target_groups, groups) = build_upstreams(upstreams, reading);
@@ -169,7 +174,7 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     };
     let places =
         Places { shards, listeners: listener_spans, groups, tls: tls_spans, apis: api_spans };
-    Settings { process, admin, model, source, places }
+    Settings { process, admin, management, model, source, places }
 }
 
 impl Settings {

@@ -17,6 +17,7 @@ mod file;
 mod hosts;
 mod keys;
 mod listeners;
+mod management;
 mod names;
 mod nearest;
 mod process;

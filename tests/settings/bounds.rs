@@ -34,6 +34,10 @@ fn file_with(table: &str, line: &str) -> String {
             let core = if line.starts_with("core =") { "" } else { "core = 1\n" };
             super::small_file(&format!("[[process.core]]\n{core}{line}"))
         }
+        "management.quotas" => {
+            let store = "store = \"/state.redb\"";
+            super::small_file(&format!("[management]\n{store}\n[{table}]\n{line}"))
+        }
         _ => super::small_file(&format!("[{table}]\n{line}")),
     }
 }

@@ -41,6 +41,7 @@ fn every_example_loads_and_compiles() {
         "health-and-retries",
         "host-routing",
         "http2",
+        "management",
         "mock",
         "per-core",
         "proxy-protocol",

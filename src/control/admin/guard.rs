@@ -18,7 +18,7 @@ use crate::model::ListenerAddress;
 
 /// What is believed of a request, by where the listener is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Guard {
+pub(in crate::control) enum Guard {
     /// Loopback: everyone who means it calls it by an address or `localhost`.
     Loopback,
     /// An address that other machines reach: it may have any name, but no page may call it.
@@ -29,7 +29,7 @@ pub(super) enum Guard {
 
 impl Guard {
     /// The guard of a listener at `address`.
-    pub(super) fn of(address: &ListenerAddress) -> Self {
+    pub(in crate::control) fn of(address: &ListenerAddress) -> Self {
         match address {
             ListenerAddress::Unix(_) => Self::Unix,
             ListenerAddress::Tcp(address) if address.ip().to_canonical().is_loopback() => {
@@ -39,7 +39,12 @@ impl Guard {
         }
     }
 
-    fn judge(self, uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
+    /// The reason for a refusal, if it is one.
+    pub(in crate::control) fn judge(
+        self,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), &'static str> {
         if self == Self::Unix {
             return Ok(());
         }

@@ -5,6 +5,7 @@
 //! browser on the same machine out. The rule a newcomer would break: a GET changes nothing.
 
 mod answer;
+mod backup;
 mod guard;
 mod health;
 mod numbers;
@@ -17,6 +18,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
@@ -33,7 +35,8 @@ use crate::coord::{TargetBoard, UpstreamBoard};
 use crate::model::ListenerAddress;
 use crate::observe::{Metrics, ShardMetrics};
 use crate::rt::ListenerSocket;
-use guard::Guard;
+use crate::store::Store;
+pub(in crate::control) use guard::Guard;
 
 /// What the admin listener shows and reaches.
 #[derive(Clone)]
@@ -47,6 +50,8 @@ pub(crate) struct AdminView {
     pub(crate) upstreams: Arc<UpstreamBoard>,
     pub(crate) shards: Vec<Arc<ShardMetrics>>,
     pub(crate) acme: Arc<AcmeWatch>,
+    /// The store of the management API, if it is served.
+    pub(crate) store: Option<Store>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
@@ -151,6 +156,8 @@ fn routes(view: AdminView, guard: Guard) -> Router {
         .route("/config", get(shown::config))
         .route("/reload", post(operate::reload))
         .route("/drain", post(operate::drain))
+        .route("/backup", get(backup::back_up))
+        .route("/restore", post(backup::restore).layer(DefaultBodyLimit::disable()))
         .route("/log-level", get(operate::log_level).put(operate::set_log_level))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)

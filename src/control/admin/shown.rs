@@ -28,6 +28,8 @@ pub(super) async fn index() -> Json<Value> {
         "GET /config": "the configuration in force and its epoch",
         "POST /reload": "read the boot file again",
         "POST /drain": "answer what has begun, then end",
+        "GET /backup": "everything that the management API has stored",
+        "POST /restore": "replace that by a backup: all of it or nothing",
         "GET /log-level": "the level of the process log",
         "PUT /log-level": "set it: {\"level\": \"debug\"}",
     }))

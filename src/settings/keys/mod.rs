@@ -6,6 +6,7 @@
 
 mod acme;
 mod api;
+mod management;
 mod process;
 mod tls;
 mod traffic;
@@ -13,6 +14,7 @@ mod upstream;
 
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
+pub(super) use management::{RawCredential, RawManagement};
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
 pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};
 pub(super) use traffic::{
@@ -35,6 +37,8 @@ table! {
         process: RawProcess [{}];
         /// The admin listener: metrics, health, configuration, drain.
         admin: RawAdmin [optional];
+        /// The management API, which the AWS CLI and SDKs drive.
+        management: RawManagement [optional];
         /// Where clients connect: at least one listener.
         listener: OneOrMore<RawListener> [required];
         /// What holds for TLS in the whole process.

@@ -1,0 +1,112 @@
+//! What the data plane must know of: stages whose deployment or settings changed.
+//!
+//! The seam to whoever compiles plans: commits become [`StageChange`]s by the keys that they wrote, so
+//! no operation can forget to tell, and [`Changes::load`] reads what the stage serves now.
+
+use tokio::sync::mpsc;
+
+use super::service::Service;
+use crate::store::{Document, Key, Store, StoreError};
+
+/// A stage that may serve something else now, or is gone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct StageChange {
+    pub(crate) region: String,
+    /// Which generation its API is of.
+    pub(super) service: Service,
+    pub(crate) api_id: String,
+    pub(crate) stage_name: String,
+}
+
+/// What a stage serves: all that a plan is compiled from.
+#[derive(Clone, Debug)]
+pub(crate) struct DeployedStage {
+    pub(crate) stage: Document,
+    /// The frozen copy that its deployment made, if it has one.
+    pub(crate) snapshot: Option<Document>,
+    /// The frozen copy of its canary, if it has one.
+    pub(crate) canary_snapshot: Option<Document>,
+}
+
+/// Changes in the order of their commits.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    store: Store,
+    inbox: mpsc::UnboundedReceiver<StageChange>,
+}
+
+impl Changes {
+    pub(super) fn new(store: Store, inbox: mpsc::UnboundedReceiver<StageChange>) -> Self {
+        Self { store, inbox }
+    }
+
+    /// The next change; `None` once the store is gone.
+    pub(crate) async fn next(&mut self) -> Option<StageChange> {
+        self.inbox.recv().await
+    }
+
+    /// What the stage serves now; `None` if it is gone.
+    pub(crate) fn load(&self, change: &StageChange) -> Result<Option<DeployedStage>, StoreError> {
+        let snapshot = self.store.snapshot()?;
+        let api = api_key(change);
+        let Some(stage) = snapshot.get(&api.child("stages").child(&change.stage_name))? else {
+            return Ok(None);
+        };
+        let deployed = |id: Option<&serde_json::Value>| match id.and_then(|id| id.as_str()) {
+            Some(id) => snapshot.get(&api.child("snapshots").child(id)),
+            None => Ok(None),
+        };
+        let canary = stage.get("canarySettings").and_then(|canary| canary.get("deploymentId"));
+        let (canary_snapshot, serves) = (deployed(canary)?, deployed(stage.get("deploymentId"))?);
+        Ok(Some(DeployedStage { stage, snapshot: serves, canary_snapshot }))
+    }
+}
+
+fn api_key(change: &StageChange) -> Key {
+    match change.service {
+        Service::Http => Key::new(&[&change.region, "v2", "apis", &change.api_id]),
+        Service::Rest | Service::Connections => {
+            Key::new(&[&change.region, "restapis", &change.api_id])
+        }
+    }
+}
+
+/// The stages among the keys of a commit.
+pub(super) fn stage_changes(keys: &[Key]) -> impl Iterator<Item = StageChange> {
+    keys.iter().filter_map(|key| {
+        let segments: Vec<&str> = key.segments().collect();
+        let (region, service, api_id, stage_name) = match segments[..] {
+            [region, "restapis", api, "stages", stage] => (region, Service::Rest, api, stage),
+            [region, "v2", "apis", api, "stages", stage] => (region, Service::Http, api, stage),
+            _ => return None,
+        };
+        Some(StageChange {
+            region: region.to_owned(),
+            service,
+            api_id: api_id.to_owned(),
+            stage_name: stage_name.to_owned(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_are_told_apart_from_everything_else() {
+        let keys = [
+            Key::new(&["r", "restapis", "a", "stages", "prod"]),
+            Key::new(&["r", "restapis", "a", "deployments", "d"]),
+            Key::new(&["r", "v2", "apis", "b", "stages", "$default"]),
+            Key::new(&["r", "v2", "apis", "b"]),
+        ];
+        let changes: Vec<_> = stage_changes(&keys).collect();
+        assert_eq!(changes.len(), 2);
+        assert_eq!((changes[0].api_id.as_str(), changes[0].stage_name.as_str()), ("a", "prod"));
+        assert_eq!(
+            (changes[1].service, changes[1].stage_name.as_str()),
+            (Service::Http, "$default")
+        );
+    }
+}

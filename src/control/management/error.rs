@@ -1,0 +1,104 @@
+//! How the management API refuses: codes, statuses and messages as AWS has them.
+
+use crate::store::StoreError;
+
+/// Why an operation was not done; nothing was changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct ApiError {
+    pub(super) code: Code,
+    pub(super) message: String,
+}
+
+/// The error codes of the services, which SDKs turn into exceptions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Code {
+    BadRequest,
+    Conflict,
+    Gone,
+    InvalidSignature,
+    LimitExceeded,
+    MissingAuthenticationToken,
+    NotFound,
+    NotImplemented,
+    PayloadTooLarge,
+    RequestTimeout,
+    Serialization,
+    ServiceUnavailable,
+    UnknownOperation,
+    UnrecognizedClient,
+    Validation,
+}
+
+impl Code {
+    /// What `x-amzn-ErrorType` says.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "BadRequestException",
+            Self::Conflict => "ConflictException",
+            Self::Gone => "GoneException",
+            Self::InvalidSignature => "InvalidSignatureException",
+            Self::LimitExceeded => "LimitExceededException",
+            Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
+            Self::NotFound => "NotFoundException",
+            Self::NotImplemented => "NotImplementedException",
+            Self::PayloadTooLarge => "PayloadTooLargeException",
+            Self::RequestTimeout => "RequestTimeoutException",
+            Self::Serialization => "SerializationException",
+            Self::ServiceUnavailable => "ServiceUnavailableException",
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::Validation => "ValidationException",
+        }
+    }
+
+    pub(super) const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::Serialization | Self::Validation => 400,
+            Self::InvalidSignature
+            | Self::MissingAuthenticationToken
+            | Self::UnrecognizedClient => 403,
+            Self::NotFound | Self::UnknownOperation => 404,
+            Self::RequestTimeout => 408,
+            Self::Conflict => 409,
+            Self::Gone => 410,
+            Self::PayloadTooLarge => 413,
+            Self::LimitExceeded => 429,
+            Self::NotImplemented => 501,
+            Self::ServiceUnavailable => 503,
+        }
+    }
+}
+
+impl ApiError {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(Code::BadRequest, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, message)
+    }
+
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(Code::Conflict, message)
+    }
+
+    /// An operation that belongs to a later version.
+    pub(super) fn not_available(what: &str) -> Self {
+        Self::new(Code::NotImplemented, format!("{what}: not available in this version"))
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::conflict(
+                "Unable to complete operation due to concurrent modification. Please try again later.",
+            ),
+            error => Self::new(Code::ServiceUnavailable, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! One request of the management API, from bytes to an answer: guard, identity, operation,
+//! transaction, audit.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::answer::{Answer, project};
+use super::audit::{Audit, Record};
+use super::call::{Call, Realm};
+use super::error::{ApiError, Code};
+use super::identity::{Caller, identify};
+use super::ids;
+use super::operations;
+use super::options::ManagementOptions;
+use super::resource::Context;
+use super::service::{Service, route};
+use crate::control::admin::Guard;
+use crate::model::ListenerAddress;
+use crate::proto::uri::percent_decode;
+use crate::sign::SignedRequest;
+use crate::store::{Document, Store};
+
+/// What answers requests.
+#[derive(Debug)]
+pub(super) struct Gate {
+    options: ManagementOptions,
+    pub(super) store: Store,
+    audit: Audit,
+    /// Requests that are worked on at once; the others wait.
+    turns: Semaphore,
+    /// Keeps web pages out where nobody has to sign.
+    guard: Option<Guard>,
+}
+
+/// A request as it came, all of it.
+struct Arrival {
+    peer: String,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// An answer before it has the fields that all have.
+struct Reply {
+    status: u16,
+    error: Option<Code>,
+    body: Vec<u8>,
+}
+
+impl Gate {
+    pub(super) fn new(
+        options: ManagementOptions,
+        store: Store,
+        bound: &ListenerAddress,
+    ) -> io::Result<Self> {
+        let audit = Audit::open(options.audit_log.as_deref())?;
+        let guard = options.credentials.is_empty().then(|| Guard::of(bound));
+        Ok(Self { options, store, audit, turns: Semaphore::new(TURNS_COUNT), guard })
+    }
+
+    /// Answers a request. The work is done on the pool for blocking calls: it waits for the disk.
+    pub(super) async fn answer(self: Arc<Self>, peer: String, request: Request) -> Response {
+        if let Some(guard) = self.guard
+            && let Err(reason) = guard.judge(request.uri(), request.headers())
+        {
+            return (StatusCode::FORBIDDEN, reason).into_response();
+        }
+        let (head, body) = request.into_parts();
+        let request_id = ids::uuid();
+        let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, BODY_BYTES_MAX)).await;
+        let reply = match body {
+            Err(_) => Reply::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
+            Ok(Err(_)) => Reply::refusal(&ApiError::new(
+                Code::PayloadTooLarge,
+                format!("Request body is longer than {BODY_BYTES_MAX} bytes"),
+            )),
+            Ok(Ok(body)) => {
+                // It is never closed, so that there is always a turn to wait for.
+                let _turn = self.turns.acquire().await;
+                let arrival = Arrival {
+                    peer,
+                    method: head.method,
+                    uri: head.uri,
+                    headers: head.headers,
+                    body,
+                };
+                let id = request_id.clone();
+                let gate = Arc::clone(&self);
+                let work = tokio::task::spawn_blocking(move || gate.handle(&arrival, &id));
+                work.await.unwrap_or_else(|error| {
+                    tracing::error!(%error, request_id, "a request of the management API failed");
+                    Reply::internal_failure()
+                })
+            }
+        };
+        reply.into_response(&request_id)
+    }
+
+    fn handle(&self, arrival: &Arrival, request_id: &str) -> Reply {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let query = parse_query(arrival.uri.query().unwrap_or_default());
+        let Some(query) = query else {
+            let message = "The query string is not encoded as it should be";
+            return Reply::refusal(&ApiError::bad_request(message));
+        };
+        if arrival.uri.path() == RESET_PATH {
+            return self.reset(arrival, &query, now);
+        }
+        let Some(routed) = route(arrival.method.as_str(), arrival.uri.path(), &query) else {
+            let message = format!("Unknown operation: {} {}", arrival.method, arrival.uri.path());
+            return Reply::refusal(&ApiError::new(Code::UnknownOperation, message));
+        };
+        let operation = routed.operation;
+        let (mut call, mut caller, mut region) = (None, None, self.options.region.clone());
+        let result = self.identify(arrival, &query, operation.service, now).and_then(|known| {
+            region = known.region.clone().unwrap_or(region.clone());
+            caller = Some(known);
+            let realm =
+                Realm { region: region.clone(), account_id: self.options.account_id.clone() };
+            let parsed = Call::parse(routed, realm, query, &arrival.body)?;
+            self.perform(call.insert(parsed), now)
+        });
+        let document = match &result {
+            Ok(Answer::Document(document)) => Some(project(operation, document)),
+            _ => None,
+        };
+        self.audit.record(&Record {
+            request_id,
+            now_seconds: now,
+            caller: caller.as_ref(),
+            region: &region,
+            account_id: &self.options.account_id,
+            source_ip: &arrival.peer,
+            user_agent: text_of(&arrival.headers, "user-agent"),
+            operation,
+            call: call.as_ref(),
+            result: result.as_ref().map(|_| document.as_ref()),
+        });
+        match result {
+            Err(error) => Reply::refusal(&error),
+            Ok(Answer::Empty) => Reply::new(operation.status, Vec::new()),
+            Ok(Answer::Document(_)) => Reply::document(operation.status, document),
+        }
+    }
+
+    /// Runs the operation as one transaction.
+    fn perform(&self, call: &Call, now: u64) -> Result<Answer, ApiError> {
+        self.store.transact(|transaction| {
+            let quotas = &self.options.quotas;
+            operations::perform(&mut Context { transaction, call, now, quotas })
+        })
+    }
+
+    fn identify(
+        &self,
+        arrival: &Arrival,
+        query: &[(String, String)],
+        service: Service,
+        now: u64,
+    ) -> Result<Caller, ApiError> {
+        let headers: Vec<(String, String)> = arrival
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let request = SignedRequest {
+            method: arrival.method.as_str(),
+            path: arrival.uri.path(),
+            query,
+            headers: &headers,
+            body: &arrival.body,
+        };
+        identify(&self.options, &request, service.signing_name(), now)
+    }
+
+    /// Removes everything, in test mode alone.
+    fn reset(&self, arrival: &Arrival, query: &[(String, String)], now: u64) -> Reply {
+        let is_asked = self.options.test_mode && arrival.method == Method::POST;
+        if !is_asked {
+            let message = "There is a reset in test mode only, by POST";
+            return Reply::refusal(&ApiError::new(Code::UnknownOperation, message));
+        }
+        let known = self.identify(arrival, query, Service::Rest, now);
+        match known.and_then(|_| self.store.clear().map_err(ApiError::from)) {
+            Ok(()) => Reply::new(200, b"{}".to_vec()),
+            Err(error) => Reply::refusal(&error),
+        }
+    }
+}
+
+impl Reply {
+    fn new(status: u16, body: Vec<u8>) -> Self {
+        Self { status, error: None, body }
+    }
+
+    fn document(status: u16, document: Option<Document>) -> Self {
+        let body = document.map(|document| Value::Object(document).to_string());
+        Self::new(status, body.unwrap_or_default().into_bytes())
+    }
+
+    fn refusal(error: &ApiError) -> Self {
+        let body = json!({ "message": error.message }).to_string().into_bytes();
+        Self { error: Some(error.code), ..Self::new(error.code.status(), body) }
+    }
+
+    fn internal_failure() -> Self {
+        let body = json!({ "message": "Internal server error" }).to_string().into_bytes();
+        Self::new(500, body)
+    }
+
+    fn into_response(self, request_id: &str) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        if let Some(code) = self.error {
+            headers.insert("x-amzn-errortype", HeaderValue::from_static(code.name()));
+        }
+        response
+    }
+}
+
+/// The pairs of a query, decoded; `None` if it cannot be.
+fn parse_query(query: &str) -> Option<Vec<(String, String)>> {
+    let decode = |text: &str| {
+        let mut bytes = Vec::new();
+        percent_decode(text.as_bytes(), &mut bytes).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(name)?, decode(value)?))
+    });
+    pairs.collect()
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-")
+}
+
+const JSON: &str = "application/json";
+const RESET_PATH: &str = "/_shardgate/reset";
+/// AWS takes bodies of up to 6 MB; imports are the longest.
+const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// How long a client may take for its body.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+/// Writers share commits, and readers are quick: more would only take memory.
+const TURNS_COUNT: usize = 64;

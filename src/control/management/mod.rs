@@ -1,0 +1,181 @@
+//! The management API: what the AWS CLI, SDKs and Terraform drive.
+//!
+//! One table of operations ([`service`]) drives routing, validation, status codes and the form of
+//! answers; [`operations`] binds each name to what it does, mostly the same few verbs on a table of
+//! nouns ([`resource`], [`rest`], [`http`]). Documents live in the store; a request is one
+//! transaction. Refuses to know how a stage becomes a plan: it tells of changes ([`changes`]).
+//! The rule a newcomer would break: an answer leaves after the change is on disk.
+
+mod answer;
+mod audit;
+mod call;
+mod changes;
+mod decode;
+mod error;
+mod gate;
+mod http;
+mod identity;
+mod ids;
+mod operations;
+mod options;
+mod resource;
+mod rest;
+mod service;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use options::{Credential, ManagementOptions, Quotas};
+
+use super::owned_task::OwnedTask;
+use super::sockets::{self, BindOptions, shown};
+use crate::model::ListenerAddress;
+use crate::rt::ListenerSocket;
+use crate::store::Store;
+use changes::{Changes, stage_changes};
+use gate::Gate;
+
+/// The management listener with its store. Stops when dropped.
+pub(crate) struct Management {
+    address: String,
+    socket: ListenerSocket,
+    gate: Arc<Gate>,
+    server: JoinHandle<io::Result<()>>,
+    _announcer: OwnedTask,
+}
+
+impl Management {
+    /// Opens the store and listens.
+    pub(crate) fn start(
+        options: ManagementOptions,
+        inherited: Option<ListenerSocket>,
+    ) -> io::Result<Self> {
+        let (teller, inbox) = mpsc::unbounded_channel();
+        let on_commit = Box::new(move |keys: &[crate::store::Key]| {
+            for change in stage_changes(keys) {
+                // Nobody listens any more once the process ends.
+                let _ = teller.send(change);
+            }
+        });
+        let store = Store::open(&options.store, on_commit)?;
+        let announcer = OwnedTask::spawn(announce(Changes::new(store.clone(), inbox)));
+        let socket = bind(&options.address, inherited)?;
+        let bound = sockets::local_address(&socket)?;
+        if options.credentials.is_empty() {
+            tracing::warn!(
+                address = shown(&bound),
+                "the management API has no credentials: anyone on this machine may change everything"
+            );
+        }
+        let gate = Arc::new(Gate::new(options, store, &bound)?);
+        let server = serve(socket.try_clone()?, Arc::clone(&gate))?;
+        Ok(Self { address: shown(&bound), socket, gate, server, _announcer: announcer })
+    }
+
+    /// Where it listens, as people write it.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The store, for backups.
+    pub(crate) fn store(&self) -> &Store {
+        &self.gate.store
+    }
+
+    /// Closes the store for a successor. Requests are refused until [`Management::resume`].
+    pub(crate) fn pause(&self) {
+        self.gate.store.close();
+    }
+
+    /// Opens the store again: there is no successor.
+    pub(crate) fn resume(&self) {
+        if let Err(error) = self.gate.store.reopen() {
+            tracing::error!(%error, "the store cannot be opened again");
+        }
+    }
+
+    /// A descriptor of the socket, for a successor.
+    pub(crate) fn socket_copy(&self) -> Option<OwnedFd> {
+        Some(match self.socket.try_clone().ok()? {
+            ListenerSocket::Tcp(socket) => socket.into(),
+            ListenerSocket::Unix(socket) => socket.into(),
+        })
+    }
+
+    /// Removes the file of a unix socket, at the end of a process that has no successor.
+    pub(crate) fn remove_file(&self) {
+        if let Ok(ListenerAddress::Unix(path)) = sockets::local_address(&self.socket) {
+            // Nothing depends on it.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Management {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn bind(
+    address: &ListenerAddress,
+    inherited: Option<ListenerSocket>,
+) -> io::Result<ListenerSocket> {
+    if let Some(socket) = inherited {
+        return Ok(socket);
+    }
+    let options = BindOptions { dual_stack: false, reuse_port: false, backlog: BACKLOG };
+    sockets::bind(address, options).map_err(|error| {
+        let reason = format!("cannot listen on {}: {error}", shown(address));
+        io::Error::new(error.kind(), reason)
+    })
+}
+
+fn serve(socket: ListenerSocket, gate: Arc<Gate>) -> io::Result<JoinHandle<io::Result<()>>> {
+    Ok(match socket {
+        ListenerSocket::Tcp(socket) => {
+            socket.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(socket)?;
+            let answer = |ConnectInfo(peer): ConnectInfo<SocketAddr>, request| async move {
+                gate.answer(peer.ip().to_canonical().to_string(), request).await
+            };
+            let routes = Router::new().fallback(answer);
+            let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+            tokio::spawn(async move { axum::serve(listener, routes).await })
+        }
+        ListenerSocket::Unix(socket) => {
+            socket.set_nonblocking(true)?;
+            let listener = UnixListener::from_std(socket)?;
+            let answer = |request| async move { gate.answer("unix".to_owned(), request).await };
+            let routes = Router::new().fallback(answer);
+            tokio::spawn(async move { axum::serve(listener, routes).await })
+        }
+    })
+}
+
+/// Takes the changes of stages until plans are compiled from them.
+async fn announce(mut changes: Changes) {
+    while let Some(change) = changes.next().await {
+        match changes.load(&change) {
+            Ok(Some(deployed)) => tracing::debug!(
+                ?change,
+                is_deployed = deployed.snapshot.is_some(),
+                has_canary = deployed.canary_snapshot.is_some(),
+                variables = ?deployed.stage.get("variables"),
+                "a stage changed"
+            ),
+            Ok(None) => tracing::debug!(?change, "a stage is gone"),
+            Err(error) => tracing::error!(?change, %error, "a stage cannot be read"),
+        }
+    }
+}
+
+const BACKLOG: u32 = 128;

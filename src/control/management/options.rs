@@ -1,0 +1,93 @@
+//! What the management API runs with, as the boot file says.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::model::ListenerAddress;
+
+/// What the management API runs with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManagementOptions {
+    /// Where it listens.
+    pub address: ListenerAddress,
+    /// The file of the store.
+    pub store: PathBuf,
+    /// Where every call is recorded, if anywhere.
+    pub audit_log: Option<PathBuf>,
+    /// The region of requests that name none.
+    pub region: String,
+    /// The account that everything belongs to.
+    pub account_id: String,
+    /// Who may call; empty lets anyone on this machine.
+    pub credentials: Vec<Credential>,
+    /// Whether everything may be removed by one request.
+    pub test_mode: bool,
+    /// How much of each resource there may be.
+    pub quotas: Quotas,
+}
+
+/// A key that signs requests.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Credential {
+    /// What requests name it by.
+    pub access_key_id: String,
+    /// What they are signed with.
+    pub secret_access_key: String,
+    /// Who holds it, for the audit log.
+    pub name: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Credential({}, secret)", self.access_key_id)
+    }
+}
+
+macro_rules! quotas {
+    ($($(#[doc = $doc:literal])+ $name:ident: $default:expr,)+) => {
+        /// How much of each resource there may be: AWS's quotas by default, and only by default.
+        #[derive(Clone, Debug, Eq, PartialEq)]
+        pub struct Quotas {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Default for Quotas {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+    };
+}
+
+quotas! {
+    /// REST APIs, and HTTP APIs, of a region.
+    apis_count_max: 600,
+    /// Resources of a REST API.
+    resources_count_max: 300,
+    /// Routes of an HTTP or WebSocket API.
+    routes_count_max: 300,
+    /// Integrations of an HTTP or WebSocket API.
+    integrations_count_max: 300,
+    /// Stages of an API.
+    stages_count_max: 10,
+    /// Authorizers of an API.
+    authorizers_count_max: 10,
+    /// API keys of a region.
+    api_keys_count_max: 10_000,
+    /// Usage plans of a region.
+    usage_plans_count_max: 300,
+    /// Client certificates of a region.
+    client_certificates_count_max: 60,
+    /// VPC links of a region.
+    vpc_links_count_max: 20,
+    /// Documentation parts of an API.
+    documentation_parts_count_max: 2_000,
+    /// Custom domain names of a region.
+    domain_names_count_max: 120,
+    /// Routing rules of a custom domain name.
+    routing_rules_count_max: 50,
+    /// Longest time-out of a REST API's integration.
+    rest_timeout_ms_max: 29_000,
+    /// Longest time-out of an HTTP or WebSocket API's integration.
+    http_timeout_ms_max: 30_000,
+}

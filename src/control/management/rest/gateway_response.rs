@@ -1,0 +1,132 @@
+//! `GatewayResponse`: what is answered where no integration answers. A type that is not set has its
+//! default.
+
+use serde_json::{Value, json};
+
+use super::api::REST_API;
+use crate::control::management::answer::Answer;
+use crate::control::management::error::ApiError;
+use crate::control::management::resource::document::{table, table_mut};
+use crate::control::management::resource::{Context, Kind, Result, load_parent, page, refused};
+use crate::model::{Ops, Patch, PatchOperation, PatchRow, PatchStyle, PatchValue};
+use crate::store::{Document, Key};
+
+pub(in crate::control::management) static GATEWAY_RESPONSE: Kind = Kind {
+    parent: Some(&REST_API),
+    path: &["gatewayresponses"],
+    missing: "Gateway response type not defined on api",
+    ..Kind::PLAIN
+};
+
+static PATCH: Patch = Patch {
+    style: PatchStyle::Plain,
+    rows: &[
+        PatchRow::new("/statusCode", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/responseParameters/*", Ops::ALL, PatchValue::Text)
+            .or_missing("Invalid parameter name specified"),
+        PatchRow::new("/responseTemplates/*", Ops::ALL, PatchValue::Text)
+            .or_missing("Content-Type specified was not found"),
+    ],
+};
+
+/// The types with their statuses, in the order of their names ("Gateway response types").
+const TYPES: [(&str, Option<&str>); 21] = [
+    ("ACCESS_DENIED", Some("403")),
+    ("API_CONFIGURATION_ERROR", Some("500")),
+    ("AUTHORIZER_CONFIGURATION_ERROR", Some("500")),
+    ("AUTHORIZER_FAILURE", Some("500")),
+    ("BAD_REQUEST_BODY", Some("400")),
+    ("BAD_REQUEST_PARAMETERS", Some("400")),
+    ("DEFAULT_4XX", None),
+    ("DEFAULT_5XX", None),
+    ("EXPIRED_TOKEN", Some("403")),
+    ("INTEGRATION_FAILURE", Some("504")),
+    ("INTEGRATION_TIMEOUT", Some("504")),
+    ("INVALID_API_KEY", Some("403")),
+    ("INVALID_SIGNATURE", Some("403")),
+    ("MISSING_AUTHENTICATION_TOKEN", Some("403")),
+    ("QUOTA_EXCEEDED", Some("429")),
+    ("REQUEST_TOO_LARGE", Some("413")),
+    ("RESOURCE_NOT_FOUND", Some("404")),
+    ("THROTTLED", Some("429")),
+    ("UNAUTHORIZED", Some("401")),
+    ("UNSUPPORTED_MEDIA_TYPE", Some("415")),
+    ("WAF_FILTERED", Some("403")),
+];
+
+fn default_of(kind: &str) -> Document {
+    let status = TYPES.iter().find(|(name, _)| *name == kind).and_then(|(_, status)| *status);
+    let document = json!({
+        "responseType": kind,
+        "statusCode": status,
+        "responseParameters": {},
+        "responseTemplates": {"application/json": DEFAULT_TEMPLATE},
+        "defaultResponse": true,
+    });
+    let mut document = document.as_object().cloned().unwrap_or_default();
+    document.retain(|_, value| !value.is_null());
+    document
+}
+
+fn key(context: &mut Context<'_>) -> Result<Key> {
+    load_parent(context, &GATEWAY_RESPONSE)?;
+    Ok(GATEWAY_RESPONSE.key(&context.root(), context.call))
+}
+
+/// `GetGatewayResponse`.
+pub(in crate::control::management) fn get(context: &mut Context<'_>) -> Result<Answer> {
+    let key = key(context)?;
+    let document = context.document(&key)?;
+    Ok(Answer::Document(document.unwrap_or_else(|| default_of(key.last()))))
+}
+
+/// `GetGatewayResponses`: all types, whether set or not.
+pub(in crate::control::management) fn list(context: &mut Context<'_>) -> Result<Answer> {
+    let collection = load_parent(context, &GATEWAY_RESPONSE)?;
+    let mut all = Vec::new();
+    for (name, _) in TYPES {
+        let document = context.document(&collection.child(name))?;
+        all.push((name.to_owned(), document.unwrap_or_else(|| default_of(name))));
+    }
+    page(context, all)
+}
+
+/// `PutGatewayResponse`.
+pub(in crate::control::management) fn put(context: &mut Context<'_>) -> Result<Answer> {
+    let key = key(context)?;
+    let mut document = default_of(key.last());
+    document.insert("responseTemplates".into(), json!({}));
+    document.extend(context.call.body.clone());
+    store(context, &key, document)
+}
+
+/// `UpdateGatewayResponse`: a default that is changed is a response of its own.
+pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Result<Answer> {
+    let key = key(context)?;
+    let mut document = context.document(&key)?.unwrap_or_else(|| default_of(key.last()));
+    for operation in PatchOperation::read_all(&context.call.body) {
+        PATCH.apply(&mut document, &operation).map_err(refused)?;
+    }
+    store(context, &key, document)
+}
+
+fn store(context: &mut Context<'_>, key: &Key, mut document: Document) -> Result<Answer> {
+    for name in ["responseParameters", "responseTemplates"] {
+        let is_empty = |value: &Value| value.as_str().is_none_or(str::is_empty);
+        if table(&document, name).is_some_and(|entries| entries.values().any(is_empty)) {
+            return Err(ApiError::bad_request(format!("Invalid null or empty value in {name}")));
+        }
+        table_mut(&mut document, name);
+    }
+    for (parameter, _) in table(&document, "responseParameters").into_iter().flatten() {
+        if !parameter.starts_with("gatewayresponse.header.") {
+            let message = format!("Invalid mapping expression specified: {parameter}");
+            return Err(ApiError::bad_request(message));
+        }
+    }
+    document.insert("defaultResponse".into(), false.into());
+    context.put(key, &document);
+    Ok(Answer::Document(document))
+}
+
+const DEFAULT_TEMPLATE: &str = "{\"message\":$context.error.messageString}";

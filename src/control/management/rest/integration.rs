@@ -1,0 +1,282 @@
+//! `Integration` and `IntegrationResponse`: parts of a method's document.
+
+use serde_json::{Value, json};
+
+use super::mapping::{self, Direction};
+use super::method::{METHOD, remove_empty};
+use crate::control::management::answer::Answer;
+use crate::control::management::error::ApiError;
+use crate::control::management::resource::document::{default, table, table_mut, text};
+use crate::control::management::resource::{Context, Result, load, refused};
+use crate::model::{Ops, Patch, PatchOperation, PatchRow, PatchStyle, PatchValue};
+use crate::store::{Document, Key};
+
+static PATCH: Patch = Patch {
+    style: PatchStyle::Plain,
+    rows: &[
+        PatchRow::new("/type", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/httpMethod", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/uri", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/timeoutInMillis", Ops::REPLACE, PatchValue::Integer),
+        PatchRow::new("/credentials", Ops::ALL, PatchValue::Text),
+        PatchRow::new("/passthroughBehavior", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/contentHandling", Ops::ALL, PatchValue::Text),
+        PatchRow::new("/connectionType", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/connectionId", Ops::ALL, PatchValue::Text),
+        PatchRow::new("/integrationTarget", Ops::ALL, PatchValue::Text),
+        PatchRow::new("/responseTransferMode", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/tlsConfig/insecureSkipVerification", Ops::ALL, PatchValue::Boolean),
+        PatchRow::new("/cacheNamespace", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/cacheKeyParameters/*", Ops::ALL, PatchValue::Items),
+        PatchRow::new("/requestParameters/*", Ops::ALL, PatchValue::Text)
+            .or_missing("Invalid parameter name specified"),
+        PatchRow::new("/requestTemplates/*", Ops::ALL, PatchValue::Text)
+            .or_missing("Content-Type specified was not found"),
+    ],
+};
+
+static RESPONSE_PATCH: Patch = Patch {
+    style: PatchStyle::Plain,
+    rows: &[
+        PatchRow::new("/selectionPattern", Ops::ALL, PatchValue::Text),
+        PatchRow::new("/contentHandling", Ops::ALL, PatchValue::Text),
+        PatchRow::new("/responseParameters/*", Ops::ALL, PatchValue::Text)
+            .or_missing("Invalid parameter name specified"),
+        PatchRow::new("/responseTemplates/*", Ops::ALL, PatchValue::Text)
+            .or_missing("Content-Type specified was not found"),
+    ],
+};
+
+/// `PutIntegration`.
+pub(in crate::control::management) fn put(context: &mut Context<'_>) -> Result<Answer> {
+    let (key, mut method) = load(context, &METHOD)?;
+    let mut integration = context.call.body.clone();
+    default(&mut integration, "passthroughBehavior", "WHEN_NO_MATCH");
+    default(&mut integration, "timeoutInMillis", context.quotas.rest_timeout_ms_max.min(29_000));
+    default(&mut integration, "cacheNamespace", context.call.value(1));
+    default(&mut integration, "cacheKeyParameters", json!([]));
+    if is_http(&integration) {
+        default(&mut integration, "connectionType", "INTERNET");
+    }
+    check(context, &method, &mut integration)?;
+    method.insert("methodIntegration".into(), Value::Object(integration.clone()));
+    context.put(&key, &method);
+    Ok(Answer::Document(integration))
+}
+
+fn is_http(integration: &Document) -> bool {
+    matches!(text(integration, "type"), Some("HTTP" | "HTTP_PROXY"))
+}
+
+fn check(context: &mut Context<'_>, method: &Document, integration: &mut Document) -> Result<()> {
+    let kind = text(integration, "type").unwrap_or_default().to_owned();
+    let uri = text(integration, "uri").unwrap_or_default();
+    if kind != "MOCK" && text(integration, "httpMethod").is_none_or(str::is_empty) {
+        return Err(ApiError::bad_request("Enumeration value for HttpMethod must be non-empty"));
+    }
+    match kind.as_str() {
+        "HTTP" | "HTTP_PROXY" if !is_http_uri(uri) => {
+            return Err(ApiError::bad_request("Invalid HTTP endpoint specified for URI"));
+        }
+        "AWS" | "AWS_PROXY" => check_service_uri(&kind, uri)?,
+        _ => {}
+    }
+    let (timeout, max) = (integration.get("timeoutInMillis"), context.quotas.rest_timeout_ms_max);
+    if timeout.and_then(Value::as_u64).is_none_or(|timeout| !(50..=max).contains(&timeout)) {
+        let message = format!("Timeout should be between 50 ms and {max} ms");
+        return Err(ApiError::bad_request(message));
+    }
+    let passthrough = text(integration, "passthroughBehavior").map(str::to_ascii_uppercase);
+    match passthrough.as_deref() {
+        Some(name @ ("WHEN_NO_MATCH" | "WHEN_NO_TEMPLATES" | "NEVER")) => {
+            let name = name.to_owned();
+            integration.insert("passthroughBehavior".into(), name.into());
+        }
+        _ => return Err(ApiError::bad_request("Invalid passthroughBehavior specified")),
+    }
+    mapping::check_mappings(integration, "requestParameters", Direction::Request)?;
+    mapping::check_content_types(integration, "requestTemplates")?;
+    check_cache_keys(method, integration)?;
+    remove_empty(integration, &["requestParameters", "requestTemplates", "integrationResponses"]);
+    Ok(())
+}
+
+/// `http://` or `https://` and a host, which may come from a stage variable.
+fn is_http_uri(uri: &str) -> bool {
+    let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?']).next());
+    host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
+}
+
+/// `arn:aws:apigateway:{region}:{service}:{path|action}/...`
+fn check_service_uri(kind: &str, uri: &str) -> Result<()> {
+    let parts: Vec<&str> = uri.splitn(6, ':').collect();
+    let ["arn", partition, "apigateway", _, service, target] = parts[..] else {
+        return Err(ApiError::bad_request("Invalid ARN specified in the request"));
+    };
+    if !partition.starts_with("aws") || service.is_empty() {
+        return Err(ApiError::bad_request("Invalid ARN specified in the request"));
+    }
+    if !target.starts_with("path/") && !target.starts_with("action/") {
+        return Err(ApiError::bad_request("AWS ARN for integration must contain path or action"));
+    }
+    let is_function = service == "lambda" && target.starts_with("path/");
+    if kind == "AWS_PROXY" && !is_function && service != "firehose" {
+        return Err(ApiError::bad_request(
+            "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose \
+             stream invocations.",
+        ));
+    }
+    Ok(())
+}
+
+/// What keys the cache must be a parameter of the method.
+fn check_cache_keys(method: &Document, integration: &Document) -> Result<()> {
+    let declared = table(method, "requestParameters");
+    let keys = integration.get("cacheKeyParameters").and_then(Value::as_array);
+    for key in keys.into_iter().flatten().filter_map(Value::as_str) {
+        let is_of_integration = key.starts_with("integration.request.");
+        if !is_of_integration && !declared.is_some_and(|declared| declared.contains_key(key)) {
+            let message = format!("Invalid cache key parameter specified: {key}");
+            return Err(ApiError::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
+/// The method with its integration.
+fn load_integration(context: &mut Context<'_>) -> Result<(Key, Document, Document)> {
+    let (key, method) = load(context, &METHOD)?;
+    let missing = || ApiError::not_found("Invalid Integration identifier specified");
+    let integration = table(&method, "methodIntegration").cloned().ok_or_else(missing)?;
+    Ok((key, method, integration))
+}
+
+fn store(context: &mut Context<'_>, key: &Key, mut method: Document, integration: Document) {
+    method.insert("methodIntegration".into(), Value::Object(integration));
+    context.put(key, &method);
+}
+
+/// `GetIntegration`.
+pub(in crate::control::management) fn get(context: &mut Context<'_>) -> Result<Answer> {
+    let (_, _, integration) = load_integration(context)?;
+    Ok(Answer::Document(integration))
+}
+
+/// `UpdateIntegration`.
+pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Result<Answer> {
+    let (key, method, mut integration) = load_integration(context)?;
+    for operation in PatchOperation::read_all(&context.call.body) {
+        PATCH.apply(&mut integration, &operation).map_err(refused)?;
+    }
+    check(context, &method, &mut integration)?;
+    store(context, &key, method, integration.clone());
+    Ok(Answer::Document(integration))
+}
+
+/// `DeleteIntegration`.
+pub(in crate::control::management) fn delete(context: &mut Context<'_>) -> Result<Answer> {
+    let (key, mut method, _) = load_integration(context)?;
+    method.remove("methodIntegration");
+    context.put(&key, &method);
+    Ok(Answer::Empty)
+}
+
+/// `PutIntegrationResponse`.
+pub(in crate::control::management) fn put_response(context: &mut Context<'_>) -> Result<Answer> {
+    let (key, method, mut integration) = load_integration(context)?;
+    let status = context.call.value(3).to_owned();
+    let mut response = context.call.body.clone();
+    response.insert("statusCode".into(), status.clone().into());
+    check_response(&method, &status, &mut response)?;
+    let responses = table_mut(&mut integration, "integrationResponses");
+    responses.insert(status, Value::Object(response.clone()));
+    store(context, &key, method, integration);
+    Ok(Answer::Document(response))
+}
+
+/// Headers that are mapped must be declared by the method's response.
+fn check_response(method: &Document, status: &str, response: &mut Document) -> Result<()> {
+    mapping::check_mappings(response, "responseParameters", Direction::Response)?;
+    mapping::check_content_types(response, "responseTemplates")?;
+    let declared = table(method, "methodResponses").and_then(|responses| responses.get(status));
+    let declared = declared.and_then(|response| response.get("responseParameters"));
+    for (parameter, _) in table(response, "responseParameters").into_iter().flatten() {
+        if declared.and_then(|declared| declared.get(parameter)).is_none() {
+            return Err(ApiError::bad_request(format!(
+                "Invalid mapping expression parameter specified: {parameter}"
+            )));
+        }
+    }
+    remove_empty(response, &["responseParameters", "responseTemplates"]);
+    Ok(())
+}
+
+fn find_response(context: &Context<'_>, integration: &Document) -> Result<Document> {
+    let responses = table(integration, "integrationResponses");
+    let found = responses.and_then(|responses| responses.get(context.call.value(3)));
+    found
+        .and_then(Value::as_object)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found("Invalid Response status code specified"))
+}
+
+/// `GetIntegrationResponse`.
+pub(in crate::control::management) fn get_response(context: &mut Context<'_>) -> Result<Answer> {
+    let (_, _, integration) = load_integration(context)?;
+    find_response(context, &integration).map(Answer::Document)
+}
+
+/// `UpdateIntegrationResponse`.
+pub(in crate::control::management) fn update_response(context: &mut Context<'_>) -> Result<Answer> {
+    let (key, method, mut integration) = load_integration(context)?;
+    let mut response = find_response(context, &integration)?;
+    for operation in PatchOperation::read_all(&context.call.body) {
+        RESPONSE_PATCH.apply(&mut response, &operation).map_err(refused)?;
+    }
+    let status = context.call.value(3).to_owned();
+    check_response(&method, &status, &mut response)?;
+    let responses = table_mut(&mut integration, "integrationResponses");
+    responses.insert(status, Value::Object(response.clone()));
+    store(context, &key, method, integration);
+    Ok(Answer::Document(response))
+}
+
+/// `DeleteIntegrationResponse`.
+pub(in crate::control::management) fn delete_response(context: &mut Context<'_>) -> Result<Answer> {
+    let (key, method, mut integration) = load_integration(context)?;
+    find_response(context, &integration)?;
+    table_mut(&mut integration, "integrationResponses").remove(context.call.value(3));
+    remove_empty(&mut integration, &["integrationResponses"]);
+    store(context, &key, method, integration);
+    Ok(Answer::Empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_endpoints() {
+        for uri in ["http://a", "https://a.example/x?y", "http://${stageVariables.host}/a"] {
+            assert!(is_http_uri(uri), "{uri}");
+        }
+        for uri in ["", "http://", "a.example", "ftp://a", "http:///x", "http://a b"] {
+            assert!(!is_http_uri(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn arns_of_services() {
+        let function =
+            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations";
+        assert_eq!(check_service_uri("AWS_PROXY", function), Ok(()));
+        let queue = "arn:aws:apigateway:us-east-1:sqs:path/1/q";
+        assert_eq!(check_service_uri("AWS", queue), Ok(()));
+        let said = |kind, uri| check_service_uri(kind, uri).expect_err(uri).message;
+        assert!(said("AWS_PROXY", queue).starts_with("Integrations of type 'AWS_PROXY'"));
+        assert_eq!(said("AWS", "http://a"), "Invalid ARN specified in the request");
+        let neither = "arn:aws:apigateway:us-east-1:sqs:other/1";
+        assert_eq!(said("AWS", neither), "AWS ARN for integration must contain path or action");
+    }
+}

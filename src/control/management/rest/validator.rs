@@ -1,0 +1,48 @@
+//! `RequestValidator`.
+
+use super::api::REST_API;
+use crate::control::management::answer::Answer;
+use crate::control::management::error::ApiError;
+use crate::control::management::ids;
+use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::{Context, Kind, Result, load_parent};
+use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
+use crate::store::Document;
+
+pub(in crate::control::management) static REQUEST_VALIDATOR: Kind = Kind {
+    parent: Some(&REST_API),
+    path: &["requestvalidators"],
+    missing: "Invalid Request Validator identifier specified",
+    patch: &PATCH,
+    check: |_, _, _, document| check(document),
+    ..Kind::PLAIN
+};
+
+static PATCH: Patch = Patch {
+    style: PatchStyle::Listed,
+    rows: &[
+        PatchRow::new("/name", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/validateRequestParameters", Ops::REPLACE, PatchValue::Boolean),
+        PatchRow::new("/validateRequestBody", Ops::REPLACE, PatchValue::Boolean),
+    ],
+};
+
+/// `CreateRequestValidator`.
+pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Result<Answer> {
+    let collection = load_parent(context, &REQUEST_VALIDATOR)?;
+    let mut document = context.call.body.clone();
+    default(&mut document, "validateRequestBody", false);
+    default(&mut document, "validateRequestParameters", false);
+    check(&document)?;
+    let id = ids::id(6);
+    document.insert("id".into(), id.clone().into());
+    context.put(&collection.child(&id), &document);
+    Ok(Answer::Document(document))
+}
+
+fn check(document: &Document) -> Result<()> {
+    if text(document, "name").is_none_or(|name| name.trim().is_empty()) {
+        return Err(ApiError::bad_request("Request Validator name cannot be blank"));
+    }
+    Ok(())
+}

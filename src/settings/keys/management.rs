@@ -1,0 +1,77 @@
+//! The keys of the management API.
+
+use crate::model::ListenerAddress;
+use crate::settings::management::{AccessKeyId, AccountId, Region, Secret};
+use crate::settings::names::{FilePath, Name};
+use crate::settings::reading::Field;
+use crate::settings::table::table;
+
+table! {
+    /// Without this table it is not served, and nothing is stored.
+    struct RawManagement as "[management]" {
+        /// Where it listens. An address that other machines reach needs credentials.
+        address: ListenerAddress ["127.0.0.1:8081"];
+        /// The file that holds APIs, stages, deployments, keys and all else that is made through it.
+        store: FilePath [required] eg "/var/lib/shardgate/state.redb";
+        /// A file to which each call is appended, in the shape of CloudTrail's events.
+        audit_log: FilePath [optional] eg "/var/log/shardgate/audit.jsonl";
+        /// The region of requests that are not signed for one.
+        region: Region ["us-east-1"];
+        /// The account that everything belongs to: in ARNs, messages and events.
+        account_id: AccountId ["000000000000"];
+        /// Who may call. Without any, anyone on this machine may, whatever they sign with.
+        credential: Vec<Field<RawCredential>> [[]];
+        /// Answer `POST /_shardgate/reset`, which removes everything.
+        test_mode: bool [false];
+        /// How much of each resource there may be.
+        quotas: RawQuotas [{}];
+    }
+}
+
+table! {
+    /// A key that signs requests (Signature Version 4).
+    struct RawCredential as "[[management.credential]]" {
+        /// What requests name it by.
+        access_key_id: AccessKeyId [required] eg "AKIAIOSFODNN7EXAMPLE";
+        /// What they are signed with.
+        secret_access_key: Secret [required] eg "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        /// Who holds it, for the audit log.
+        name: Name [required] eg "deployer";
+    }
+}
+
+table! {
+    /// AWS's quotas, unless they are set.
+    struct RawQuotas as "[management.quotas]" {
+        /// REST APIs, and as many HTTP APIs, of a region.
+        apis_count_max: u64 [600] in 1..=1_000_000;
+        /// Resources of a REST API.
+        resources_count_max: u64 [300] in 1..=1_000_000;
+        /// Routes of an HTTP or WebSocket API.
+        routes_count_max: u64 [300] in 1..=1_000_000;
+        /// Integrations of an HTTP or WebSocket API.
+        integrations_count_max: u64 [300] in 1..=1_000_000;
+        /// Stages of an API.
+        stages_count_max: u64 [10] in 1..=1_000_000;
+        /// Authorizers of an API.
+        authorizers_count_max: u64 [10] in 1..=1_000_000;
+        /// API keys of a region.
+        api_keys_count_max: u64 [10_000] in 1..=10_000_000;
+        /// Usage plans of a region.
+        usage_plans_count_max: u64 [300] in 1..=1_000_000;
+        /// Client certificates of a region.
+        client_certificates_count_max: u64 [60] in 1..=1_000_000;
+        /// VPC links of a region.
+        vpc_links_count_max: u64 [20] in 1..=1_000_000;
+        /// Documentation parts of an API.
+        documentation_parts_count_max: u64 [2_000] in 1..=1_000_000;
+        /// Custom domain names of a region.
+        domain_names_count_max: u64 [120] in 1..=1_000_000;
+        /// Routing rules of a custom domain name.
+        routing_rules_count_max: u64 [50] in 1..=1_000_000;
+        /// Longest time-out of a REST API's integration, in milliseconds.
+        rest_timeout_ms_max: u64 [29_000] in 50..=3_600_000;
+        /// Longest time-out of an HTTP or WebSocket API's integration, in milliseconds.
+        http_timeout_ms_max: u64 [30_000] in 50..=3_600_000;
+    }
+}

@@ -1,0 +1,207 @@
+//! The management API: where it listens and who may call it.
+
+use super::diagnostics::Mistake;
+use super::keys::{RawCredential, RawManagement};
+use super::reading::{Field, Reading};
+use super::unique::Unique;
+use super::values::{TextForm, Unformed};
+use crate::control::{Credential, ManagementOptions, Quotas};
+use crate::model::ListenerAddress;
+
+/// A region: `us-east-1`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Region(pub(super) String);
+
+impl TextForm for Region {
+    const EXPECTED: &'static str = "a region: lower-case letters, digits and `-`";
+    const PATTERN: Option<&'static str> = Some("^[a-z0-9-]{1,64}$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_fit) {
+            return Ok(Self(text.into()));
+        }
+        Err(Unformed::Form)
+    }
+}
+
+/// An account: twelve digits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct AccountId(pub(super) String);
+
+impl TextForm for AccountId {
+    const EXPECTED: &'static str = "an account id of twelve digits, as a text";
+    const PATTERN: Option<&'static str> = Some("^[0-9]{12}$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self(text.into()));
+        }
+        Err(Unformed::Form)
+    }
+}
+
+/// The id of an access key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct AccessKeyId(pub(super) String);
+
+impl TextForm for AccessKeyId {
+    const EXPECTED: &'static str = "an access key id of 3 to 128 letters, digits and `_`";
+    const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9_]{3,128}$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if (3..=128).contains(&text.len()) && text.bytes().all(is_fit) {
+            return Ok(Self(text.into()));
+        }
+        Err(Unformed::Form)
+    }
+}
+
+/// A secret. Too short a one could be guessed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Secret(pub(super) String);
+
+impl TextForm for Secret {
+    const EXPECTED: &'static str = "a secret of 16 to 256 characters without spaces";
+    const PATTERN: Option<&'static str> = Some(r"^\S{16,256}$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let is_fit = (16..=256).contains(&text.chars().count());
+        if is_fit && !text.chars().any(|one| one.is_whitespace() || one.is_control()) {
+            return Ok(Self(text.into()));
+        }
+        Err(Unformed::because("a secret has 16 to 256 characters, none of them a space"))
+    }
+}
+
+/// Builds the options. An address that other machines reach needs credentials.
+pub(super) fn build_management(
+    raw: RawManagement,
+    reading: &mut Reading<'_>,
+) -> Option<ManagementOptions> {
+    let credentials = build_credentials(raw.credential.value, reading);
+    if let ListenerAddress::Tcp(address) = &raw.address.value
+        && !address.ip().to_canonical().is_loopback()
+        && credentials.is_empty()
+    {
+        let message = format!(
+            "the management API at {address} can be reached by other machines, and has no credentials"
+        );
+        let help = "add [[management.credential]], or use a loopback address or a unix socket";
+        let mistake = Mistake::new(raw.address.span, message).label("not a loopback address");
+        reading.record(mistake.help(help));
+    }
+    let quotas = raw.quotas.value;
+    Some(ManagementOptions {
+        address: raw.address.value,
+        store: raw.store?.value.0,
+        audit_log: raw.audit_log.map(|path| path.value.0),
+        region: raw.region.value.0,
+        account_id: raw.account_id.value.0,
+        credentials,
+        test_mode: raw.test_mode.value,
+        quotas: Quotas {
+            apis_count_max: quotas.apis_count_max.value,
+            resources_count_max: quotas.resources_count_max.value,
+            routes_count_max: quotas.routes_count_max.value,
+            integrations_count_max: quotas.integrations_count_max.value,
+            stages_count_max: quotas.stages_count_max.value,
+            authorizers_count_max: quotas.authorizers_count_max.value,
+            api_keys_count_max: quotas.api_keys_count_max.value,
+            usage_plans_count_max: quotas.usage_plans_count_max.value,
+            client_certificates_count_max: quotas.client_certificates_count_max.value,
+            vpc_links_count_max: quotas.vpc_links_count_max.value,
+            documentation_parts_count_max: quotas.documentation_parts_count_max.value,
+            domain_names_count_max: quotas.domain_names_count_max.value,
+            routing_rules_count_max: quotas.routing_rules_count_max.value,
+            rest_timeout_ms_max: quotas.rest_timeout_ms_max.value,
+            http_timeout_ms_max: quotas.http_timeout_ms_max.value,
+        },
+    })
+}
+
+fn build_credentials(raw: Vec<Field<RawCredential>>, reading: &mut Reading<'_>) -> Vec<Credential> {
+    let mut seen = Unique::new("access key id");
+    let mut credentials = Vec::new();
+    for Field { value: raw, .. } in raw {
+        let (Some(id), Some(secret), Some(name)) =
+            (raw.access_key_id, raw.secret_access_key, raw.name)
+        else {
+            continue;
+        };
+        seen.add(id.value.0.clone(), id.span, reading);
+        credentials.push(Credential {
+            access_key_id: id.value.0,
+            secret_access_key: secret.value.0,
+            name: name.value.0,
+        });
+    }
+    credentials
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::{self, Settings};
+
+    fn parse(management: &str) -> Result<Settings, String> {
+        let text = format!(
+            "[management]\nstore = \"/state.redb\"\n{management}\n\
+             [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
+             [[api]]\nname = \"a\"\n[[api.route]]\nkey = \"$default\"\nmock = {{}}\n"
+        );
+        settings::parse("gateway.toml", &text).map_err(|mistakes| mistakes.to_string())
+    }
+
+    fn credential(id: &str, secret: &str) -> String {
+        format!(
+            "[[management.credential]]\naccess_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\n\
+             name = \"ci\"\n"
+        )
+    }
+
+    #[test]
+    fn other_machines_need_credentials() {
+        let remote = "address = \"0.0.0.0:8081\"\n";
+        let said = parse(remote).expect_err("no credentials");
+        assert!(said.contains("has no credentials"), "{said}");
+        assert!(parse(&format!("{remote}{}", credential("AKID", &"s".repeat(16)))).is_ok());
+        for local in ["127.0.0.1:8081", "[::1]:8081", "[::ffff:127.0.0.1]:0", "unix:/run/m.sock"] {
+            assert!(parse(&format!("address = \"{local}\"\n")).is_ok(), "{local}");
+        }
+    }
+
+    #[test]
+    fn credentials_have_a_form_and_one_place() {
+        let good = credential("AKID", &"s".repeat(16));
+        let said = parse(&format!("{good}{good}")).expect_err("twice");
+        assert!(said.contains("there twice"), "{said}");
+        for bad in [
+            credential("A", &"s".repeat(16)),
+            credential("AKID", "short"),
+            credential("a b c", &"s".repeat(16)),
+        ] {
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
+        let options = parse(&good).expect("good").management.expect("a table");
+        assert!(!format!("{options:?}").contains("ssss"), "a secret is not shown");
+        assert_eq!(
+            (options.region.as_str(), options.account_id.as_str()),
+            ("us-east-1", "000000000000")
+        );
+    }
+
+    #[test]
+    fn accounts_and_regions_have_their_forms() {
+        for (line, is_good) in [
+            ("account_id = \"123456789012\"", true),
+            ("account_id = \"12345678901\"", false),
+            ("account_id = \"12345678901x\"", false),
+            ("region = \"eu-west-1\"", true),
+            ("region = \"EU\"", false),
+            ("region = \"\"", false),
+        ] {
+            assert_eq!(parse(line).is_ok(), is_good, "{line}");
+        }
+    }
+}
