@@ -21,7 +21,7 @@ use std::time::Duration;
 use connection::Connection;
 use core_affinity::CoreId;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, fail, print};
 use crate::rt::{self, DriverChoice, Listener, ListenerSocket, RingOptions};
@@ -38,9 +38,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn run(listen: SocketAddr, cores: &[usize]) -> Exit {
     // More descriptors are better, and too few say so when they run out.
     let _ = sys::raise_descriptors_max();
-    let ended = start(listen, cores, DriverChoice::Auto).and_then(|address| {
+    // Before anybody is told that it is there, who could end it.
+    let ended = End::listen().and_then(|end| {
+        let address = start(listen, cores, DriverChoice::Auto)?;
         let _ = print(&format!("listening on {address}\n"));
-        wait_for_end()
+        end.wait();
+        Ok(())
     });
     match ended {
         Ok(()) => Exit::Done,
@@ -132,17 +135,34 @@ fn pin(core: Option<usize>) -> io::Result<()> {
     Err(io::Error::other(format!("this process may not run on core {id}")))
 }
 
-fn wait_for_end() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
-    })
+/// The signals that end it.
+struct End {
+    runtime: tokio::runtime::Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    /// From now on they end nothing at once.
+    fn listen() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let context = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(context);
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    /// Waits for one of them.
+    fn wait(self) {
+        let Self { runtime, mut terminate, mut interrupt } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+    }
 }
 
 #[cfg(test)]
