@@ -171,12 +171,8 @@ impl Service<http::Request<Body>> for ProbeService {
                     let down = service_fn(move |ask| down(ask, events.clone()));
                     grpc.server_streaming(down, request).await
                 }
-                UP => {
-                    grpc.client_streaming(service_fn(up), request).await
-                }
-                BOTH => {
-                    grpc.streaming(service_fn(both), request).await
-                }
+                UP => grpc.client_streaming(service_fn(up), request).await,
+                BOTH => grpc.streaming(service_fn(both), request).await,
                 _ => Status::unimplemented("no such method").into_http(),
             })
         })
