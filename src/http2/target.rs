@@ -284,6 +284,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if Rc::strong_count(&self.send) > 1 {
+            // Whoever still sends would keep the stream open; `h2` gives up what nobody holds.
+            self.send.cancel();
+        }
         let connection = &self.connection;
         connection.calls_count.set(connection.calls_count.get().saturating_sub(1));
         connection.idle_since.set(now());

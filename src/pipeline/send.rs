@@ -13,7 +13,7 @@ use super::upload::{BodyLeft, BodySink, BodySource, Upload, UploadState, UploadT
 use crate::base::{Fault, Nanos};
 use crate::http2::{Call, CallFailure, TargetConnection};
 use crate::proto::{BodyFraming, ChunkedDecoder, FieldName};
-use crate::rt::DeadlineMover;
+use crate::rt::{DeadlineMover, now};
 use crate::upstream::{Connection, Lease, Outcome};
 
 impl Exchange<'_, '_> {
@@ -127,7 +127,8 @@ impl Exchange<'_, '_> {
         let mut sent_whole = true;
         if !payload.is_empty() {
             let alarm = self.state.deadlines.alarm();
-            sent_whole = body.send(payload, is_last, &alarm, timeout).await.is_ok();
+            let patience = timeout.min(due_max.since(now()));
+            sent_whole = body.send(payload, is_last, &alarm, patience).await.is_ok();
         }
         if !early.trailers.is_empty() {
             sent_whole = sent_whole && body.end(&early.trailers).is_ok();

@@ -10,9 +10,9 @@ use super::frames::{
     DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, STATUS_200, answer, frame, go_away, greet,
     literal, request,
 };
-use super::gateway;
-use super::harness::Upstream;
+use super::harness::{Gateway, Upstream};
 use super::target::Target;
+use super::{configuration, gateway};
 
 /// A target by hand that says `last_word` to each request.
 fn saying(last_word: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> Upstream {
@@ -178,6 +178,20 @@ fn a_target_that_stalls_is_a_timeout() {
     assert_eq!(client.answer().status, 504);
     let mut other = gateway.connect();
     assert_eq!(other.request("GET", "/").text(), "hello", "others go on meanwhile");
+}
+
+/// The time for the whole is over while the body waits for a window: the target hears of it at once.
+#[test]
+fn a_request_that_is_given_up_is_reset_though_its_body_is_under_way() {
+    let target = Target::start();
+    let text = configuration(&[target.address], "total_timeout_ms = 200");
+    let gateway = Gateway::start(&text.replace("timeout_ms = 1_000", "timeout_ms = 600_000"));
+    let mut client = gateway.connect();
+    let length = 1_000_000;
+    client.send(format!("POST /stall HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"));
+    let _ = client.try_send(vec![b'x'; length]);
+    assert_eq!(client.answer().status, 504);
+    target.wait_until_given_up(1);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Target {
 struct Seen {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    /// Requests for `/stall` that were given up.
+    given_up: AtomicUsize,
     /// `/gate` answers once it has a permit.
     gate: Semaphore,
 }
@@ -35,8 +37,12 @@ impl Target {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("bound");
-        let (connections, requests) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let seen = Arc::new(Seen { connections, requests, gate: Semaphore::new(0) });
+        let seen = Arc::new(Seen {
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+        });
         let serving = Arc::clone(&seen);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -68,11 +74,21 @@ impl Target {
 
     /// Waits until as many requests have come.
     pub(crate) fn wait_for_requests(&self, count: usize) {
-        let start = std::time::Instant::now();
-        while self.requests_count() < count {
-            assert!(start.elapsed() < super::harness::HANG_GUARD, "{} came", self.requests_count());
-            thread::yield_now();
-        }
+        wait_for(&self.seen.requests, count);
+    }
+
+    /// Waits until as many requests for `/stall` were given up.
+    pub(crate) fn wait_until_given_up(&self, count: usize) {
+        wait_for(&self.seen.given_up, count);
+    }
+}
+
+fn wait_for(counter: &AtomicUsize, count: usize) {
+    let start = std::time::Instant::now();
+    while counter.load(Ordering::SeqCst) < count {
+        let so_far = counter.load(Ordering::SeqCst);
+        assert!(start.elapsed() < super::harness::HANG_GUARD, "{so_far} of {count}");
+        thread::yield_now();
     }
 }
 
@@ -158,6 +174,7 @@ async fn answer(
         ["stall"] => {
             let _held = request.into_body();
             let _ = std::future::poll_fn(|context| respond.poll_reset(context)).await;
+            seen.given_up.fetch_add(1, Ordering::SeqCst);
         }
         _ => send(respond, 200, &[], b"hello")?,
     }
