@@ -31,13 +31,18 @@ pub async fn serve_tls_connection<H: 'static>(
         return stream.shutdown_both();
     };
     drop(stream);
+    let (session, recorder) = (transport.clone(), state.recorder.clone());
     if transport.tls().is_some_and(|facts| facts.alpn == b"h2") {
         let connection = Http2::new(state, transport, peer, listener);
         Box::pin(connection.run(&workers, Vec::new())).await;
         connection.close().await;
-        return drop(held);
+        drop(held);
+    } else {
+        Box::pin(serve_connection(state, workers, transport, peer, listener, held)).await;
     }
-    Box::pin(serve_connection(state, workers, transport, peer, listener, held)).await;
+    if session.is_broken() {
+        recorder.tls_session_broken();
+    }
 }
 
 /// A connection before its first request.

@@ -76,6 +76,7 @@ pub(super) struct HandshakeCounters {
     suites: [Counter; SUITES.len()],
     groups: [Counter; GROUPS.len()],
     failures: [Counter; FAILURES.len()],
+    sessions_broken: Counter,
 }
 
 impl HandshakeCounters {
@@ -89,6 +90,12 @@ impl HandshakeCounters {
             }
             HandshakeEnd::Failed { reason } => self.failures[place(&FAILURES, reason)].add(1),
         }
+    }
+}
+
+impl HandshakeCounters {
+    pub(super) fn session_broken(&self) {
+        self.sessions_broken.add(1);
     }
 }
 
@@ -121,6 +128,11 @@ pub(super) fn render(shards: &[Arc<ShardMetrics>], text: &mut Exposition<'_>) {
     for (index, name) in FAILURES.iter().enumerate() {
         text.sample(&[("reason", name)], total(&|one| &one.failures[index]));
     }
+    text.counter(
+        "shardgate_tls_sessions_broken_total",
+        "TLS sessions with clients that ended because what came was no part of them.",
+    );
+    text.sample(&[], total(&|one| &one.sessions_broken));
 }
 
 #[cfg(test)]

@@ -243,6 +243,11 @@ impl ShardRecorder {
         self.shared.counters.handshakes.count(end);
     }
 
+    /// A TLS session with a client ended because what came was no part of it.
+    pub fn tls_session_broken(&self) {
+        self.shared.counters.handshakes.session_broken();
+    }
+
     /// An HTTP/2 connection of a client begins.
     pub fn http2_opened(&self) {
         self.shared.counters.http2.opened();

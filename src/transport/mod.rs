@@ -43,6 +43,16 @@ impl Transport {
         }
     }
 
+    /// Whether a session ended because something came that is no part of it: a record that cannot be
+    /// read, a message out of place.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.is_broken(),
+        }
+    }
+
     /// See [`Stream::read_append`].
     pub async fn read_append(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         self.read_append_up_to(buffer, usize::MAX).await

@@ -23,6 +23,8 @@ pub struct TlsStream {
     /// A task hands it over now; it goes on until nothing is left.
     is_sending: Cell<bool>,
     sender: Cell<Option<Waker>>,
+    /// Something came that is no part of the session.
+    is_broken: Cell<bool>,
     facts: TlsFacts,
 }
 
@@ -87,6 +89,7 @@ impl TlsStream {
             outgoing: RefCell::default(),
             is_sending: Cell::new(false),
             sender: Cell::new(None),
+            is_broken: Cell::new(false),
             facts,
         }
     }
@@ -95,6 +98,11 @@ impl TlsStream {
     #[must_use]
     pub fn facts(&self) -> &TlsFacts {
         &self.facts
+    }
+
+    /// Whether the session ended because something came that is no part of it.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.get()
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -143,9 +151,10 @@ impl TlsStream {
         let mut session = self.session.borrow_mut();
         let is_received = take_received(&self.stream, session.incoming())?;
         if is_received {
-            session
-                .process(&mut self.outgoing.borrow_mut())
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            session.process(&mut self.outgoing.borrow_mut()).map_err(|error| {
+                self.is_broken.set(true);
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            })?;
         }
         Ok(is_received)
     }

@@ -86,6 +86,7 @@ fn an_oversized_record_ends_a_session_with_an_alert() {
     client.socket().write_all(&[0x17, 3, 3, 0xff, 0xff, 1, 2, 3]).expect("sent");
     let error = client.try_get("a.example", "/mock").expect_err("the session is over");
     assert!(error.to_string().contains("received fatal alert"), "{error}");
+    gateway.wait_for_metric("shardgate_tls_sessions_broken_total", "", 1.0);
     drop(client);
     assert_sound(&gateway);
 }
