@@ -62,6 +62,16 @@ impl Snapshot {
         self.collect((Bound::Included(key.as_str()), Bound::Excluded(end.as_str())))
     }
 
+    /// Every key, in order.
+    pub fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        let entries = self.table.range::<&str>(..).map_err(StoreError::storage("read"))?;
+        let keys = entries.map(|entry| {
+            let (key, _) = entry.map_err(StoreError::storage("read"))?;
+            Ok(Key::from_stored(key.value()))
+        });
+        keys.collect()
+    }
+
     /// Every document, in order.
     pub fn all(&self) -> Result<Vec<(Key, Document)>, StoreError> {
         self.collect((Bound::Unbounded, Bound::Unbounded))

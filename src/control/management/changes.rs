@@ -45,6 +45,12 @@ impl Changes {
         self.inbox.recv().await
     }
 
+    /// All stages that there are, for the start: as if each had just changed.
+    pub(crate) fn stages(&self) -> Result<Vec<StageChange>, StoreError> {
+        let keys = self.store.snapshot()?.keys()?;
+        Ok(stage_changes(&keys).collect())
+    }
+
     /// What the stage serves now; `None` if it is gone.
     pub(crate) fn load(&self, change: &StageChange) -> Result<Option<DeployedStage>, StoreError> {
         let snapshot = self.store.snapshot()?;
@@ -92,6 +98,30 @@ pub(super) fn stage_changes(keys: &[Key]) -> impl Iterator<Item = StageChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_is_loaded_with_the_copies_that_it_points_to() {
+        let store = Store::in_memory(Box::new(|_| {})).expect("a store");
+        let api = Key::new(&["r", "restapis", "a"]);
+        let written = store.transact(|transaction| {
+            let mut put = |key: Key, value: serde_json::Value| {
+                transaction.put(key, value.as_object().cloned().unwrap_or_default());
+            };
+            let stage =
+                serde_json::json!({"deploymentId": "d", "canarySettings": {"deploymentId": "c"}});
+            put(api.child("stages").child("prod"), stage);
+            put(api.child("snapshots").child("d"), serde_json::json!({"resources": {}}));
+            Ok::<_, StoreError>(())
+        });
+        written.expect("written");
+        let changes = Changes::new(store.clone(), mpsc::unbounded_channel().1);
+        let stages = changes.stages().expect("read");
+        assert_eq!(stages.len(), 1);
+        let deployed = changes.load(&stages[0]).expect("read").expect("it is there");
+        assert!(deployed.snapshot.is_some() && deployed.canary_snapshot.is_none());
+        store.clear().expect("cleared");
+        assert!(changes.load(&stages[0]).expect("read").is_none());
+    }
 
     #[test]
     fn stages_are_told_apart_from_everything_else() {

@@ -163,6 +163,10 @@ fn serve(socket: ListenerSocket, gate: Arc<Gate>) -> io::Result<JoinHandle<io::R
 
 /// Takes the changes of stages until plans are compiled from them.
 async fn announce(mut changes: Changes) {
+    match changes.stages() {
+        Ok(stages) => tracing::info!(stages_count = stages.len(), "the store is open"),
+        Err(error) => tracing::error!(%error, "the stages cannot be read"),
+    }
     while let Some(change) = changes.next().await {
         match changes.load(&change) {
             Ok(Some(deployed)) => tracing::debug!(
