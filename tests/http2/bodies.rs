@@ -113,7 +113,7 @@ fn an_answer_of_the_gateway_does_not_wait_for_the_body() {
 fn a_client_that_takes_nothing_slows_the_target_and_bounds_memory() {
     let (stalled, stall) = mpsc::channel();
     let stalled = Mutex::new(stalled);
-    const BYTES: usize = 40 << 20;
+    const BYTES: usize = 20 << 20;
     let upstream = Upstream::start(move |_, peer| {
         peer.request()?;
         peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n"))?;

@@ -224,7 +224,8 @@ fn bad_targets_are_502_and_silent_ones_504() {
         }
         peer.rest().map(drop)
     });
-    let gateway = before(upstream.address(), "");
+    let silent = "[[api.route]]\nkey = \"GET /silent\"\nupstream = \"backend\"\ntimeout_ms = 200\n";
+    let gateway = before(upstream.address(), silent);
     let mut client = Http2::connect(&gateway);
     assert_eq!(client.request("GET", "/bad").status, 502);
     assert_eq!(client.request("GET", "/silent").status, 504);
