@@ -105,7 +105,7 @@ impl Default for Http2Limits {
             frames: FrameLimits {
                 resets_per_second_max: 100,
                 control_frames_per_second_max: 100,
-                continuation_frames_max: 8,
+                continuation_frames_max: 5,
                 window_updates_per_second_max: 50_000,
                 tiny_data_frames_per_second_max: 10_000,
             },

@@ -80,7 +80,7 @@ table! {
         /// SETTINGS, PING, PRIORITY and frames of unknown types.
         control_frames_per_second_max: u32 [100] in 1..=1_000_000;
         /// CONTINUATION frames of one head.
-        continuation_frames_max: u32 [8] in 0..=1_000;
+        continuation_frames_max: u32 [5] in 0..=1_000;
         /// WINDOW_UPDATE frames.
         window_updates_per_second_max: u32 [50_000] in 1..=100_000_000;
         /// DATA frames below 64 bytes that do not end their stream.
