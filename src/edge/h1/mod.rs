@@ -113,7 +113,7 @@ pub(super) struct Http1 {
     requests_count: Cell<u64>,
     rate: RequestRate,
     answer_started: Cell<bool>,
-    /// See [`crate::pipeline::Client::waiting_bytes`].
+    /// See [`crate::pipeline::Http1Link::waiting_bytes`].
     waiting_bytes: Cell<usize>,
     /// Answers that waited to be sent when a later request panicked, or what was read of a
     /// connection that goes on as HTTP/2.
