@@ -69,7 +69,6 @@ fn metrics_text() -> String {
         targets: vec![target],
         ordered_certificates: vec![OrderedCertificate {
             domain: "*.pets.example".into(),
-            not_after: Some(1_800_000_000),
             next_order: 1_797_000_000,
             issued: 1,
             failed: 2,

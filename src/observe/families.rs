@@ -403,13 +403,6 @@ fn render_ordered_certificates(process: &ProcessInfo, text: &mut Exposition<'_>)
     let seconds = |at: i64| u64::try_from(at).unwrap_or(0);
     let ordered = &process.ordered_certificates;
     text.gauge(
-        "shardgate_acme_certificate_not_after_seconds",
-        "When the certificate of a domain ends that is ordered by ACME, since unix epoch.",
-    );
-    for (one, end) in ordered.iter().filter_map(|one| Some((one, one.not_after?))) {
-        text.sample(&[("domain", &one.domain)], seconds(end));
-    }
-    text.gauge(
         "shardgate_acme_next_order_seconds",
         "When a certificate is ordered next for a domain, since unix epoch.",
     );

@@ -35,8 +35,6 @@ pub struct ProcessInfo {
 pub struct OrderedCertificate {
     /// The first name of its domain.
     pub domain: String,
-    /// When the one in the storage ends, if there is one.
-    pub not_after: Option<i64>,
     /// When one is ordered next.
     pub next_order: i64,
     /// Orders that ended with a certificate.

@@ -271,7 +271,8 @@ fn a_certificate_is_renewed_ahead_of_its_end() {
         gateway.wait_for_log("the renewal", |line| message(line) == "a certificate was issued");
     assert!(issued["issuer"].as_str().is_some_and(|issuer| issuer.contains("Pebble")), "{issued}");
     let day = 86_400.0;
-    let end = gateway.metric("shardgate_acme_certificate_not_after_seconds", "api.test");
+    let end =
+        gateway.metric("shardgate_tls_certificate_expiry_timestamp_seconds", "domain=\"api.test\"");
     let next = gateway.metric("shardgate_acme_next_order_seconds", "api.test");
     let ahead = (end - next) / day;
     assert!((30.0..=33.0).contains(&ahead), "ordered again {ahead} days ahead of the end");

@@ -73,7 +73,6 @@ fn process_info(view: &AdminView) -> ProcessInfo {
 fn ordered_certificate(state: AcmeState) -> OrderedCertificate {
     OrderedCertificate {
         domain: state.domain,
-        not_after: state.not_after,
         next_order: state.next_order,
         issued: state.issued,
         failed: state.failed,
