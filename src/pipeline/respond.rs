@@ -223,7 +223,7 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// What the client is told. AWS's own words where AWS has them (BEHAVIOUR: HTTP API errors), else
+/// What the client is told. AWS's own words where its HTTP APIs have them, else
 /// what is wrong with the message.
 #[must_use]
 pub fn fault_message(fault: Fault) -> &'static str {
