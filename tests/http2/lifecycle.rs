@@ -29,15 +29,7 @@ fn a_slow_body_is_408_and_the_connection_goes_on() {
 
 #[test]
 fn a_stream_that_takes_nothing_is_reset_and_the_others_go_on() {
-    let (ended, end) = mpsc::channel();
-    let ended = Mutex::new(ended);
-    let upstream = Upstream::start(move |_, peer| {
-        peer.request()?;
-        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
-        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
-        while peer.send(&chunk).is_ok() {}
-        ended.lock().expect("sound").send(()).map_err(io::Error::other)
-    });
+    let (upstream, end) = endless();
     let gateway = before(upstream.address(), "[timeouts]\nwrite_timeout_ms = 200\n");
     let mut client = Http2::connect_with(&gateway, &[(INITIAL_WINDOW, 0)]);
     let stream = client.ask(request("GET", "/a", &[]));
@@ -85,15 +77,7 @@ fn streams_that_all_take_nothing_are_reset_in_bounded_memory() {
 
 #[test]
 fn a_connection_that_takes_nothing_is_closed() {
-    let (ended, end) = mpsc::channel();
-    let ended = Mutex::new(ended);
-    let upstream = Upstream::start(move |_, peer| {
-        peer.request()?;
-        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
-        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
-        while peer.send(&chunk).is_ok() {}
-        ended.lock().expect("sound").send(()).map_err(io::Error::other)
-    });
+    let (upstream, end) = endless();
     let gateway = before(upstream.address(), "[timeouts]\nwrite_timeout_ms = 200\n");
     let mut client = Http2::connect_with(&gateway, &[(INITIAL_WINDOW, (1 << 31) - 1)]);
     client.send(window_update(0, (1 << 30) - 1));
@@ -258,4 +242,18 @@ fn streams_that_begin_in_a_drain_are_not_served() {
     client.read_to_end();
     assert_eq!(client.so_far(late).status, 0, "a client may send it again elsewhere");
     assert!(gateway.wait().success());
+}
+
+/// A target whose answers end when they are no longer taken, and word of each that has.
+fn endless() -> (Upstream, mpsc::Receiver<()>) {
+    let (ended, end) = mpsc::channel();
+    let ended = Mutex::new(ended);
+    let upstream = Upstream::start(move |_, peer| {
+        peer.request()?;
+        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
+        while peer.send(&chunk).is_ok() {}
+        ended.lock().expect("sound").send(()).map_err(io::Error::other)
+    });
+    (upstream, end)
 }
