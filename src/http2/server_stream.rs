@@ -28,11 +28,15 @@ impl Incoming {
     /// # Errors
     ///
     /// Why it cannot be one.
-    pub fn write_head(&self, out: &mut Vec<u8>, random: [u64; 2]) -> Result<(), Fault> {
+    pub fn write_head(
+        &self,
+        out: &mut Vec<u8>,
+        random: impl FnOnce() -> [u64; 2],
+    ) -> Result<(), Fault> {
         match self.head.extensions.get::<h2::ext::Protocol>() {
             None => write_request(out, &self.head, !self.body.is_end_stream()),
             Some(protocol) if protocol.as_str() == "websocket" => {
-                write_upgrade(out, &self.head, protocol.as_str(), random)
+                write_upgrade(out, &self.head, protocol.as_str(), random())
             }
             Some(_) => Err(Fault::NotImplemented),
         }

@@ -5,25 +5,9 @@ use std::sync::Arc;
 use super::counter::{Counter, Gauge};
 use super::exposition::Exposition;
 use super::shard_metrics::ShardMetrics;
+use crate::http2::ServerEnd;
 use crate::proto::Version;
 use crate::proto::http2::Flood;
-
-/// How an HTTP/2 connection with a client ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Http2End {
-    /// In good order, or the client went away.
-    Done,
-    /// It was idle for too long.
-    Idle,
-    /// The client sent too much of something.
-    Flood(Flood),
-    /// The client broke the protocol.
-    Protocol,
-    /// A head took too long.
-    HeadTimeout,
-    /// The client did not take what was sent.
-    WriteTimeout,
-}
 
 /// Values of the label `reason`; floods have a family of their own too.
 const ENDS: [&str; 6] = ["done", "idle", "flood", "protocol", "head_timeout", "write_timeout"];
@@ -48,18 +32,18 @@ impl Http2Counters {
         self.connections_active.raise();
     }
 
-    pub(super) fn ended(&self, end: Http2End) {
+    pub(super) fn ended(&self, end: ServerEnd) {
         self.connections_active.lower();
         let index = match end {
-            Http2End::Done => 0,
-            Http2End::Idle => 1,
-            Http2End::Flood(flood) => {
+            ServerEnd::Done => 0,
+            ServerEnd::Idle => 1,
+            ServerEnd::Flood(flood) => {
                 self.floods[flood as usize].add(1);
                 2
             }
-            Http2End::Protocol => 3,
-            Http2End::HeadTimeout => 4,
-            Http2End::WriteTimeout => 5,
+            ServerEnd::Protocol => 3,
+            ServerEnd::HeadTimeout => 4,
+            ServerEnd::WriteTimeout => 5,
         };
         self.ends[index].add(1);
     }

@@ -25,7 +25,6 @@ mod tables;
 pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
 pub use handshake::HandshakeEnd;
-pub use http2::Http2End;
 pub use labels::{PlanLabels, RouteLabel, StageLabel};
 pub use metrics::Metrics;
 pub use process::{CertificateState, OrderedCertificate, ProcessInfo, ProcessUsage, TargetState};

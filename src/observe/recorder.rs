@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::handshake::HandshakeEnd;
-use super::http2::Http2End;
 use super::shard_metrics::{STATUS_FIRST, ShardMetrics};
 use super::tables::{GroupCounters, ShardTables, class_of};
 use crate::base::{Fault, Nanos};
+use crate::http2::ServerEnd;
 use crate::plan::{GroupSlot, RouteSlot};
 use crate::proto::Version;
 use crate::rt::{BuffersCount, DriverReport};
@@ -254,7 +254,7 @@ impl ShardRecorder {
     }
 
     /// An HTTP/2 connection of a client ended.
-    pub fn http2_ended(&self, end: Http2End) {
+    pub fn http2_ended(&self, end: ServerEnd) {
         self.shared.counters.http2.ended(end);
     }
 

@@ -144,8 +144,6 @@ pub struct Client<'c> {
     /// Set once a byte of the final answer is on its way, and while earlier answers are: a fault
     /// can no longer be told.
     pub answer_started: &'c Cell<bool>,
-    /// Set when an answer was cut that ends with its connection: only a reset tells the client.
-    pub must_reset: &'c Cell<bool>,
 }
 
 /// The way that requests come and answers go.
@@ -164,6 +162,8 @@ pub struct Http1Link<'c> {
     pub may_persist: bool,
     /// How much of what waits to be sent are answers to earlier requests.
     pub waiting_bytes: &'c Cell<usize>,
+    /// Set when an answer was cut that ends with its connection: only a reset tells the client.
+    pub must_reset: &'c Cell<bool>,
 }
 
 impl Client<'_> {

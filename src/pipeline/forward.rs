@@ -75,7 +75,11 @@ pub(crate) fn write_request_head(
         }
     });
     match head.framing {
-        _ if outbound.web.is_some() => write_grpc_type(out, head, bytes),
+        // How long the body is that gRPC-Web becomes, its end says.
+        _ if outbound.web.is_some() => {
+            let field = head.field(FieldName::ContentType);
+            write_grpc_type(out, GrpcForm::Native, field, bytes);
+        }
         BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
         BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::UntilClose => {}
@@ -96,12 +100,10 @@ pub(crate) fn write_request_head(
     out.extend_from_slice(b"\r\n");
 }
 
-/// The content type of gRPC-Web as gRPC has it. How long the body is, its end says.
-fn write_grpc_type(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
-    let field = head.field(FieldName::ContentType);
-    let form = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
-    let rest = form.map_or(&b""[..], |(_, rest)| rest);
-    write_line(out, b"content-type", &[GrpcForm::Native.name(), rest]);
+/// The content type that is `field`, in another form of gRPC.
+fn write_grpc_type(out: &mut Vec<u8>, form: GrpcForm, field: Option<&Field>, bytes: &[u8]) {
+    let rest = GrpcForm::of_field(field, bytes).map_or(&b""[..], |(_, rest)| rest);
+    write_line(out, b"content-type", &[form.name(), rest]);
 }
 
 /// Whether the client says that it takes trailers.
@@ -239,10 +241,7 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
         BodyFraming::None | BodyFraming::UntilClose => {}
     }
     if let Some(form) = inbound.web {
-        let field = head.field(FieldName::ContentType);
-        let rest = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
-        let rest = rest.map_or(&b""[..], |(_, rest)| rest);
-        write_line(out, b"content-type", &[form.name(), rest]);
+        write_grpc_type(out, form, head.field(FieldName::ContentType), bytes);
     }
     if let Some(pseudonym) = inbound.via {
         out.extend_from_slice(b"via: ");

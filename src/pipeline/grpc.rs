@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::request::Request;
 use crate::base::{Fault, Nanos};
-use crate::proto::{FieldName, RequestHead};
+use crate::proto::{Field, FieldName, RequestHead};
 
 /// Which of its forms a client speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,10 +34,14 @@ impl GrpcForm {
         })
     }
 
+    /// The same of a content type's field, if there is one, in a head that is `bytes`.
+    pub(crate) fn of_field<'b>(field: Option<&Field>, bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
+        Self::of(field?.value.of(bytes))
+    }
+
     /// The form of a request, if it is one.
     pub(crate) fn of_request(head: &RequestHead, bytes: &[u8]) -> Option<Self> {
-        let field = head.field(FieldName::ContentType)?;
-        Self::of(field.value.of(bytes)).map(|(form, _)| form)
+        Self::of_field(head.field(FieldName::ContentType), bytes).map(|(form, _)| form)
     }
 
     /// The content type without what follows.

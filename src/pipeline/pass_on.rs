@@ -35,8 +35,9 @@ impl Exchange<'_, '_> {
         if let Err(fault) = &result
             && !(is_grpc && self.end_by_status(*fault))
             && framing == BodyFraming::UntilClose
+            && let ClientLink::Http1(link) = &self.client.link
         {
-            self.client.must_reset.set(true);
+            link.must_reset.set(true);
         }
         result
     }
@@ -161,8 +162,7 @@ impl Exchange<'_, '_> {
 /// Whether what came is gRPC, rather than a page of something in between.
 fn is_grpc(answer: &Answer) -> bool {
     let bytes = answer.buffer.get(answer.start..).unwrap_or_default();
-    let field = answer.head.field(FieldName::ContentType);
-    let form = field.and_then(|field| GrpcForm::of(field.value.of(bytes)));
+    let form = GrpcForm::of_field(answer.head.field(FieldName::ContentType), bytes);
     form.is_some_and(|(form, _)| form == GrpcForm::Native)
 }
 

@@ -69,28 +69,36 @@ impl Exchange<'_, '_> {
         let due = patience.map_or(Nanos::NEVER, |patience| self.request.started.plus(patience));
         let due_max = lease.due_max(at).min(due);
         let timeout = Nanos::from_millis(self.proxy.timeout_ms);
-        let (mut wire, mut payload) = (state.head_buffers.take(), state.head_buffers.take());
-        self.write_head(&mut wire, lease, true);
-        let early = self.append_early_body(&mut payload, false);
-        let early = early.and_then(|early| self.decode_web_text(early, &mut payload));
-        let sent = match &early {
-            Ok(early) => {
-                let ends = early.left.is_none() && payload.is_empty() && early.trailers.is_empty();
-                let deadline = state.deadlines.alarm();
-                deadline.set(at.plus(timeout).min(due_max));
-                connection.call(&wire, ends, deadline).map_err(call_failure)
-            }
-            Err(fault) => Err(not_sent_by_us(*fault)),
-        };
-        state.head_buffers.put(wire);
-        let sent = match (sent, early) {
-            (Ok(call), Ok(early)) => self.send_body(call, early, &payload, timeout, due_max).await,
-            (Err(failure), _) => Err(failure),
-            (_, Err(fault)) => Err(not_sent_by_us(fault)),
+        let mut payload = state.head_buffers.take();
+        let due = at.plus(timeout).min(due_max);
+        let sent = match self.start_call(lease, connection, due, &mut payload) {
+            Ok((call, early)) => self.send_body(call, early, &payload, timeout, due_max).await,
+            Err(failure) => Err(failure),
         };
         state.head_buffers.put(payload);
         let (call, sent_whole) = sent?;
         self.read_http2_answer(call, due_max, sent_whole).await
+    }
+
+    /// Sends the head of the request, and puts what of the body is at hand into `payload`.
+    fn start_call(
+        &mut self,
+        lease: &Lease,
+        connection: &Rc<TargetConnection>,
+        due: Nanos,
+        payload: &mut Vec<u8>,
+    ) -> Result<(Call, EarlyBody), Failure> {
+        let early = self.append_early_body(payload, false);
+        let early = early.and_then(|early| self.decode_web_text(early, payload));
+        let early = early.map_err(not_sent_by_us)?;
+        let ends = early.left.is_none() && payload.is_empty() && early.trailers.is_empty();
+        let deadline = self.state.deadlines.alarm();
+        deadline.set(due);
+        let mut wire = self.state.head_buffers.take();
+        self.write_head(&mut wire, lease, true);
+        let call = connection.call(&wire, ends, deadline).map_err(call_failure);
+        self.state.head_buffers.put(wire);
+        Ok((call?, early))
     }
 
     /// Makes a body of gRPC-Web in base64 the bytes that it stands for.
@@ -137,9 +145,9 @@ impl Exchange<'_, '_> {
             Some(left) if sent_whole => {
                 let sink = BodySink::Http2 {
                     target: Rc::clone(body),
-                    alarm: Rc::new(self.state.deadlines.alarm()),
+                    alarm: self.state.deadlines.alarm(),
                     timeout,
-                    decoder: early.decoder.map(|decoder| Rc::new(RefCell::new(decoder))),
+                    decoder: early.decoder.map(RefCell::new),
                 };
                 let target = (call.deadline.mover(), due_max);
                 self.start_upload(left, sink, target, timeout).await?;
@@ -272,7 +280,7 @@ impl Exchange<'_, '_> {
             source,
             client_deadline,
             body_timeout: Nanos::from_millis(self.plan.plan.limits.body_timeout_ms),
-            sink,
+            sink: Rc::new(sink),
             target_deadline: target.0,
             target_timeout: timeout,
             target_due_max: target.1,

@@ -25,9 +25,7 @@ pub(super) async fn tunnel(
     let deadlines = || [client.deadline.mover(), connection.deadline.mover()];
     let client_end = || match &client.link {
         ClientLink::Http1(link) => End::Socket(link.stream.clone()),
-        ClientLink::Http2(stream) => {
-            End::Stream(Rc::clone(stream), Rc::new(state.deadlines.alarm()))
-        }
+        ClientLink::Http2(stream) => End::Stream(Rc::clone(stream), state.deadlines.alarm()),
     };
     let target_end = || End::Socket(connection.stream.clone());
     let ended = Rc::new(Ended::default());
@@ -113,7 +111,7 @@ impl Direction {
 enum End {
     Socket(Transport),
     /// A stream of an HTTP/2 client (RFC 8441), and what bounds its silence.
-    Stream(Rc<ServerStream>, Rc<Deadline>),
+    Stream(Rc<ServerStream>, Deadline),
 }
 
 impl End {

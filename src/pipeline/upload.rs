@@ -39,17 +39,16 @@ pub(super) enum BodySource {
 }
 
 /// Where the rest of a body goes.
-#[derive(Clone)]
 pub(super) enum BodySink {
     /// The connection of an HTTP/1 target.
     Http1 { target: Transport, as_chunks: bool },
     /// A stream of an HTTP/2 target, with what bounds how long it may take nothing.
     Http2 {
         target: Rc<SendBody>,
-        alarm: Rc<Deadline>,
+        alarm: Deadline,
         timeout: Nanos,
         /// Of a body of gRPC-Web in base64.
-        decoder: Option<Rc<RefCell<TextDecoder>>>,
+        decoder: Option<RefCell<TextDecoder>>,
     },
 }
 
@@ -144,7 +143,7 @@ pub(super) struct UploadTask {
     /// Of the client's sending; its own, as the answer's writes have another one.
     pub(super) client_deadline: Deadline,
     pub(super) body_timeout: Nanos,
-    pub(super) sink: BodySink,
+    pub(super) sink: Rc<BodySink>,
     pub(super) target_deadline: DeadlineMover,
     pub(super) target_timeout: Nanos,
     /// The end of the time for the whole exchange.
@@ -169,7 +168,7 @@ impl UploadTask {
             waiter: Cell::new(None),
             has_ended: Cell::new(false),
         });
-        let (state, sink) = (Rc::clone(&self.state), self.sink.clone());
+        let (state, sink) = (Rc::clone(&self.state), Rc::clone(&self.sink));
         let run = Contained::new(self.run(Rc::clone(&upload)));
         let of_task = Rc::clone(&upload);
         state.uploads_count.set(state.uploads_count.get() + 1);

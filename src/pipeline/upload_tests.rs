@@ -73,7 +73,7 @@ fn play(choice: DriverChoice, left: fn() -> BodyLeft, body: &[u8]) -> End {
             source: BodySource::Http1 { client: client.clone().into(), left: left() },
             client_deadline: state.deadlines.watch(client.raw_fd()),
             body_timeout: Nanos::from_millis(60_000),
-            sink: BodySink::Http1 { target: target.clone().into(), as_chunks },
+            sink: Rc::new(BodySink::Http1 { target: target.clone().into(), as_chunks }),
             target_deadline: target_deadline.mover(),
             target_timeout: Nanos::from_millis(60_000),
             target_due_max: Nanos::NEVER,

@@ -55,12 +55,13 @@ impl SharedConnections {
         deadline: &Deadline,
     ) -> Step<'_> {
         self.let_go_of_worn(requests_max);
-        if let Some(connection) = self.usable(target) {
+        if let Some(connection) = self.find(target, TargetConnection::has_room) {
             return Step::Use(connection);
         }
         let under_way = self.opening.borrow().iter().find(|(one, _)| *one == target).cloned();
         let Some((_, opening)) = under_way else {
-            if let Some(untold) = self.untold(target) {
+            // So new that the target has not said how much it takes.
+            if let Some(untold) = self.find(target, TargetConnection::is_untold) {
                 let is_late = poll_fn(|context| match untold.poll_told(context) {
                     Poll::Ready(()) => Poll::Ready(false),
                     Poll::Pending => deadline.poll_passed(context).map(|()| true),
@@ -87,18 +88,15 @@ impl SharedConnections {
         }
     }
 
-    fn usable(&self, target: TargetId) -> Option<Rc<TargetConnection>> {
+    /// The first connection to `target` that is `fit`.
+    fn find(
+        &self,
+        target: TargetId,
+        fit: impl Fn(&TargetConnection) -> bool,
+    ) -> Option<Rc<TargetConnection>> {
         let open = self.open.borrow();
         open.iter()
-            .find(|(one, connection)| *one == target && connection.has_room())
-            .map(|(_, one)| Rc::clone(one))
-    }
-
-    /// A connection to `target` that is so new that the target has not said how much it takes.
-    fn untold(&self, target: TargetId) -> Option<Rc<TargetConnection>> {
-        let open = self.open.borrow();
-        open.iter()
-            .find(|(one, connection)| *one == target && connection.is_untold())
+            .find(|(one, connection)| *one == target && fit(connection))
             .map(|(_, one)| Rc::clone(one))
     }
 

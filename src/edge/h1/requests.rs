@@ -124,6 +124,7 @@ impl Http1 {
                 stream: &self.stream,
                 may_persist: requests_max == 0 || self.requests_count.get() < requests_max,
                 waiting_bytes: &self.waiting_bytes,
+                must_reset: &self.must_reset,
             }),
             tls: self.stream.tls(),
             deadline: &self.deadline,
@@ -131,7 +132,6 @@ impl Http1 {
             listener: &self.listener,
             write_timeout: Nanos::from_millis(limits.write_timeout_ms),
             answer_started: &self.answer_started,
-            must_reset: &self.must_reset,
         };
         let served =
             serve(&self.state, &client, &request, &mut body, &mut work.buffers.output).await;

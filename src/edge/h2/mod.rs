@@ -16,7 +16,7 @@ use super::request_rate::RequestRate;
 use crate::base::{Fault, Nanos};
 use crate::http2::{LinkTimeouts, ServerControl, ServerEnd, ServerOptions, serve};
 use crate::model::Limits;
-use crate::observe::{DeadlineKind, Http2End};
+use crate::observe::DeadlineKind;
 use crate::pipeline::{DISCARD_TIMEOUT, ListenerContext, ShardState};
 use crate::rt::{Peer, now, spawn};
 use crate::transport::Transport;
@@ -68,7 +68,7 @@ impl Http2 {
             buffers: &state.head_buffers,
         };
         state.recorder.http2_opened();
-        let open = Open(self);
+        let mut open = Open { connection: self, end: ServerEnd::Done };
         let take = |incoming| {
             let (connection, workers) = (Rc::clone(self), Rc::clone(workers));
             let counted = Counted::new(connection);
@@ -76,8 +76,8 @@ impl Http2 {
         };
         let is_draining = || state.draining.get();
         let end = serve(&self.transport, early, &options, &self.control, is_draining, take).await;
-        std::mem::forget(open);
-        self.count(end);
+        open.end = end;
+        drop(open);
         if matches!(end, ServerEnd::Flood(_) | ServerEnd::Protocol | ServerEnd::HeadTimeout) {
             // What it was told must not be lost to a reset.
             let deadline = state.deadlines.watch(self.transport.raw_fd());
@@ -96,17 +96,12 @@ impl Http2 {
 
     fn count(&self, end: ServerEnd) {
         let recorder = &self.state.recorder;
-        let (counted, deadline) = match end {
-            ServerEnd::Done => (Http2End::Done, None),
-            ServerEnd::Idle => (Http2End::Idle, Some(DeadlineKind::Idle)),
-            ServerEnd::Flood(flood) => (Http2End::Flood(flood), None),
-            ServerEnd::Protocol => (Http2End::Protocol, None),
-            ServerEnd::HeadTimeout => (Http2End::HeadTimeout, Some(DeadlineKind::Head)),
-            ServerEnd::WriteTimeout => (Http2End::WriteTimeout, Some(DeadlineKind::Write)),
-        };
-        recorder.http2_ended(counted);
-        if let Some(kind) = deadline {
-            recorder.deadline_fired(kind);
+        recorder.http2_ended(end);
+        match end {
+            ServerEnd::Done | ServerEnd::Flood(_) | ServerEnd::Protocol => {}
+            ServerEnd::Idle => recorder.deadline_fired(DeadlineKind::Idle),
+            ServerEnd::HeadTimeout => recorder.deadline_fired(DeadlineKind::Head),
+            ServerEnd::WriteTimeout => recorder.deadline_fired(DeadlineKind::Write),
         }
         if !matches!(end, ServerEnd::Done | ServerEnd::Idle) {
             tracing::debug!(peer = ?self.peer, ?end, "an HTTP/2 connection was ended");
@@ -124,12 +119,15 @@ impl Http2 {
     }
 }
 
-/// A connection whose task may be dropped: it must not stay counted.
-struct Open<'c>(&'c Http2);
+/// A connection, counted for as long as it is open, also if its task is dropped.
+struct Open<'c> {
+    connection: &'c Http2,
+    end: ServerEnd,
+}
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.count(ServerEnd::Done);
+        self.connection.count(self.end);
     }
 }
 

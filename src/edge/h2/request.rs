@@ -30,7 +30,6 @@ pub(in crate::edge) struct Http2Request {
     /// Of the answer's writes, and of a short body.
     deadline: Deadline,
     answer_started: Cell<bool>,
-    must_reset: Cell<bool>,
 }
 
 /// A head as text, and what it means. Both go back to their stocks.
@@ -74,7 +73,6 @@ pub(super) async fn serve_request(counted: Counted, workers: Rc<Workers>, incomi
         head,
         deadline: state.deadlines.alarm(),
         answer_started: Cell::new(false),
-        must_reset: Cell::new(false),
         connection: Rc::clone(&connection),
     });
     if let Err((fault, is_understood)) = understood {
@@ -110,8 +108,8 @@ fn read_head(
 ) -> Result<(), (Fault, bool)> {
     let plan = connection.state.plan();
     let limits = &plan.plan.limits;
-    let seed = [connection.state.next_random(), connection.state.next_random()];
-    incoming.write_head(&mut text.text, seed).map_err(|fault| (fault, false))?;
+    let random = || [connection.state.next_random(), connection.state.next_random()];
+    incoming.write_head(&mut text.text, random).map_err(|fault| (fault, false))?;
     let Some(head) = text.head.as_deref_mut() else { return Ok(()) };
     head.parse(&text.text, &head_limits(limits)).map_err(|fault| (fault, false))?;
     head.version = Version::Http2;
@@ -148,7 +146,6 @@ impl Job for Http2Request {
             listener: &self.connection.listener,
             write_timeout: Nanos::from_millis(limits.write_timeout_ms),
             answer_started: &self.answer_started,
-            must_reset: &self.must_reset,
         };
         let mut out = state.head_buffers.take();
         serve(state, &client, &request, &mut body, &mut out).await;
