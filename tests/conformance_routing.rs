@@ -248,7 +248,7 @@ fn resolve<'plan>(plan: &'plan Plan, path: &str) -> Option<(&'plan str, &'plan s
     let stage = &plan.stages[stage_index as usize];
     let rest = &path.as_bytes()[usize::from(prefix_bytes)..];
     let route = stage.router.find(Method::Get, rest, &mut PathSpans::default())?;
-    Some((&stage.api_id, &stage.routes[route as usize].key))
+    Some((&stage.labels.api_id, &stage.labels.route_keys[route as usize]))
 }
 
 #[test]

@@ -3,14 +3,15 @@
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use shardgate::base::{Fault, Nanos, ThrottleScope};
 use shardgate::observe::access_log::AccessLogCounts;
 use shardgate::observe::{
     CertificateState, Metrics, OrderedCertificate, PlanLabels, ProcessInfo, ProcessUsage,
-    RenderOptions, RequestEnd, RouteLabel, StageLabel, TargetState, UpstreamEnd,
+    RenderOptions, RequestEnd, TargetState, UpstreamEnd,
 };
-use shardgate::plan::{GroupSlot, RouteSlot};
+use shardgate::plan::StageLabels;
 use shardgate::rt::DriverReport;
 
 fn certificate((domain, group): (Option<&str>, Option<&str>)) -> CertificateState {
@@ -28,8 +29,12 @@ fn metrics_text() -> String {
     let mut metrics = Metrics::new(2);
     metrics.prepare_labels(PlanLabels {
         epoch: 3,
-        stages: vec![StageLabel { api_id: "pets\"\\\n".into(), stage_name: "$default".into() }],
-        routes: vec![RouteLabel { stage: 0, key: "ANY /files/{proxy+}".into() }],
+        stages: vec![Arc::new(StageLabels {
+            api_id: "pets\"\\\n".into(),
+            api_name: "pets".into(),
+            stage_name: "$default".into(),
+            route_keys: Box::new(["ANY /files/{proxy+}".into()]),
+        })],
         groups: vec!["backend".into()],
     });
     for index in 0..2 {
@@ -46,7 +51,7 @@ fn metrics_text() -> String {
         for (status, fault) in [(200, None), (429, Some(fault))] {
             plan.request_ended(&RequestEnd {
                 version: shardgate::proto::Version::Http11,
-                route: Some(RouteSlot(0)),
+                route: Some(0),
                 stage: Some(0),
                 status,
                 fault,
@@ -59,7 +64,7 @@ fn metrics_text() -> String {
         }
         let latency = Nanos::from_millis(8);
         let end = UpstreamEnd { outcome: Ok(200), latency, is_retry: false };
-        plan.upstream_ended(GroupSlot(0), &end);
+        plan.group(0).attempt_ended(&end);
     }
     let target =
         TargetState { group: "backend".into(), target: "127.0.0.1:9000".into(), is_healthy: true };

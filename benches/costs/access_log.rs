@@ -1,11 +1,12 @@
 //! What a request pays for being seen: its counters, and its access-log line.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use shardgate::base::{Nanos, RequestIdSource};
 use shardgate::observe::access_log::{AccessLog, AccessLogFormat, AccessRecord};
-use shardgate::observe::{Metrics, PlanLabels, RequestEnd, RouteLabel, StageLabel};
-use shardgate::plan::RouteSlot;
+use shardgate::observe::{Metrics, PlanLabels, RequestEnd};
+use shardgate::plan::StageLabels;
 
 use crate::measure::{Case, Measure};
 
@@ -21,21 +22,22 @@ pub(crate) fn cases(measure: &mut Measure) {
 
 fn counters() -> impl FnMut() {
     let mut metrics = Metrics::new(1);
-    let stage = StageLabel { api_id: "api".into(), stage_name: "prod".into() };
-    let key = |index: u32| RouteLabel { stage: 0, key: format!("GET /items/{index}").into() };
-    metrics.prepare_labels(PlanLabels {
-        epoch: 1,
-        stages: vec![stage],
-        routes: (0..ROUTES_COUNT).map(key).collect(),
-        groups: Vec::new(),
-    });
+    let key = |index: u32| format!("GET /items/{index}").into();
+    let stage = StageLabels {
+        api_id: "api".into(),
+        api_name: "api".into(),
+        stage_name: "prod".into(),
+        route_keys: (0..ROUTES_COUNT).map(key).collect(),
+    };
+    let stages = vec![Arc::new(stage)];
+    metrics.prepare_labels(PlanLabels { epoch: 1, stages, groups: Vec::new() });
     let plan = metrics.shard(0).expect("one shard").recorder().adopt(1);
     let mut random = RequestIdSource::new([3, 4]);
     let mut end = || {
         let latency = 50_000 + random.next_u64() % 1_000_000;
         RequestEnd {
             version: shardgate::proto::Version::Http11,
-            route: Some(RouteSlot((random.next_u64() % u64::from(ROUTES_COUNT)) as u32)),
+            route: Some((random.next_u64() % u64::from(ROUTES_COUNT)) as u32),
             stage: Some(0),
             status: 200,
             fault: None,

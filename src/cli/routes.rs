@@ -87,7 +87,7 @@ fn is_token(text: &str) -> bool {
 fn list(model: &Model, plan: &Plan) -> String {
     let mut text = String::new();
     for (stage, api) in plan.stages.iter().zip(&model.apis) {
-        let base = match &*stage.stage_name {
+        let base = match &*stage.labels.stage_name {
             "$default" => api.base_path.clone(),
             name => format!("{}/{name}", api.base_path),
         };
@@ -97,12 +97,17 @@ fn list(model: &Model, plan: &Plan) -> String {
             .router
             .list()
             .into_iter()
-            .filter_map(|index| stage.routes.get(index as usize))
+            .filter_map(|index| {
+                Some((
+                    stage.labels.route_keys.get(index as usize)?,
+                    stage.routes.get(index as usize)?,
+                ))
+            })
             .collect();
-        let width = routes.iter().map(|route| route.key.len()).max().unwrap_or(0).min(WIDTH_MAX);
-        for route in routes {
-            let answer = plan.integration_text(&route.integration);
-            let _ = writeln!(text, "  {:width$}  {answer}", route.key);
+        let width = routes.iter().map(|(key, _)| key.len()).max().unwrap_or(0).min(WIDTH_MAX);
+        for (key, route) in routes {
+            let answer = stage.integration_text(&route.integration);
+            let _ = writeln!(text, "  {key:width$}  {answer}");
         }
     }
     text

@@ -274,12 +274,11 @@ mod tests {
             listeners: Vec::new(),
             hosts: HostTable::default(),
             stages: Vec::new(),
-            throttles: Vec::new(),
             groups: Vec::new(),
             limits: Limits::default(),
             forwarding: Forwarding::default(),
             access_log: None,
-            route_slots_count: 0,
+            account_throttle: None,
             tls: crate::plan::TlsPlan::default(),
         })
     }

@@ -69,7 +69,7 @@ fn stages(generation: &Generation) -> Vec<([&str; 2], Vec<&StageCounters>)> {
         generation.tables.iter().filter_map(|one| pick(one)).map(|one| &**one).collect()
     };
     let labelled = generation.labels.stages.iter().enumerate().map(|(index, label)| {
-        let counters = of_shards(&|tables| tables.stages.get(index));
+        let counters = of_shards(&|tables| Some(&tables.stages.get(index)?.counters));
         ([&*label.api_id, &*label.stage_name], counters)
     });
     let unmatched = of_shards(&|tables| Some(&tables.unmatched));
@@ -129,14 +129,15 @@ fn render_stages(generation: &Generation, text: &mut Exposition<'_>) {
 }
 
 fn render_routes(generation: &Generation, text: &mut Exposition<'_>) {
-    let labels = &generation.labels;
+    let stages = || generation.labels.stages.iter().enumerate();
     let routes = || {
-        labels.routes.iter().enumerate().filter_map(|(slot, route)| {
-            let stage = labels.stages.get(route.stage as usize)?;
-            let label = [&*stage.api_id, &*stage.stage_name, &*route.key];
-            let tables = generation.tables.iter();
-            let shards: Vec<_> = tables.filter_map(|one| one.routes.get(slot)).collect();
-            Some((label, shards))
+        stages().flat_map(|(index, stage)| {
+            stage.route_keys.iter().enumerate().map(move |(route, key)| {
+                let tables = generation.tables.iter();
+                let shards: Vec<_> =
+                    tables.filter_map(|one| one.stages.get(index)?.routes.get(route)).collect();
+                ([&*stage.api_id, &*stage.stage_name, &**key], shards)
+            })
         })
     };
     let class_total = |shards: &[&Arc<RouteCounters>], class: usize| {

@@ -5,6 +5,8 @@
 //! two of a millisecond fall on bucket edges, which makes the coarse Prometheus buckets sums of
 //! fine ones, exact and not estimated.
 
+use std::sync::OnceLock;
+
 use super::counter::Counter;
 use crate::base::Nanos;
 
@@ -25,17 +27,12 @@ const _: () = assert!(UNIT_NUMERATOR * 4_096 == 1_000_000 * UNIT_DENOMINATOR);
 const _: () =
     assert!(LARGEST.0 < u64::MAX / UNIT_DENOMINATOR, "the multiplication cannot overflow");
 
-/// A histogram that one shard writes.
-#[derive(Debug)]
+/// A histogram that one shard writes. Its kilobytes of buckets are there once something was
+/// recorded: of thousands of stages most may be idle.
+#[derive(Debug, Default)]
 pub(super) struct Histogram {
-    buckets: [Counter; BUCKETS_COUNT],
+    buckets: OnceLock<Box<[Counter; BUCKETS_COUNT]>>,
     sum_ns: Counter,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { buckets: std::array::from_fn(|_| Counter::default()), sum_ns: Counter::default() }
-    }
 }
 
 impl Histogram {
@@ -43,10 +40,16 @@ impl Histogram {
     #[inline]
     pub(super) fn record(&self, span: Nanos) {
         self.sum_ns.add(span.0);
-        if let Some(bucket) = self.buckets.get(bucket_of(span)) {
+        let buckets = self.buckets.get_or_init(no_counts);
+        if let Some(bucket) = buckets.get(bucket_of(span)) {
             bucket.add(1);
         }
     }
+}
+
+#[cold]
+fn no_counts() -> Box<[Counter; BUCKETS_COUNT]> {
+    Box::new(std::array::from_fn(|_| Counter::default()))
 }
 
 /// Index of the bucket that holds `span`. The upper edge belongs to the bucket, as Prometheus'
@@ -94,7 +97,8 @@ impl Default for HistogramSum {
 
 impl HistogramSum {
     pub(super) fn add(&mut self, histogram: &Histogram) {
-        for (sum, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
+        let buckets = histogram.buckets.get().into_iter().flat_map(|buckets| buckets.iter());
+        for (sum, bucket) in self.buckets.iter_mut().zip(buckets) {
             *sum += bucket.get();
         }
         self.sum_ns = self.sum_ns.wrapping_add(histogram.sum_ns.get());

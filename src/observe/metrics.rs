@@ -100,28 +100,24 @@ mod tests {
 
     use super::*;
     use crate::base::{Fault, Nanos, ThrottleScope};
-    use crate::observe::{
-        ProcessInfo, RenderOptions, RequestEnd, RouteLabel, StageLabel, UpstreamEnd,
-        UpstreamFailure,
-    };
-    use crate::plan::{GroupSlot, RouteSlot};
+    use crate::observe::{ProcessInfo, RenderOptions, RequestEnd, UpstreamEnd, UpstreamFailure};
+    use crate::plan::StageLabels;
 
     /// Labels of one API whose stage `prod` has these routes.
     fn labels(epoch: u64, api: &str, routes: &[&str]) -> PlanLabels {
-        let stage = StageLabel { api_id: api.into(), stage_name: "prod".into() };
-        let routes = routes.iter().map(|key| RouteLabel { stage: 0, key: (*key).into() });
-        PlanLabels {
-            epoch,
-            stages: vec![stage],
-            routes: routes.collect(),
-            groups: vec!["pets".into()],
-        }
+        let stage = StageLabels {
+            api_id: api.into(),
+            api_name: api.into(),
+            stage_name: "prod".into(),
+            route_keys: routes.iter().map(|key| (*key).into()).collect(),
+        };
+        PlanLabels { epoch, stages: vec![Arc::new(stage)], groups: vec!["pets".into()] }
     }
 
     fn end(route: u32, status: u16) -> RequestEnd {
         RequestEnd {
             version: crate::proto::Version::Http11,
-            route: Some(RouteSlot(route)),
+            route: Some(route),
             stage: Some(0),
             status,
             fault: None,
@@ -165,7 +161,7 @@ mod tests {
         plans[1].request_ended(&RequestEnd { fault: Some(fault), ..end(0, 429) });
         plans[1].request_ended(&RequestEnd { route: None, stage: None, ..end(0, 404) });
         plans[0].request_ended(&RequestEnd { is_tunnel: true, ..end(0, 101) });
-        let group = plans[0].group(GroupSlot(0));
+        let group = plans[0].group(0);
         let latency = Nanos(1);
         let failed = UpstreamEnd { outcome: Err(UpstreamFailure::Reset), latency, is_retry: false };
         group.attempt_ended(&failed);

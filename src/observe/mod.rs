@@ -25,7 +25,7 @@ mod tables;
 pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
 pub use handshake::HandshakeEnd;
-pub use labels::{PlanLabels, RouteLabel, StageLabel};
+pub use labels::PlanLabels;
 pub use metrics::Metrics;
 pub use process::{CertificateState, OrderedCertificate, ProcessInfo, ProcessUsage, TargetState};
 pub use recorder::{

@@ -9,17 +9,16 @@ use super::shard_metrics::{STATUS_FIRST, ShardMetrics};
 use super::tables::{GroupCounters, ShardTables, class_of};
 use crate::base::{Fault, Nanos};
 use crate::http2::ServerEnd;
-use crate::plan::{GroupSlot, RouteSlot};
 use crate::proto::Version;
 use crate::rt::{BuffersCount, DriverReport};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestEnd {
-    /// The route, if one was found.
-    pub route: Option<RouteSlot>,
     /// Index of the stage in [`crate::plan::Plan::stages`], if one was found.
     pub stage: Option<u32>,
+    /// Index of the route in its stage, if one was found.
+    pub route: Option<u32>,
     /// The protocol that it came in.
     pub version: Version,
     /// The status that the client saw, or would have seen.
@@ -306,7 +305,7 @@ pub struct PlanRecorder {
     shared: Arc<ShardMetrics>,
     tables: Arc<ShardTables>,
     groups: Rc<[GroupRecorder]>,
-    /// For a slot that the plan does not have, which only a bug makes.
+    /// For an index that the plan does not have, which only a bug makes.
     stray_group: GroupRecorder,
 }
 
@@ -316,8 +315,8 @@ impl PlanRecorder {
     pub fn request_ended(&self, end: &RequestEnd) {
         self.shared.counters.http2.request(end.version);
         let class = class_of(end.status);
-        let stage = end.stage.and_then(|index| self.tables.stages.get(index as usize));
-        let stage = stage.unwrap_or(&self.tables.unmatched);
+        let tables = end.stage.and_then(|index| self.tables.stages.get(index as usize));
+        let stage = tables.map_or(&self.tables.unmatched, |tables| &tables.counters);
         stage.requests[class].add(1);
         stage.request_bytes.add(end.request_bytes);
         stage.answer_bytes.add(end.answer_bytes);
@@ -325,7 +324,8 @@ impl PlanRecorder {
         if let Some(counter) = self.shared.counters.statuses.get(status) {
             counter.add(1);
         }
-        let route = end.route.and_then(|slot| self.tables.routes.get(slot.0 as usize));
+        let route = tables.zip(end.route);
+        let route = route.and_then(|(tables, index)| tables.routes.get(index as usize));
         if let Some(route) = route {
             route.requests[class].add(1);
         }
@@ -349,18 +349,11 @@ impl PlanRecorder {
         }
     }
 
-    /// The handle for a target group. A pool may keep a clone: it goes on counting for the group's
-    /// name in all later epochs that have it.
-    #[inline]
+    /// The handle for the target group at `index` in [`crate::plan::Plan::groups`]. Whoever holds a
+    /// clone counts for the group's name in all later epochs that have it.
     #[must_use]
-    pub fn group(&self, group: GroupSlot) -> &GroupRecorder {
-        self.groups.get(group.0 as usize).unwrap_or(&self.stray_group)
-    }
-
-    /// [`GroupRecorder::attempt_ended`] by slot.
-    #[inline]
-    pub fn upstream_ended(&self, group: GroupSlot, end: &UpstreamEnd) {
-        self.group(group).attempt_ended(end);
+    pub fn group(&self, index: usize) -> &GroupRecorder {
+        self.groups.get(index).unwrap_or(&self.stray_group)
     }
 }
 

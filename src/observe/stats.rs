@@ -54,7 +54,7 @@ impl Metrics {
         for (index, label) in generation.labels.stages.iter().enumerate() {
             let mut sums = StageSums::default();
             let counters = generation.tables.iter().filter_map(|tables| tables.stages.get(index));
-            counters.for_each(|counters| sums.add(counters));
+            counters.for_each(|tables| sums.add(&tables.counters));
             all.merge(&sums);
             stages.push(sums.stats(&label.api_id, &label.stage_name));
         }

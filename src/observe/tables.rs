@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
-use super::labels::{PlanLabels, StageLabel};
+use super::labels::PlanLabels;
+use crate::plan::StageLabels;
 
 /// Status classes 1xx to 5xx.
 pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -68,19 +69,35 @@ pub(super) struct ShardTables {
     pub(super) epoch: u64,
     /// Requests that never got as far as a stage.
     pub(super) unmatched: Arc<StageCounters>,
-    pub(super) stages: Box<[Arc<StageCounters>]>,
-    pub(super) routes: Box<[Arc<RouteCounters>]>,
+    pub(super) stages: Box<[Arc<StageTables>]>,
     pub(super) groups: Box<[Arc<GroupCounters>]>,
 }
 
-/// Where each counter of a new epoch comes from: the generation and the slot in it.
+/// One shard's counters of one stage and its routes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StageTables {
+    pub(super) counters: Arc<StageCounters>,
+    /// By index of the route.
+    pub(super) routes: Box<[Arc<RouteCounters>]>,
+}
+
+/// Where the counters of a new epoch come from.
 #[derive(Debug)]
 pub(super) struct Inheritance {
-    stages: Vec<Option<Source>>,
-    routes: Vec<Option<Source>>,
+    stages: Vec<StageSource>,
     groups: Vec<Option<Source>>,
 }
 
+/// Where the counters of a stage come from.
+#[derive(Debug)]
+enum StageSource {
+    /// It is the very stage of an earlier epoch.
+    Same(Source),
+    /// Its counters, and those of each route, come from wherever they were last.
+    Pieces { counters: Option<Source>, routes: Vec<Option<(Source, usize)>> },
+}
+
+/// A generation, and the slot in it.
 #[derive(Clone, Copy, Debug)]
 struct Source {
     generation: usize,
@@ -90,69 +107,98 @@ struct Source {
 impl Inheritance {
     /// Looks for each key of `labels` in `earlier`, the newest first.
     pub(super) fn find(labels: &PlanLabels, earlier: &[&PlanLabels]) -> Self {
-        let mut found = Self {
-            stages: vec![None; labels.stages.len()],
-            routes: vec![None; labels.routes.len()],
-            groups: vec![None; labels.groups.len()],
+        let stages_before: Vec<HashMap<_, usize>> = earlier
+            .iter()
+            .map(|old| old.stages.iter().map(|one| key(one)).zip(0..).collect())
+            .collect();
+        let stage = |stage: &Arc<StageLabels>| {
+            let sources = stages_before.iter().enumerate().filter_map(|(generation, slots)| {
+                Some(Source { generation, slot: *slots.get(&key(stage))? })
+            });
+            stage_source(stage, earlier, sources.collect())
         };
+        let mut groups = vec![None; labels.groups.len()];
         for (generation, old) in earlier.iter().enumerate() {
-            fill(&mut found.stages, labels.stages.iter(), old.stages.iter(), generation);
-            fill(&mut found.routes, labels.route_keys(), old.route_keys(), generation);
-            fill(&mut found.groups, labels.groups.iter(), old.groups.iter(), generation);
+            fill(&mut groups, labels.groups.iter(), old.groups.iter(), |slot| Source {
+                generation,
+                slot,
+            });
         }
-        found
+        Self { stages: labels.stages.iter().map(stage).collect(), groups }
     }
 }
 
+fn key(stage: &StageLabels) -> (&str, &str) {
+    (&stage.api_id, &stage.stage_name)
+}
+
+/// `sources` are the places where the stage was, the newest first.
+fn stage_source(
+    stage: &Arc<StageLabels>,
+    earlier: &[&PlanLabels],
+    sources: Vec<Source>,
+) -> StageSource {
+    let labels = |source: &Source| earlier.get(source.generation)?.stages.get(source.slot);
+    if let Some(newest) = sources.first()
+        && labels(newest).is_some_and(|before| Arc::ptr_eq(before, stage))
+    {
+        return StageSource::Same(*newest);
+    }
+    let mut routes = vec![None; stage.route_keys.len()];
+    for source in &sources {
+        let Some(before) = labels(source) else { continue };
+        fill(&mut routes, stage.route_keys.iter(), before.route_keys.iter(), |route| {
+            (*source, route)
+        });
+    }
+    StageSource::Pieces { counters: sources.first().copied(), routes }
+}
+
 /// Finds the places that are still open among the keys of an earlier generation.
-fn fill<K: Eq + Hash>(
-    places: &mut [Option<Source>],
+fn fill<K: Eq + Hash, S>(
+    places: &mut [Option<S>],
     keys: impl Iterator<Item = K>,
     old_keys: impl Iterator<Item = K>,
-    generation: usize,
+    source: impl Fn(usize) -> S,
 ) {
     if places.iter().all(Option::is_some) {
         return;
     }
     let slots: HashMap<K, usize> = old_keys.enumerate().map(|(slot, key)| (key, slot)).collect();
     for (place, key) in places.iter_mut().zip(keys).filter(|(place, _)| place.is_none()) {
-        *place = slots.get(&key).map(|slot| Source { generation, slot: *slot });
-    }
-}
-
-impl PlanLabels {
-    /// A route key is one route's only within its stage.
-    fn route_keys(&self) -> impl Iterator<Item = (Option<&StageLabel>, &str)> {
-        self.routes.iter().map(|route| (self.stages.get(route.stage as usize), &*route.key))
+        *place = slots.get(&key).map(|slot| source(*slot));
     }
 }
 
 impl ShardTables {
     /// The tables of epoch `epoch`, with `earlier` in the order that `inheritance` was found in.
     pub(super) fn inherit(epoch: u64, inheritance: &Inheritance, earlier: &[&Self]) -> Self {
-        let unmatched = earlier.first().map(|old| Arc::clone(&old.unmatched)).unwrap_or_default();
+        let stage = |source: &Source| earlier.get(source.generation)?.stages.get(source.slot);
+        let stages = inheritance.stages.iter().map(|source| match source {
+            StageSource::Same(source) => stage(source).cloned().unwrap_or_default(),
+            StageSource::Pieces { counters, routes } => {
+                let counters = counters.as_ref().and_then(stage).map(|one| &one.counters);
+                let routes = routes.iter().map(|source| {
+                    let (source, route) = source.as_ref()?;
+                    stage(source)?.routes.get(*route).cloned()
+                });
+                Arc::new(StageTables {
+                    counters: counters.cloned().unwrap_or_default(),
+                    routes: routes.map(Option::unwrap_or_default).collect(),
+                })
+            }
+        });
+        let group = |source: &Source| earlier.get(source.generation)?.groups.get(source.slot);
+        let groups = inheritance.groups.iter();
         Self {
             epoch,
-            unmatched,
-            stages: taken_over(&inheritance.stages, |generation| {
-                earlier.get(generation).map(|old| &*old.stages)
-            }),
-            routes: taken_over(&inheritance.routes, |generation| {
-                earlier.get(generation).map(|old| &*old.routes)
-            }),
-            groups: taken_over(&inheritance.groups, |generation| {
-                earlier.get(generation).map(|old| &*old.groups)
-            }),
+            unmatched: earlier.first().map(|old| Arc::clone(&old.unmatched)).unwrap_or_default(),
+            stages: stages.collect(),
+            groups: groups
+                .map(|source| source.as_ref().and_then(group).cloned().unwrap_or_default())
+                .collect(),
         }
     }
-}
-
-fn taken_over<'a, T: Default + 'a>(
-    sources: &[Option<Source>],
-    table: impl Fn(usize) -> Option<&'a [Arc<T>]>,
-) -> Box<[Arc<T>]> {
-    let old = |source: &Source| table(source.generation)?.get(source.slot).cloned();
-    sources.iter().map(|source| source.as_ref().and_then(old).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::body::{BodyFate, RequestBody};
 use super::client::{Client, ClientLink};
 use super::grpc::GrpcForm;
 use super::request::Request;
-use super::state::{ShardPlan, ShardState};
+use super::state::{ShardPlan, ShardStage, ShardState};
 use crate::base::{Fault, Nanos};
 use crate::model::{Balance, HashKey};
 use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
@@ -25,6 +25,7 @@ use crate::upstream::{Group, Lease, Outcome, TargetId, TargetLink, stable_hash};
 pub(crate) struct Exchange<'x, 'b> {
     pub(crate) state: &'x Rc<ShardState>,
     pub(crate) plan: &'x Rc<ShardPlan>,
+    pub(crate) stage: &'x ShardStage,
     pub(crate) client: &'x Client<'x>,
     pub(crate) request: &'x Request<'x>,
     pub(crate) proxy: &'x ProxyPlan,
@@ -170,7 +171,7 @@ impl Exchange<'_, '_> {
 
     /// Tries targets until one answers or no further try is allowed.
     async fn answer(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
-        let group = Rc::clone(self.plan.group(self.proxy.group));
+        let group = Rc::clone(self.stage.group(self.proxy.group));
         let hash = self.hash(&group);
         let mut tries = Tries::default();
         let mut at = self.request.started;
@@ -181,7 +182,7 @@ impl Exchange<'_, '_> {
                 }
             })?;
             self.target = Some(lease.shown());
-            let outstanding = Outstanding::new(self.plan.recorder.group(self.proxy.group));
+            let outstanding = Outstanding::new(group.recorder());
             let is_retry = tries.sent_count + tries.unsent_count > 0;
             let tried = self.try_target(&lease, at).await;
             drop(outstanding);
@@ -219,7 +220,7 @@ impl Exchange<'_, '_> {
     }
 
     fn recorder(&self) -> &GroupRecorder {
-        self.plan.recorder.group(self.proxy.group)
+        self.stage.group(self.proxy.group).recorder()
     }
 
     fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {

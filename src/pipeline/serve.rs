@@ -13,7 +13,7 @@ use super::respond::{
     Persistence, fault_message, without_port, write_fault, write_mock, write_redirect,
     write_request_id,
 };
-use super::state::{ShardPlan, ShardState};
+use super::state::{ShardPlan, ShardStage, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
 use crate::coord::Decision;
 use crate::observe::access_log::AccessRecord;
@@ -83,7 +83,7 @@ struct Log<'m> {
     /// In its normal form, or why it has none.
     path: Result<&'m [u8], Fault>,
     stage_index: Option<u32>,
-    route_index: Option<usize>,
+    route_index: Option<u32>,
     /// The target that was asked last.
     target: Option<Rc<str>>,
 }
@@ -117,7 +117,7 @@ async fn phases(
     let matched = route(plan, request, log.path?, log)?;
     body.bytes_max = matched.route.body_bytes_max;
     body.check_length()?;
-    throttle(plan, matched.route, request.started)?;
+    throttle(plan, matched.stage, matched.route, request.started)?;
     match &matched.route.integration {
         IntegrationPlan::Mock(mock) => Ok(answer_mock(state, client, request, body, out, mock)),
         IntegrationPlan::Redirect(redirect) => {
@@ -130,6 +130,7 @@ async fn phases(
             let mut exchange = Exchange {
                 state,
                 plan,
+                stage: matched.stage,
                 client,
                 request,
                 proxy,
@@ -179,6 +180,7 @@ fn normalise<'m>(request: &Request<'m>, normal_path: &'m mut Vec<u8>) -> Result<
 
 /// The route that takes a request, with the parameters of its path.
 struct Matched<'m> {
+    stage: &'m ShardStage,
     route: &'m RoutePlan,
     spans: PathSpans,
     /// The path without base path and stage.
@@ -200,32 +202,40 @@ fn route<'m>(
         HostMatch::NoPath => return Err(Fault::NotFound),
     };
     log.stage_index = Some(stage_index);
-    let stage = plan.plan.stages.get(stage_index as usize).ok_or(Fault::NotFound)?;
+    let stage: &ShardStage = plan.stage(stage_index).ok_or(Fault::NotFound)?;
     let path = path.get(usize::from(prefix_bytes)..).unwrap_or_default();
     let mut spans = PathSpans::default();
     let routed_path = if path.is_empty() { b"/" } else { path };
-    let route_index = stage.router.find(request.head.method, routed_path, &mut spans);
-    let route_index = route_index.ok_or(Fault::NotFound)? as usize;
+    let route_index = stage.plan.router.find(request.head.method, routed_path, &mut spans);
+    let route_index = route_index.ok_or(Fault::NotFound)?;
     log.route_index = Some(route_index);
-    let route = stage.routes.get(route_index).ok_or(Fault::NotFound)?;
-    Ok(Matched { route, spans, path: routed_path })
+    let route = stage.plan.routes.get(route_index as usize).ok_or(Fault::NotFound)?;
+    Ok(Matched { stage, route, spans, path: routed_path })
 }
 
 /// Takes one token of each bucket of the route, or none of any, so that a refused request costs
 /// nothing elsewhere. All are asked before any is taken from: a token that was taken from a pool
 /// cannot always be put back.
-fn throttle(plan: &ShardPlan, route: &RoutePlan, now: Nanos) -> Result<(), Fault> {
-    if route.throttles.len() > 1 {
-        for (scope, slot) in &route.throttles {
-            admitted(plan.bucket(*slot).borrow().peek(now), *scope)?;
+fn throttle(
+    plan: &ShardPlan,
+    stage: &ShardStage,
+    route: &RoutePlan,
+    now: Nanos,
+) -> Result<(), Fault> {
+    let account = plan.account_bucket().map(|bucket| (ThrottleScope::Account, bucket));
+    let own = route.throttles.iter().map(|(scope, slot)| (*scope, stage.bucket(*slot)));
+    let buckets = own.chain(account);
+    if route.throttles.len() + usize::from(account.is_some()) > 1 {
+        for (scope, bucket) in buckets.clone() {
+            admitted(bucket.borrow().peek(now), scope)?;
         }
     }
-    for (index, (scope, slot)) in route.throttles.iter().enumerate() {
-        let decision = plan.bucket(*slot).borrow_mut().take(now);
-        if let Err(fault) = admitted(decision, *scope) {
+    for (index, (scope, bucket)) in buckets.clone().enumerate() {
+        let decision = bucket.borrow_mut().take(now);
+        if let Err(fault) = admitted(decision, scope) {
             // Another shard took the last token since.
-            for (_, taken) in &route.throttles[..index] {
-                plan.bucket(*taken).borrow_mut().untake();
+            for (_, taken) in buckets.take(index) {
+                taken.borrow_mut().untake();
             }
             return Err(fault);
         }
@@ -356,13 +366,11 @@ fn record(
     log: &Log<'_>,
     answered: &Answered,
 ) {
-    let stage = log.stage_index.and_then(|index| plan.plan.stages.get(index as usize));
-    let route = stage.zip(log.route_index).and_then(|(stage, index)| stage.routes.get(index));
     let latency = answered.ended.since(request.started);
     plan.recorder.request_ended(&RequestEnd {
         version: request.head.version,
-        route: route.map(|route| route.slot),
         stage: log.stage_index,
+        route: log.route_index,
         status: answered.status,
         fault: answered.fault,
         latency,
@@ -376,6 +384,9 @@ fn record(
     };
     let (head, bytes) = (request.head, request.bytes);
     let query = request.query();
+    let labels = log.stage_index.and_then(|index| plan.stage(index)).map(|one| &*one.plan.labels);
+    let route_key = labels.zip(log.route_index);
+    let route_key = route_key.and_then(|(one, index)| one.route_keys.get(index as usize));
     let record = AccessRecord {
         request_id: request.id,
         connection_id: None,
@@ -386,9 +397,9 @@ fn record(
         protocol: head.version.as_str(),
         host: request.authority(),
         user_agent: head.field(FieldName::UserAgent).map(|field| field.value.of(bytes)),
-        api_id: stage.map(|stage| &*stage.api_id),
-        stage: stage.map(|stage| &*stage.stage_name),
-        route_key: route.map(|route| &*route.key),
+        api_id: labels.map(|labels| &*labels.api_id),
+        stage: labels.map(|labels| &*labels.stage_name),
+        route_key: route_key.map(|key| &**key),
         status: answered.status,
         request_bytes,
         response_bytes: answered.answer_bytes,

@@ -10,7 +10,7 @@ use crate::base::{Nanos, RequestId, RequestIdSource};
 use crate::coord::{AcmeChallenges, ShardBucket, TargetBoard, TokenPools};
 use crate::observe::access_log::{AccessLogFormat, ShardLogSink};
 use crate::observe::{PlanRecorder, ShardRecorder};
-use crate::plan::{GroupSlot, Plan, ThrottleSlot};
+use crate::plan::{GroupSlot, Plan, StagePlan, ThrottlePlan, ThrottleSlot};
 use crate::proto::{RequestHead, ResponseHead};
 use crate::rt::{Buffers, Deadlines};
 use crate::upstream::Group;
@@ -53,10 +53,40 @@ pub struct ShardPlan {
     pub plan: Arc<Plan>,
     /// The compiled access-log format, if there is a log.
     pub log_format: Option<AccessLogFormat>,
-    /// Counts in this plan's slots.
+    /// Counts for the plan's stages.
     pub recorder: PlanRecorder,
-    buckets: Vec<Rc<RefCell<ShardBucket>>>,
+    /// By index of the stage.
+    stages: Vec<Rc<ShardStage>>,
+    account_bucket: Option<Bucket>,
+    /// By index in the plan.
     groups: Vec<Rc<Group>>,
+}
+
+/// A token bucket's share on this shard. Stages that throttle by the same key have the same one.
+type Bucket = Rc<RefCell<ShardBucket>>;
+
+/// One stage with this shard's state behind its slots.
+pub struct ShardStage {
+    /// The stage.
+    pub plan: Arc<StagePlan>,
+    buckets: Vec<Bucket>,
+    groups: Vec<Rc<Group>>,
+}
+
+impl ShardStage {
+    /// The bucket behind a slot.
+    #[inline]
+    #[must_use]
+    pub fn bucket(&self, slot: ThrottleSlot) -> &RefCell<ShardBucket> {
+        &self.buckets[slot.0 as usize]
+    }
+
+    /// The target group behind a slot.
+    #[inline]
+    #[must_use]
+    pub fn group(&self, slot: GroupSlot) -> &Rc<Group> {
+        &self.groups[slot.0 as usize]
+    }
 }
 
 impl ShardState {
@@ -189,62 +219,34 @@ pub struct PlanSources<'s> {
 
 impl ShardPlan {
     /// Puts state behind the slots of `plan`; what survives from `before` is carried over, so that
-    /// a deployment refunds no burst and drops no upstream connection.
+    /// a deployment refunds no burst and drops no upstream connection. A stage that did not change
+    /// keeps all that it has.
     #[must_use]
     pub fn new(plan: Arc<Plan>, before: Option<&Self>, sources: &PlanSources<'_>) -> Self {
-        let old_buckets: HashMap<&str, &Rc<RefCell<ShardBucket>>> = before
-            .into_iter()
-            .flat_map(|before| before.plan.throttles.iter().zip(&before.buckets))
-            .map(|(throttle, bucket)| (&*throttle.key, bucket))
-            .collect();
-        let buckets = plan.throttles.iter().map(|throttle| {
-            let pool = sources.pools.get(
-                &throttle.key,
-                throttle.rate_per_second,
-                throttle.burst_count,
-                sources.shards_count,
-                sources.now,
-            );
-            if let Some(bucket) = old_buckets.get(&*throttle.key) {
-                bucket.borrow_mut().adopt(pool);
-                return Rc::clone(bucket);
-            }
-            Rc::new(RefCell::new(ShardBucket::new(pool)))
-        });
-        let buckets = buckets.collect();
-        let groups = plan.groups.iter().map(|settings| {
-            let targets = sources.targets.find(&settings.name);
-            if let Some(group) = before.and_then(|before| before.group_by_name(&settings.name)) {
-                group.renew(settings, targets.as_deref(), sources.now);
-                group.reach_over(plan.tls.upstreams.get(&settings.name));
-                return group;
-            }
-            let group = Group::new(settings, targets.as_deref(), sources.now, sources.seed);
-            group.reach_over(plan.tls.upstreams.get(&settings.name));
-            Rc::new(group)
-        });
-        let groups: Vec<Rc<Group>> = groups.collect();
         let log_format =
             plan.access_log.as_ref().and_then(|log| AccessLogFormat::compile(&log.format).ok());
         let recorder = sources.recorder.adopt(plan.epoch);
-        for (slot, group) in (0_u32..).zip(&groups) {
-            group.record_with(recorder.group(GroupSlot(slot)).clone());
-        }
-        Self { plan, log_format, recorder, buckets, groups }
+        let groups = groups(&plan, before, &recorder, sources);
+        let account_bucket = plan.account_throttle.as_ref().map(|throttle| {
+            let before = before.and_then(|before| before.account_bucket.clone());
+            bucket(throttle, before, sources)
+        });
+        let stages = stages(&plan, before, &groups, sources);
+        Self { plan, log_format, recorder, stages, account_bucket, groups }
     }
 
-    /// The bucket behind a slot.
+    /// The stage at this index of the plan.
     #[inline]
     #[must_use]
-    pub fn bucket(&self, slot: ThrottleSlot) -> &RefCell<ShardBucket> {
-        &self.buckets[slot.0 as usize]
+    pub fn stage(&self, index: u32) -> Option<&Rc<ShardStage>> {
+        self.stages.get(index as usize)
     }
 
-    /// The target group behind a slot.
+    /// The bucket of the limit over all stages together.
     #[inline]
     #[must_use]
-    pub fn group(&self, slot: GroupSlot) -> &Rc<Group> {
-        &self.groups[slot.0 as usize]
+    pub fn account_bucket(&self) -> Option<&RefCell<ShardBucket>> {
+        self.account_bucket.as_deref()
     }
 
     /// All groups.
@@ -252,11 +254,115 @@ impl ShardPlan {
     pub fn groups(&self) -> &[Rc<Group>] {
         &self.groups
     }
+}
 
-    /// The group of this name.
-    #[must_use]
-    pub fn group_by_name(&self, name: &str) -> Option<Rc<Group>> {
-        let index = self.plan.groups.iter().position(|group| group.name == name)?;
-        self.groups.get(index).cloned()
+/// The groups of `plan`, by their index; those whose name was there before go on.
+fn groups(
+    plan: &Plan,
+    before: Option<&ShardPlan>,
+    recorder: &PlanRecorder,
+    sources: &PlanSources<'_>,
+) -> Vec<Rc<Group>> {
+    let by_name: HashMap<&str, &Rc<Group>> = before
+        .into_iter()
+        .flat_map(|before| before.plan.groups.iter().zip(&before.groups))
+        .map(|(settings, group)| (&*settings.name, group))
+        .collect();
+    let groups = plan.groups.iter().enumerate().map(|(index, settings)| {
+        let targets = sources.targets.find(&settings.name);
+        let tls = plan.tls.upstreams.get(&settings.name);
+        if let Some(group) = by_name.get(&*settings.name) {
+            group.renew(settings, targets.as_deref(), sources.now);
+            group.reach_over(tls);
+            return Rc::clone(group);
+        }
+        let recorder = recorder.group(index).clone();
+        let targets = targets.as_deref();
+        let group = Group::new(settings, targets, recorder, sources.now, sources.seed);
+        group.reach_over(tls);
+        Rc::new(group)
+    });
+    groups.collect()
+}
+
+/// The stages of `plan`, by their index.
+fn stages(
+    plan: &Plan,
+    before: Option<&ShardPlan>,
+    groups: &[Rc<Group>],
+    sources: &PlanSources<'_>,
+) -> Vec<Rc<ShardStage>> {
+    let stages_before = || before.into_iter().flat_map(|before| &before.stages);
+    let same: HashMap<*const StagePlan, &Rc<ShardStage>> =
+        stages_before().map(|stage| (Arc::as_ptr(&stage.plan), stage)).collect();
+    let mut stages: Vec<_> =
+        plan.stages.iter().map(|stage| same.get(&Arc::as_ptr(stage)).copied().cloned()).collect();
+    if stages.iter().all(Option::is_some) {
+        return stages.into_iter().flatten().collect();
+    }
+    let groups_by_name: HashMap<&str, &Rc<Group>> =
+        plan.groups.iter().zip(groups).map(|(settings, group)| (&*settings.name, group)).collect();
+    let mut buckets = Buckets::default();
+    for stage in stages_before() {
+        buckets.of_api.entry(&stage.plan.labels.api_id).or_default().push(stage);
+    }
+    for (place, stage) in stages.iter_mut().zip(&plan.stages) {
+        if place.is_none() {
+            let names = stage.groups.iter().map(|name| &**name);
+            *place = Some(Rc::new(ShardStage {
+                plan: Arc::clone(stage),
+                buckets: buckets.of(stage, sources),
+                groups: names
+                    .filter_map(|name| groups_by_name.get(name).copied().cloned())
+                    .collect(),
+            }));
+        }
+    }
+    stages.into_iter().flatten().collect()
+}
+
+/// Buckets while stages are given theirs.
+#[derive(Default)]
+struct Buckets<'b> {
+    /// The stages before, by API: keys hold its id, so a bucket of a stage was one of these.
+    of_api: HashMap<&'b str, Vec<&'b Rc<ShardStage>>>,
+    /// Those that were given to a new stage.
+    given: HashMap<Box<str>, Bucket>,
+}
+
+impl Buckets<'_> {
+    fn of(&mut self, stage: &StagePlan, sources: &PlanSources<'_>) -> Vec<Bucket> {
+        let of_api = self.of_api.get(&*stage.labels.api_id).map_or(&[][..], Vec::as_slice);
+        let before =
+            of_api.iter().flat_map(|stage| stage.plan.throttles.iter().zip(&stage.buckets));
+        let before: HashMap<&str, &Bucket> =
+            before.map(|(throttle, bucket)| (&*throttle.key, bucket)).collect();
+        let throttles = stage.throttles.iter().map(|throttle| {
+            if let Some(given) = self.given.get(&throttle.key) {
+                return Rc::clone(given);
+            }
+            let bucket = bucket(throttle, before.get(&*throttle.key).copied().cloned(), sources);
+            self.given.insert(throttle.key.clone(), Rc::clone(&bucket));
+            bucket
+        });
+        throttles.collect()
+    }
+}
+
+/// The bucket of `throttle`: the one before, on the pool that there is now, or a new one.
+fn bucket(throttle: &ThrottlePlan, before: Option<Bucket>, sources: &PlanSources<'_>) -> Bucket {
+    let pool = sources.pools.get(
+        &throttle.key,
+        throttle.rate_per_second,
+        throttle.burst_count,
+        sources.shards_count,
+        sources.now,
+    );
+    match before {
+        Some(bucket) => {
+            bucket.borrow_mut().adopt(pool);
+            bucket
+        }
+        None => Rc::new(RefCell::new(ShardBucket::new(pool))),
     }
 }

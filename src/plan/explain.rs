@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Explanation, HostMatch, IntegrationPlan, Plan};
+use super::{Explanation, HostMatch, IntegrationPlan, Plan, StagePlan};
 use crate::base::Method;
 use crate::proto::uri::{PathForm, normalise_path};
 
@@ -88,21 +88,23 @@ impl Plan {
         let taken = route.route.and_then(|index| stage.routes.get(index as usize));
         Some(StageExplanation {
             stage_index,
-            api_id: stage.api_id.as_ref().into(),
-            stage_name: stage.stage_name.as_ref().into(),
+            api_id: stage.labels.api_id.as_ref().into(),
+            stage_name: stage.labels.stage_name.as_ref().into(),
             prefix: prefix.escape_ascii().to_string(),
-            integration: taken.map(|taken| self.integration_text(&taken.integration)),
+            integration: taken.map(|taken| stage.integration_text(&taken.integration)),
             route,
         })
     }
+}
 
+impl StagePlan {
     /// What answers, in a few words.
     #[must_use]
     pub fn integration_text(&self, integration: &IntegrationPlan) -> String {
         match integration {
             IntegrationPlan::Proxy(proxy) => {
                 let group = self.groups.get(proxy.group.0 as usize);
-                format!("target group `{}`", group.map_or("?", |group| &group.name))
+                format!("target group `{}`", group.map_or("?", |group| group))
             }
             IntegrationPlan::Mock(mock) => format!("a fixed answer, status {}", mock.status),
             IntegrationPlan::Redirect(redirect) => {

@@ -17,19 +17,17 @@ pub use hosts::{HostError, HostMatch, HostTable};
 pub use router::{Candidate, CandidateKind, Explanation, PathSpans, Router, RouterError, Verdict};
 pub use tls::TlsPlan;
 
+use std::sync::Arc;
+
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
 
-/// Dense index of a token bucket in [`Plan::throttles`].
+/// Dense index of a token bucket in [`StagePlan::throttles`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ThrottleSlot(pub u32);
 
-/// Dense index of a target group in [`Plan::groups`].
+/// Dense index of a target group in [`StagePlan::groups`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct GroupSlot(pub u32);
-
-/// Dense index of a route's counters over all stages of the plan.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RouteSlot(pub u32);
 
 /// What every shard executes. Immutable; one `Arc` per epoch.
 #[derive(Debug)]
@@ -40,43 +38,57 @@ pub struct Plan {
     pub listeners: Vec<Listener>,
     /// Finds the stage for a host and a path.
     pub hosts: HostTable,
-    /// The stages. [`HostTable`] answers with indexes into this.
-    pub stages: Vec<StagePlan>,
-    /// The token buckets that routes name by slot.
-    pub throttles: Vec<ThrottlePlan>,
-    /// The target groups that integrations name by slot. Their name is the key of their state.
-    pub groups: Vec<TargetGroup>,
+    /// The stages. [`HostTable`] answers with indexes into this. A stage that did not change is the
+    /// very one of the epoch before, and what a shard has made of it goes on.
+    pub stages: Vec<Arc<StagePlan>>,
+    /// The limit over all stages together.
+    pub account_throttle: Option<ThrottlePlan>,
+    /// The target groups that stages name. Their name is the key of their state.
+    pub groups: Vec<Arc<TargetGroup>>,
     /// See [`Limits`].
     pub limits: Limits,
     /// See [`Forwarding`].
     pub forwarding: Forwarding,
     /// See [`AccessLog`].
     pub access_log: Option<AccessLog>,
-    /// How many [`RouteSlot`]s there are.
-    pub route_slots_count: u32,
     /// See [`TlsPlan`]; empty as compiled, as a compiler reads no files.
     pub tls: TlsPlan,
 }
 
-/// One stage of one API.
+/// One stage of one API. Names nothing outside of itself by index, so that it stays as it is
+/// whatever happens to other stages.
 #[derive(Debug)]
 pub struct StagePlan {
+    /// What it and its routes are called.
+    pub labels: Arc<StageLabels>,
+    /// Finds the route for a method and a path; answers with indexes into `routes`.
+    pub router: Router,
+    /// The routes.
+    pub routes: Vec<RoutePlan>,
+    /// The token buckets that routes name by slot.
+    pub throttles: Vec<ThrottlePlan>,
+    /// The names of the target groups that integrations name by slot.
+    pub groups: Vec<Box<str>>,
+}
+
+/// What a stage and its routes are called, in metrics and logs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct StageLabels {
     /// The API's id.
     pub api_id: Box<str>,
     /// The API's name.
     pub api_name: Box<str>,
     /// The stage's name.
     pub stage_name: Box<str>,
-    /// Finds the route for a method and a path; answers with indexes into `routes`.
-    pub router: Router,
-    /// The routes.
-    pub routes: Vec<RoutePlan>,
+    /// The route keys as written, by index of the route.
+    pub route_keys: Box<[Box<str>]>,
 }
 
 /// A token bucket's setting. The bucket's state survives epochs in which its key survives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThrottlePlan {
-    /// `account`, `stage:{api}/{stage}`, `route:{api}/{stage}/{route key}`.
+    /// `account`, `stage:{api}/{stage}`, `route:{api}/{stage}/{route key}`: all keys of a stage have
+    /// its API's id in them.
     pub key: Box<str>,
     /// Requests per second.
     pub rate_per_second: f64,
@@ -87,14 +99,10 @@ pub struct ThrottlePlan {
 /// One route, compiled.
 #[derive(Debug)]
 pub struct RoutePlan {
-    /// The route key as written.
-    pub key: Box<str>,
-    /// Its counters.
-    pub slot: RouteSlot,
     /// What answers.
     pub integration: IntegrationPlan,
     /// The buckets that a request takes one token of, in the order in which they are asked
-    /// (AWS: route, then stage, then account), with their scope for the answer.
+    /// (AWS: route, then stage; the account's comes after them), with their scope for the answer.
     pub throttles: Vec<(crate::base::ThrottleScope, ThrottleSlot)>,
     /// Longest body, in bytes.
     pub body_bytes_max: u64,

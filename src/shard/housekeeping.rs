@@ -7,7 +7,6 @@ use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
 use crate::coord::GroupView;
 use crate::observe::{BufferKind, DeadlineKind};
-use crate::plan::GroupSlot;
 use crate::rt::{now, sleep, unix_millis};
 
 /// Runs until the shard ends: stopped, or drained.
@@ -63,8 +62,8 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
 fn count_stock(shard: &Shard) {
     let state = &shard.state;
     let plan = state.plan();
-    for (slot, group) in (0..).map(GroupSlot).zip(plan.groups()) {
-        plan.recorder.group(slot).connections_idle(group.idle_count() as u64);
+    for group in plan.groups() {
+        group.recorder().connections_idle(group.idle_count() as u64);
     }
     state.recorder.buffers_counted(BufferKind::Head, state.head_buffers.count());
     state.recorder.buffers_counted(BufferKind::Body, state.body_buffers.count());

@@ -50,7 +50,6 @@ impl OneShard {
             listeners: vec![listener],
             hosts: HostTable::default(),
             stages: Vec::new(),
-            throttles: Vec::new(),
             groups: Vec::new(),
             limits: Limits::default(),
             forwarding: Forwarding::default(),
@@ -58,7 +57,7 @@ impl OneShard {
                 path: folder.path().join("log").display().to_string(),
                 format: "$context.status $context.shardgate.cause $context.requestId".to_owned(),
             }),
-            route_slots_count: 0,
+            account_throttle: None,
             tls: crate::plan::TlsPlan::default(),
         });
         let mut metrics = Metrics::new(1);

@@ -22,7 +22,7 @@ use crate::transport::Transport;
 
 /// One target group of one shard. Survives epochs in which its name survives.
 pub struct Group {
-    settings: RefCell<Rc<TargetGroup>>,
+    settings: RefCell<Arc<TargetGroup>>,
     /// That of the list of targets in force; 0 before the first.
     targets_version: Cell<u64>,
     state: RefCell<GroupState>,
@@ -32,7 +32,7 @@ pub struct Group {
     /// How its targets are reached over TLS, if they are.
     tls: RefCell<Option<Rc<GroupTls>>>,
     /// Counts under the group's name, which all epochs that have it share.
-    recorder: RefCell<Option<GroupRecorder>>,
+    recorder: GroupRecorder,
 }
 
 /// One try of one request: a target was chosen and counts the request as outstanding until the
@@ -49,23 +49,31 @@ pub(crate) struct Lease {
 impl Group {
     /// A group with the targets known so far.
     #[must_use]
-    pub fn new(group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos, seed: u64) -> Self {
+    pub fn new(
+        group: &Arc<TargetGroup>,
+        targets: Option<&GroupTargets>,
+        recorder: GroupRecorder,
+        now: Nanos,
+        seed: u64,
+    ) -> Self {
         let state = GroupState::new(group, addresses(targets), now, seed);
         Self {
-            settings: RefCell::new(Rc::new(group.clone())),
+            settings: RefCell::new(Arc::clone(group)),
             targets_version: Cell::new(version(targets)),
             state: RefCell::new(state),
             idle: RefCell::default(),
             shared: SharedConnections::default(),
             tls: RefCell::default(),
-            recorder: RefCell::default(),
+            recorder,
         }
     }
 
     /// Takes over new settings. What survives keeps its state and connections.
-    pub fn renew(&self, group: &TargetGroup, targets: Option<&GroupTargets>, now: Nanos) {
-        self.settings.replace(Rc::new(group.clone()));
-        self.take(targets, now);
+    pub fn renew(&self, group: &Arc<TargetGroup>, targets: Option<&GroupTargets>, now: Nanos) {
+        let before = self.settings.replace(Arc::clone(group));
+        if !Arc::ptr_eq(&before, group) || version(targets) != self.targets_version.get() {
+            self.take(targets, now);
+        }
     }
 
     /// Takes over `targets` if they are newer than those it has. What survives keeps its state and
@@ -86,14 +94,18 @@ impl Group {
         self.shared.retain_targets(|target| is_http2 && state.is_member(target));
     }
 
-    /// From now on counts with `recorder`.
-    pub fn record_with(&self, recorder: GroupRecorder) {
-        self.recorder.replace(Some(recorder));
+    /// Counts for the group.
+    #[must_use]
+    pub fn recorder(&self) -> &GroupRecorder {
+        &self.recorder
     }
 
-    /// From now on reaches its targets over `tls`, or without. What is idle was made by other
-    /// rules, and ends.
+    /// From now on reaches its targets over `tls`, or without. If that is another one than before,
+    /// what is idle was made by other rules, and ends.
     pub fn reach_over(&self, tls: Option<&Arc<UpstreamTls>>) {
+        if self.tls.borrow().as_ref().map(|one| Arc::as_ptr(one.shared())) == tls.map(Arc::as_ptr) {
+            return;
+        }
         let before = self.tls.replace(tls.map(|tls| Rc::new(GroupTls::new(Arc::clone(tls)))));
         if before.is_some() || tls.is_some() {
             self.idle.borrow_mut().retain_targets(|_| false);
@@ -101,8 +113,8 @@ impl Group {
         }
     }
 
-    fn settings(&self) -> Rc<TargetGroup> {
-        Rc::clone(&self.settings.borrow())
+    fn settings(&self) -> Arc<TargetGroup> {
+        Arc::clone(&self.settings.borrow())
     }
 
     /// Runs `read` with the settings in force.
@@ -342,8 +354,8 @@ impl Drop for Lease {
         self.count_busy(false);
         let mut state = self.group.state.borrow_mut();
         let is_ejected = state.ended(self.target, self.outcome.get(), self.ended);
-        if is_ejected && let Some(recorder) = &*self.group.recorder.borrow() {
-            recorder.ejected();
+        if is_ejected {
+            self.group.recorder.ejected();
         }
     }
 }

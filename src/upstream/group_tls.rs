@@ -24,6 +24,11 @@ impl GroupTls {
         Self { shared, config }
     }
 
+    /// What all shards share of it.
+    pub(super) fn shared(&self) -> &Arc<UpstreamTls> {
+        &self.shared
+    }
+
     /// Does the handshake with the target whose host (with its port, if that is known) is `host`.
     /// [`io::ErrorKind::TimedOut`] once `due` has passed.
     pub(super) async fn shake_hands(

@@ -87,8 +87,7 @@ fn errors_table() -> String {
 /// Every family, whatever of them the process has samples of.
 pub(crate) fn metrics_text() -> String {
     let mut metrics = Metrics::new(1);
-    let labels =
-        PlanLabels { epoch: 1, stages: Vec::new(), routes: Vec::new(), groups: Vec::new() };
+    let labels = PlanLabels { epoch: 1, ..PlanLabels::default() };
     metrics.prepare_labels(labels);
     let _ = metrics.shard(0).expect("one shard").recorder().adopt(1);
     let process = ProcessInfo {

@@ -7,11 +7,12 @@ mod mock;
 mod template;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::key_text::route_key_text;
 use super::{
     GroupSlot, HostProgram, HostTable, IntegrationPlan, PathProgram, Plan, ProxyPlan, RedirectPlan,
-    RoutePlan, RouteSlot, Router, StagePlan, ThrottlePlan, ThrottleSlot, TlsPlan,
+    RoutePlan, Router, StageLabels, StagePlan, ThrottlePlan, ThrottleSlot, TlsPlan,
 };
 use crate::base::ThrottleScope;
 use crate::model::{Api, Integration, Limits, Model, ProxyIntegration, Route, RouteKey, Throttle};
@@ -43,44 +44,41 @@ pub fn compile(model: &Model, epoch: u64) -> Result<Plan, Vec<PlanError>> {
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
     }
+    let account = model.account_throttle;
     Ok(Plan {
         epoch,
         listeners: model.listeners.clone(),
         hosts,
-        stages,
-        throttles: compiler.throttles,
-        groups: model.target_groups.clone(),
+        stages: stages.into_iter().map(Arc::new).collect(),
+        account_throttle: account.map(|throttle| throttle_plan("account".into(), throttle)),
+        groups: model.target_groups.iter().cloned().map(Arc::new).collect(),
         limits: model.limits.clone(),
         forwarding: model.forwarding.clone(),
         access_log: model.access_log.clone(),
-        route_slots_count: compiler.route_slots_count,
         tls: TlsPlan::default(),
     })
 }
 
-/// What is given out while the stages are compiled.
+/// What is known while the stages are compiled.
 #[derive(Debug)]
 struct Compiler<'model> {
     limits: &'model Limits,
-    /// By name: the slot, and whether targets see the client's Host.
-    groups: HashMap<&'model str, (GroupSlot, bool)>,
-    throttles: Vec<ThrottlePlan>,
-    account_throttle: Option<ThrottleSlot>,
-    route_slots_count: u32,
+    /// By name: the index, and whether targets see the client's Host.
+    groups: HashMap<&'model str, (usize, bool)>,
     errors: Vec<PlanError>,
+}
+
+/// What the routes of one stage name by slot.
+#[derive(Debug, Default)]
+struct Slots {
+    throttles: Vec<ThrottlePlan>,
+    groups: Vec<Box<str>>,
 }
 
 impl<'model> Compiler<'model> {
     fn new(model: &'model Model) -> Self {
-        let mut compiler = Self {
-            limits: &model.limits,
-            groups: HashMap::new(),
-            throttles: Vec::new(),
-            account_throttle: None,
-            route_slots_count: 0,
-            errors: Vec::new(),
-        };
-        compiler.account_throttle = compiler.throttle("account".into(), model.account_throttle);
+        let mut compiler =
+            Self { limits: &model.limits, groups: HashMap::new(), errors: Vec::new() };
         compiler.groups(model);
         compiler.api_ids(&model.apis);
         compiler
@@ -88,13 +86,12 @@ impl<'model> Compiler<'model> {
 
     fn groups(&mut self, model: &'model Model) {
         for (index, group) in model.target_groups.iter().enumerate() {
-            let slot = GroupSlot(dense(index));
-            let taken = self.groups.insert(&group.name, (slot, group.preserve_host));
+            let taken = self.groups.insert(&group.name, (index, group.preserve_host));
             if let Some((first, _)) = taken {
                 self.errors.push(PlanError {
                     message: format!("two target groups are named `{}`", group.name),
                     group_index: Some(index),
-                    other_index: Some(first.0 as usize),
+                    other_index: Some(first),
                     ..PlanError::default()
                 });
             }
@@ -130,16 +127,28 @@ impl<'model> Compiler<'model> {
 
     fn stage(&mut self, api_index: usize, api: &Api) -> StagePlan {
         let stage = &api.stage;
-        let throttle = self.throttle(format!("stage:{}/{}", api.id, stage.name), stage.throttle);
-        let routes = stage.routes.iter().enumerate();
+        let router = self.router(api_index, api);
+        let mut slots = Slots::default();
+        let throttle = slots.throttle(format!("stage:{}/{}", api.id, stage.name), stage.throttle);
+        let keys: Vec<_> = stage.routes.iter().map(|route| route_key_text(&route.key)).collect();
+        let routes: Vec<_> = keys
+            .iter()
+            .enumerate()
+            .filter_map(|(index, key)| {
+                self.route((api_index, index), (api, key), throttle, &mut slots)
+            })
+            .collect();
         StagePlan {
-            api_id: api.id.as_str().into(),
-            api_name: api.name.as_str().into(),
-            stage_name: stage.name.as_str().into(),
-            router: self.router(api_index, api),
-            routes: routes
-                .filter_map(|(index, route)| self.route((api_index, index), api, route, throttle))
-                .collect(),
+            labels: Arc::new(StageLabels {
+                api_id: api.id.as_str().into(),
+                api_name: api.name.as_str().into(),
+                stage_name: stage.name.as_str().into(),
+                route_keys: keys.into_iter().map(Into::into).collect(),
+            }),
+            router,
+            routes,
+            throttles: slots.throttles,
+            groups: slots.groups,
         }
     }
 
@@ -161,20 +170,17 @@ impl<'model> Compiler<'model> {
     fn route(
         &mut self,
         (api_index, route_index): (usize, usize),
-        api: &Api,
-        route: &Route,
+        (api, key): (&Api, &str),
         stage_throttle: Option<ThrottleSlot>,
+        slots: &mut Slots,
     ) -> Option<RoutePlan> {
-        let key = route_key_text(&route.key);
+        let route = api.stage.routes.get(route_index)?;
         let bucket = format!("route:{}/{}/{key}", api.id, api.stage.name);
         let throttles = [
-            (ThrottleScope::Route, self.throttle(bucket, route.throttle)),
+            (ThrottleScope::Route, slots.throttle(bucket, route.throttle)),
             (ThrottleScope::Stage, stage_throttle),
-            (ThrottleScope::Account, self.account_throttle),
         ];
-        let slot = RouteSlot(self.route_slots_count);
-        self.route_slots_count += 1;
-        let integration = self.integration(route).map_err(|reason| {
+        let integration = self.integration(route, slots).map_err(|reason| {
             self.errors.push(PlanError {
                 message: format!("API `{}`, route `{key}`: {reason}", api.id),
                 api_index: Some(api_index),
@@ -183,27 +189,20 @@ impl<'model> Compiler<'model> {
             });
         });
         Some(RoutePlan {
-            slot,
             integration: integration.ok()?,
             throttles: throttles
                 .into_iter()
                 .filter_map(|(scope, slot)| Some((scope, slot?)))
                 .collect(),
             body_bytes_max: route.body_bytes_max.unwrap_or(self.limits.body_bytes_max),
-            key: key.into(),
         })
     }
 
-    fn throttle(&mut self, key: String, throttle: Option<Throttle>) -> Option<ThrottleSlot> {
-        let Throttle { rate_per_second, burst_count } = throttle?;
-        let slot = ThrottleSlot(dense(self.throttles.len()));
-        self.throttles.push(ThrottlePlan { key: key.into(), rate_per_second, burst_count });
-        Some(slot)
-    }
-
-    fn integration(&self, route: &Route) -> Result<IntegrationPlan, String> {
+    fn integration(&self, route: &Route, slots: &mut Slots) -> Result<IntegrationPlan, String> {
         Ok(match &route.integration {
-            Integration::Proxy(proxy) => IntegrationPlan::Proxy(self.proxy(&route.key, proxy)?),
+            Integration::Proxy(proxy) => {
+                IntegrationPlan::Proxy(self.proxy(&route.key, proxy, slots)?)
+            }
             Integration::Mock(mock) => IntegrationPlan::Mock(mock::compile(mock)?),
             Integration::Redirect(redirect) => IntegrationPlan::Redirect(RedirectPlan {
                 status: redirect.status,
@@ -212,8 +211,13 @@ impl<'model> Compiler<'model> {
         })
     }
 
-    fn proxy(&self, key: &RouteKey, proxy: &ProxyIntegration) -> Result<ProxyPlan, String> {
-        let (group, preserves_host) = *self
+    fn proxy(
+        &self,
+        key: &RouteKey,
+        proxy: &ProxyIntegration,
+        slots: &mut Slots,
+    ) -> Result<ProxyPlan, String> {
+        let (_, preserves_host) = *self
             .groups
             .get(proxy.group.as_str())
             .ok_or_else(|| format!("there is no target group `{}`", proxy.group))?;
@@ -226,8 +230,29 @@ impl<'model> Compiler<'model> {
             None if preserves_host => HostProgram::AsReceived,
             None => HostProgram::Target,
         };
-        Ok(ProxyPlan { group, path, host, timeout_ms: proxy.timeout_ms })
+        Ok(ProxyPlan { group: slots.group(&proxy.group), path, host, timeout_ms: proxy.timeout_ms })
     }
+}
+
+impl Slots {
+    fn throttle(&mut self, key: String, throttle: Option<Throttle>) -> Option<ThrottleSlot> {
+        let slot = ThrottleSlot(dense(self.throttles.len()));
+        self.throttles.push(throttle_plan(key, throttle?));
+        Some(slot)
+    }
+
+    fn group(&mut self, name: &str) -> GroupSlot {
+        let known = self.groups.iter().position(|one| **one == *name);
+        GroupSlot(dense(known.unwrap_or_else(|| {
+            self.groups.push(name.into());
+            self.groups.len() - 1
+        })))
+    }
+}
+
+fn throttle_plan(key: String, throttle: Throttle) -> ThrottlePlan {
+    let Throttle { rate_per_second, burst_count } = throttle;
+    ThrottlePlan { key: key.into(), rate_per_second, burst_count }
 }
 
 fn dense(index: usize) -> u32 {

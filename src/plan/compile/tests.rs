@@ -85,38 +85,33 @@ fn throttles_are_keyed_by_scope_and_asked_from_the_route_outwards() {
     };
     let plan = compile(&model, 7).expect("a legal model");
     assert_eq!(plan.epoch, 7);
-    let buckets: Vec<_> = plan.throttles.iter().map(|one| (&*one.key, one.burst_count)).collect();
-    assert_eq!(
-        buckets,
-        [("account", 1), ("stage:shop/$default", 2), ("route:shop/$default/GET /a%20b", 3)]
-    );
+    assert_eq!(plan.account_throttle.as_ref().map(|one| one.burst_count), Some(1));
+    let buckets = plan.stages[0].throttles.iter().map(|one| (&*one.key, one.burst_count));
+    let buckets: Vec<_> = buckets.collect();
+    assert_eq!(buckets, [("stage:shop/$default", 2), ("route:shop/$default/GET /a%20b", 3)]);
     let scopes = |stage: usize, route: usize| &plan.stages[stage].routes[route].throttles[..];
     assert_eq!(
         scopes(0, 0),
-        [
-            (ThrottleScope::Route, ThrottleSlot(2)),
-            (ThrottleScope::Stage, ThrottleSlot(1)),
-            (ThrottleScope::Account, ThrottleSlot(0)),
-        ]
+        [(ThrottleScope::Route, ThrottleSlot(1)), (ThrottleScope::Stage, ThrottleSlot(0))]
     );
-    assert_eq!(scopes(0, 1).len(), 2);
-    assert_eq!(scopes(1, 0), [(ThrottleScope::Account, ThrottleSlot(0))]);
+    assert_eq!(scopes(0, 1), [(ThrottleScope::Stage, ThrottleSlot(0))]);
+    assert!(scopes(1, 0).is_empty() && plan.stages[1].throttles.is_empty());
 }
 
 #[test]
-fn route_slots_run_over_all_stages() {
-    let routes = || vec![to_group(get(&[]), "g"), to_group(RouteKey::Default, "g")];
+fn a_stage_names_only_what_is_its_own() {
+    let routes = |group| vec![to_group(get(&[]), group), to_group(RouteKey::Default, group)];
     let model = Model {
-        apis: vec![api("one", "/one", routes()), api("two", "", routes())],
-        target_groups: vec![group("g", false)],
+        apis: vec![api("one", "/one", routes("g")), api("two", "", routes("h"))],
+        target_groups: vec![group("g", false), group("h", false)],
         ..Model::default()
     };
     let plan = compile(&model, 1).expect("a legal model");
-    let slots: Vec<_> =
-        plan.stages.iter().flat_map(|stage| &stage.routes).map(|route| route.slot.0).collect();
-    assert_eq!(slots, [0, 1, 2, 3]);
-    assert_eq!(plan.route_slots_count, 4);
-    assert_eq!(plan.stages[1].routes[1].key.as_ref(), "$default");
+    for (stage, name) in plan.stages.iter().zip(["g", "h"]) {
+        assert_eq!(stage.groups, [name.into()]);
+        assert_eq!((stage.routes.len(), stage.labels.route_keys.len()), (2, 2));
+    }
+    assert_eq!(plan.stages[1].labels.route_keys[1].as_ref(), "$default");
     assert_eq!(
         plan.stages[1].router.find(crate::base::Method::Get, b"/", &mut PathSpans::default()),
         Some(0)
@@ -153,7 +148,8 @@ fn proxies_know_their_group_path_and_host() {
     };
     let plan = compile(&model, 1).expect("a legal model");
     let mapped = proxy_plan(&plan, 0);
-    assert_eq!(mapped.group, GroupSlot(1));
+    let group = |slot: GroupSlot| &*plan.stages[0].groups[slot.0 as usize];
+    assert_eq!(group(mapped.group), "second");
     assert_eq!(mapped.timeout_ms, 29_000);
     assert_eq!(mapped.host, HostProgram::Fixed(b"internal.test"[..].into()));
     assert_eq!(
@@ -165,8 +161,9 @@ fn proxies_know_their_group_path_and_host() {
     );
     assert_eq!(
         (&proxy_plan(&plan, 1).host, proxy_plan(&plan, 1).group),
-        (&HostProgram::Target, GroupSlot(1))
+        (&HostProgram::Target, mapped.group)
     );
+    assert_eq!(group(proxy_plan(&plan, 2).group), "first");
     assert_eq!(proxy_plan(&plan, 2).host, HostProgram::AsReceived);
     assert_eq!(proxy_plan(&plan, 2).path, PathProgram::AsReceived);
     assert_eq!(plan.stages[0].routes[1].body_bytes_max, 5);
@@ -229,8 +226,7 @@ fn every_mistake_is_reported_with_its_place() {
 #[test]
 fn an_empty_model_is_a_plan_that_answers_nothing() {
     let plan = compile(&Model::default(), 1).expect("nothing is wrong with nothing");
-    assert!(plan.stages.is_empty() && plan.throttles.is_empty());
-    assert_eq!(plan.route_slots_count, 0);
+    assert!(plan.stages.is_empty() && plan.account_throttle.is_none());
     let text = plan.explain(b"a\r.test", crate::base::Method::Get, b"/").to_string();
     assert_eq!(text, "no API answers to host `a\\r.test`: 421 Misdirected Request\n");
 }
