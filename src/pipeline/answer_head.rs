@@ -93,7 +93,7 @@ impl Exchange<'_, '_> {
         for _ in 0..=INTERIM_ANSWERS_MAX {
             buffer.clear();
             call.head(buffer).await.map_err(failed)?;
-            head.parse(buffer, self.request.head.method).map_err(|_| bad())?;
+            head.parse(buffer, self.method()).map_err(|_| bad())?;
             head.version = Version::Http2;
             if head.status >= 200 {
                 let has_ended = call.body().is_none_or(|body| body.has_ended());
@@ -135,7 +135,7 @@ impl Exchange<'_, '_> {
             let found = reading.scanner.find_end(unread, &ANSWER_HEAD_LIMITS).map_err(bad)?;
             let Some(head_bytes) = found else { return Ok(false) };
             let head_bytes = &unread[..head_bytes];
-            head.parse(head_bytes, self.request.head.method).map_err(bad)?;
+            head.parse(head_bytes, self.method()).map_err(bad)?;
             let is_switch = head.status == 101;
             if is_switch && !self.wants_upgrade() {
                 return Err(bad(Fault::BadUpstreamAnswer));

@@ -33,6 +33,8 @@ pub struct RequestBody<'r> {
     pub(crate) chunked_bytes: u64,
     /// The raw length of a chunked body that was found to lie whole within the early bytes.
     pub(crate) chunked_end: Cell<Option<usize>>,
+    /// The payload, if it was read whole for an integration that looks into it.
+    pub(crate) collected: Option<Vec<u8>>,
 }
 
 /// What has become of a request's body.

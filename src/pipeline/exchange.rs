@@ -12,8 +12,8 @@ use super::body::{BodyFate, RequestBody};
 use super::client::{Client, ClientLink};
 use super::grpc::GrpcForm;
 use super::request::Request;
-use super::state::{ShardPlan, ShardStage, ShardState};
-use crate::base::{Fault, Nanos};
+use super::state::{ShardPlan, ShardState};
+use crate::base::{Fault, Method, Nanos};
 use crate::model::{Balance, HashKey};
 use crate::observe::{DeadlineKind, GroupRecorder, UpstreamEnd, UpstreamFailure};
 use crate::plan::{PathSpans, ProxyPlan};
@@ -25,12 +25,14 @@ use crate::upstream::{Group, Lease, Outcome, TargetId, TargetLink, stable_hash};
 pub(crate) struct Exchange<'x, 'b> {
     pub(crate) state: &'x Rc<ShardState>,
     pub(crate) plan: &'x Rc<ShardPlan>,
-    pub(crate) stage: &'x ShardStage,
     pub(crate) client: &'x Client<'x>,
     pub(crate) request: &'x Request<'x>,
-    pub(crate) proxy: &'x ProxyPlan,
-    pub(crate) spans: &'x PathSpans,
-    pub(crate) routed_path: &'x [u8],
+    /// Who answers.
+    pub(crate) group: &'x Rc<Group>,
+    /// From the request's last byte sent to the answer's first byte.
+    pub(crate) timeout: Nanos,
+    /// What the target is told, and the client of its answer.
+    pub(crate) form: Form<'x>,
     pub(crate) body: &'x mut RequestBody<'b>,
     pub(crate) out: &'x mut Vec<u8>,
     /// Where the latest try went.
@@ -39,9 +41,69 @@ pub(crate) struct Exchange<'x, 'b> {
     pub(crate) web: Option<GrpcForm>,
 }
 
+/// How a request is written for the target, and the answer for the client.
+#[derive(Clone, Copy)]
+pub(crate) enum Form<'x> {
+    /// As a route of the boot file has it: both pass with little change.
+    Routed(Routed<'x>),
+    /// As an integration of a deployed API has it.
+    Deployed(&'x dyn Translation),
+}
+
+/// What a route of the boot file makes of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Routed<'x> {
+    pub(crate) proxy: &'x ProxyPlan,
+    pub(crate) spans: &'x PathSpans,
+    /// The path that was routed: base path and stage stripped.
+    pub(crate) path: &'x [u8],
+}
+
+/// What an integration of a deployed API makes of a request and of the answer to it.
+pub(crate) trait Translation {
+    /// The method that the target is asked with.
+    fn method(&self) -> Method;
+
+    /// Whether the request's body is sent on.
+    fn sends_body(&self) -> bool;
+
+    /// Appends the request line and the field lines, but for those that frame the body, and without
+    /// the empty line.
+    fn write_request(&self, out: &mut Vec<u8>);
+
+    /// Looks at the head of the final answer, which is `bytes`. A fault is told to the client in its
+    /// place.
+    fn judge(&self, head: &ResponseHead, bytes: &[u8]) -> Result<AnswerUse, Fault>;
+
+    /// Appends status line and field lines for the client, but for those that frame the body and
+    /// say what becomes of the connection, and without the empty line.
+    fn write_answer(&self, out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]);
+
+    /// The same for an answer whose body was collected, and the body that the client gets.
+    fn write_collected(
+        &self,
+        out: &mut Vec<u8>,
+        head: &ResponseHead,
+        bytes: &[u8],
+        body: Vec<u8>,
+    ) -> Result<(u16, Vec<u8>), Fault>;
+}
+
+/// What becomes of an answer's body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum AnswerUse {
+    /// It is passed on as it comes, under this status.
+    PassOn(u16),
+    /// It is read whole first, up to the longest that an API may have.
+    Collect,
+}
+
 /// An answer that was passed on whole.
 pub(crate) struct Relayed {
+    /// What the client saw.
     pub(crate) status: u16,
+    /// What the target said.
+    pub(crate) upstream_status: u16,
     pub(crate) goes_on: bool,
     pub(crate) answer_bytes: u64,
     /// From the request sent to the answer's head.
@@ -61,6 +123,13 @@ pub(super) struct Answer {
     pub(super) sent_whole: bool,
     /// When its head was complete.
     pub(super) came: Nanos,
+}
+
+impl Answer {
+    /// The bytes of the head.
+    pub(super) fn head_bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..self.start + self.head.head_bytes).unwrap_or_default()
+    }
 }
 
 /// Why a try failed.
@@ -127,12 +196,17 @@ impl Exchange<'_, '_> {
         let status = answer.head.status;
         let upstream = answer.came.since(sent);
         let came = answer.came;
-        let result = self.pass_on(&mut lease, answer).await;
+        let result = match self.answer_use(&answer) {
+            Ok(AnswerUse::PassOn(status)) => self.pass_on(&mut lease, answer, status).await,
+            Ok(AnswerUse::Collect) => Box::pin(self.collect(&lease, answer)).await,
+            Err(fault) => Err(fault),
+        };
         match result {
             Ok(passed) => {
                 lease.report(Outcome::Answered(status), passed.ended);
                 Ok(Relayed {
-                    status,
+                    status: passed.status,
+                    upstream_status: status,
                     goes_on: passed.goes_on,
                     answer_bytes: passed.answer_bytes,
                     upstream,
@@ -149,6 +223,21 @@ impl Exchange<'_, '_> {
                 lease.report(outcome, came);
                 Err(fault)
             }
+        }
+    }
+
+    fn answer_use(&self, answer: &Answer) -> Result<AnswerUse, Fault> {
+        match &self.form {
+            Form::Routed(_) => Ok(AnswerUse::PassOn(answer.head.status)),
+            Form::Deployed(translation) => translation.judge(&answer.head, answer.head_bytes()),
+        }
+    }
+
+    /// The method that the target is asked with.
+    pub(super) fn method(&self) -> Method {
+        match &self.form {
+            Form::Routed(_) => self.request.head.method,
+            Form::Deployed(translation) => translation.method(),
         }
     }
 
@@ -171,8 +260,8 @@ impl Exchange<'_, '_> {
 
     /// Tries targets until one answers or no further try is allowed.
     async fn answer(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
-        let group = Rc::clone(self.stage.group(self.proxy.group));
-        let hash = self.hash(&group);
+        let group = self.group;
+        let hash = self.hash(group);
         let mut tries = Tries::default();
         let mut at = self.request.started;
         loop {
@@ -192,8 +281,8 @@ impl Exchange<'_, '_> {
                     self.attempt_ended(Ok(status), came.since(at), is_retry);
                     tries.sent_count += 1;
                     // A 502, 503 or 504 that the group's settings say to try elsewhere.
-                    if !self.is_unwanted(&group, &answer)
-                        || !self.may_retry(&group, TryStage::Answering, came, &tries)
+                    if !self.is_unwanted(group, &answer)
+                        || !self.may_retry(group, TryStage::Answering, came, &tries)
                     {
                         return Ok((lease, answer, at));
                     }
@@ -212,7 +301,7 @@ impl Exchange<'_, '_> {
             lease.report(failure.outcome, at);
             tries.count(lease.target(), failure.stage);
             if !self.may_send_again(failure.stage)
-                || !self.may_retry(&group, failure.stage, at, &tries)
+                || !self.may_retry(group, failure.stage, at, &tries)
             {
                 return Err(failure.fault);
             }
@@ -220,7 +309,7 @@ impl Exchange<'_, '_> {
     }
 
     fn recorder(&self) -> &GroupRecorder {
-        self.stage.group(self.proxy.group).recorder()
+        self.group.recorder()
     }
 
     fn attempt_ended(&self, outcome: Result<u16, UpstreamFailure>, latency: Nanos, is_retry: bool) {
@@ -267,10 +356,11 @@ impl Exchange<'_, '_> {
 
     /// Whether the request may be sent once more after a try that came as far as `stage`.
     pub(super) fn may_send_again(&self, stage: TryStage) -> bool {
-        let body_at_hand = matches!(self.body.fate, BodyFate::Untouched);
+        let body_at_hand =
+            matches!(self.body.fate, BodyFate::Untouched) || self.body.collected.is_some();
         match stage {
             TryStage::NotSent => body_at_hand,
-            TryStage::Sent => body_at_hand && self.request.head.method.is_idempotent(),
+            TryStage::Sent => body_at_hand && self.method().is_idempotent(),
             TryStage::Answering => false,
         }
     }

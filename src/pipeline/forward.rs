@@ -80,9 +80,7 @@ pub(crate) fn write_request_head(
             let field = head.field(FieldName::ContentType);
             write_grpc_type(out, GrpcForm::Native, field, bytes);
         }
-        BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
-        BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        BodyFraming::None | BodyFraming::UntilClose => {}
+        framing => write_framing(out, framing),
     }
     write_client_lines(out, outbound, trusted);
     write_certificate_lines(out, outbound.client);
@@ -98,6 +96,15 @@ pub(crate) fn write_request_head(
         copy_named(out, head, bytes, FieldName::Upgrade);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the field line that frames a body, if one does.
+pub(super) fn write_framing(out: &mut Vec<u8>, framing: BodyFraming) {
+    match framing {
+        BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
+        BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        BodyFraming::None | BodyFraming::UntilClose => {}
+    }
 }
 
 /// The content type that is `field`, in another form of gRPC.
@@ -235,11 +242,7 @@ pub(crate) fn write_response_head(out: &mut Vec<u8>, inbound: &Inbound<'_>) {
         FieldName::Other => !field.hop_by_hop && !is_named(field, bytes, REQUEST_ID_HEADER),
         _ => !field.hop_by_hop,
     });
-    match inbound.framing {
-        BodyFraming::Length(length) => write_number_line(out, b"content-length", length),
-        BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        BodyFraming::None | BodyFraming::UntilClose => {}
-    }
+    write_framing(out, inbound.framing);
     if let Some(form) = inbound.web {
         write_grpc_type(out, form, head.field(FieldName::ContentType), bytes);
     }

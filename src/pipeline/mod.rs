@@ -8,6 +8,7 @@ mod answer_head;
 mod body;
 mod chunk_frames;
 mod client;
+mod collect;
 mod exchange;
 mod forward;
 mod grpc;

@@ -3,25 +3,26 @@
 
 use super::body::BodyFate;
 use super::client::ClientLink;
-use super::exchange::{Answer, Exchange};
-use super::forward::{Inbound, write_response_head};
+use super::exchange::{Answer, Exchange, Form};
+use super::forward::{Inbound, write_framing, write_response_head};
 use super::grpc::GrpcForm;
 use super::relay::{BodyRelay, framing_for_client};
 use super::respond::{Persistence, status_lines};
 use super::tunnel::tunnel;
 use super::upload::UploadState;
-use crate::base::{Fault, Nanos};
+use crate::base::{Fault, Method, Nanos};
 use crate::observe::{DeadlineKind, ShardRecorder};
-use crate::proto::{BodyFraming, FieldName};
+use crate::proto::{BodyFraming, FieldName, ResponseHead};
 use crate::rt::now;
 use crate::upstream::{Connection, Lease, TargetLink};
 
 impl Exchange<'_, '_> {
-    /// Passes the answer on, and makes sure that the client notices if it was cut.
+    /// Passes the answer on under `status`, and makes sure that the client notices if it was cut.
     pub(super) async fn pass_on(
         &mut self,
         lease: &mut Lease,
         answer: Answer,
+        status: u16,
     ) -> Result<Passed, Fault> {
         let mut answer = answer;
         let is_grpc = is_grpc(&answer);
@@ -31,7 +32,7 @@ impl Exchange<'_, '_> {
             answer.head.framing = BodyFraming::UntilClose; // it will have another length
         }
         let framing = framing_for_client(answer.head.framing, self.request.head.version);
-        let result = self.pass_on_in(framing, lease, answer).await;
+        let result = self.pass_on_in(framing, lease, answer, status).await;
         if let Err(fault) = &result
             && !(is_grpc && self.end_by_status(*fault))
             && framing == BodyFraming::UntilClose
@@ -60,6 +61,7 @@ impl Exchange<'_, '_> {
         framing: BodyFraming,
         lease: &mut Lease,
         answer: Answer,
+        status: u16,
     ) -> Result<Passed, Fault> {
         let Answer { link, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
@@ -69,17 +71,29 @@ impl Exchange<'_, '_> {
             && self.is_body_sent()
             && framing != BodyFraming::UntilClose;
         let head_end = start + head.head_bytes;
-        let inbound = Inbound {
-            head: &head,
-            bytes: &buffer[start..head_end],
-            request_method: self.request.head.method,
-            framing,
-            id: self.request.id,
-            persistence: Persistence::of(version, goes_on),
-            via: self.plan.plan.forwarding.via.as_deref(),
-            web: self.web,
-        };
-        write_response_head(self.out, &inbound);
+        let (head_bytes, persistence) =
+            (&buffer[start..head_end], Persistence::of(version, goes_on));
+        match &self.form {
+            Form::Routed(_) => {
+                let inbound = Inbound {
+                    head: &head,
+                    bytes: head_bytes,
+                    request_method: self.request.head.method,
+                    framing,
+                    id: self.request.id,
+                    persistence,
+                    via: self.plan.plan.forwarding.via.as_deref(),
+                    web: self.web,
+                };
+                write_response_head(self.out, &inbound);
+            }
+            Form::Deployed(translation) => {
+                translation.write_answer(self.out, &head, head_bytes);
+                self.write_deployed_framing(framing, &head, head_bytes, status);
+                self.out.extend_from_slice(persistence.line());
+                self.out.extend_from_slice(b"\r\n");
+            }
+        }
         self.client.answer_started.set(true);
         let idle_timeout =
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
@@ -87,7 +101,7 @@ impl Exchange<'_, '_> {
             let result = self.tunnel(connection, &buffer[head_end..], came).await;
             self.state.put_response_head(head);
             self.state.head_buffers.put(buffer);
-            return Ok(Passed { goes_on: false, answer_bytes: result?, ended: now() });
+            return Ok(Passed { status, goes_on: false, answer_bytes: result?, ended: now() });
         }
         // The head is here; how long the client takes to read is not the target's fault.
         link.clear_due();
@@ -104,20 +118,37 @@ impl Exchange<'_, '_> {
         self.state.head_buffers.put(buffer);
         let whole = whole?;
         let may_keep = whole && keep_alive && sent_whole && self.is_body_sent();
-        if let TargetLink::Http1(connection) = link
-            && may_keep
-            && !connection.deadline.passed()
-            && !connection.stream.has_unsent()
-        {
-            lease.keep(connection, at);
-        }
+        keep(lease, link, may_keep, at);
         let goes_on = self.finish_upload() && goes_on;
-        Ok(Passed { goes_on, answer_bytes, ended: at })
+        Ok(Passed { status, goes_on, answer_bytes, ended: at })
+    }
+
+    /// The field line that frames the body of an answer to a deployed API's client. To HEAD and with
+    /// 304 the length says what a GET would have got (RFC 9110 section 8.6).
+    fn write_deployed_framing(
+        &mut self,
+        framing: BodyFraming,
+        head: &ResponseHead,
+        bytes: &[u8],
+        status: u16,
+    ) {
+        let is_bodiless = matches!(status, 204 | 304) || self.request.head.method == Method::Head;
+        match framing {
+            BodyFraming::None if !is_bodiless => write_framing(self.out, BodyFraming::Length(0)),
+            BodyFraming::None if status != 204 => {
+                if let Some(field) = head.field(FieldName::ContentLength) {
+                    self.out.extend_from_slice(b"content-length: ");
+                    self.out.extend_from_slice(field.value.of(bytes));
+                    self.out.extend_from_slice(b"\r\n");
+                }
+            }
+            other => write_framing(self.out, other),
+        }
     }
 
     /// Settles what became of the request's body: whether it was taken whole. What is still being
     /// uploaded is left to the connection's driver, which throws it away.
-    fn finish_upload(&mut self) -> bool {
+    pub(super) fn finish_upload(&mut self) -> bool {
         let Some(upload) = self.upload() else {
             return true;
         };
@@ -159,6 +190,17 @@ impl Exchange<'_, '_> {
     }
 }
 
+/// Keeps the connection that an answer came on, if it may be used again.
+pub(super) fn keep(lease: &Lease, link: TargetLink, may_keep: bool, at: Nanos) {
+    if let TargetLink::Http1(connection) = link
+        && may_keep
+        && !connection.deadline.passed()
+        && !connection.stream.has_unsent()
+    {
+        lease.keep(connection, at);
+    }
+}
+
 /// Whether what came is gRPC, rather than a page of something in between.
 fn is_grpc(answer: &Answer) -> bool {
     let bytes = answer.buffer.get(answer.start..).unwrap_or_default();
@@ -184,6 +226,8 @@ impl Drop for Standing<'_> {
 
 /// An answer that was passed on.
 pub(super) struct Passed {
+    /// What the client saw.
+    pub(super) status: u16,
     pub(super) goes_on: bool,
     pub(super) answer_bytes: u64,
     pub(super) ended: Nanos,

@@ -3,17 +3,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::body::BodyFate;
+use super::body::{BodyFate, RequestBody};
 use super::chunk_frames::{append_last_chunk, append_payload};
-use super::client::{ClientLink, Http1Link};
-use super::exchange::{Answer, Exchange, Failure, TryStage};
-use super::forward::{Outbound, write_request_head};
+use super::client::{Client, ClientLink, Http1Link};
+use super::exchange::{Answer, Exchange, Failure, Form, TryStage};
+use super::forward::{Outbound, write_framing, write_request_head};
 use super::grpc::{self, GrpcForm, NotBase64, TextDecoder};
+use super::respond::write_number_line;
 use super::upload::{BodyLeft, BodySink, BodySource, Upload, UploadState, UploadTask};
 use crate::base::{Fault, Nanos};
 use crate::http2::{Call, CallFailure, TargetConnection};
 use crate::proto::{BodyFraming, ChunkedDecoder, FieldName};
-use crate::rt::{DeadlineMover, now};
+use crate::rt::{Deadline, DeadlineMover, Deadlines, now};
 use crate::upstream::{Connection, Lease, Outcome};
 
 impl Exchange<'_, '_> {
@@ -35,7 +36,7 @@ impl Exchange<'_, '_> {
                 return Err(not_sent_by_us(fault));
             }
         };
-        let timeout = Nanos::from_millis(self.proxy.timeout_ms);
+        let timeout = self.timeout;
         connection.set_due(at.plus(timeout));
         let (written, wire) = connection.stream.write_all(wire, 0).await;
         state.head_buffers.put(wire);
@@ -64,11 +65,12 @@ impl Exchange<'_, '_> {
         let state = self.state;
         let form = GrpcForm::of_request(self.request.head, self.request.bytes);
         let translates = lease.group().with_settings(|settings| settings.grpc_web);
-        self.web = form.filter(|form| form.is_web() && translates);
+        let is_routed = matches!(self.form, Form::Routed(_));
+        self.web = form.filter(|form| form.is_web() && translates && is_routed);
         let patience = form.and_then(|_| grpc::timeout(self.request));
         let due = patience.map_or(Nanos::NEVER, |patience| self.request.started.plus(patience));
         let due_max = lease.due_max(at).min(due);
-        let timeout = Nanos::from_millis(self.proxy.timeout_ms);
+        let timeout = self.timeout;
         let mut payload = state.head_buffers.take();
         let due = at.plus(timeout).min(due_max);
         let sent = match self.start_call(lease, connection, due, &mut payload) {
@@ -159,12 +161,26 @@ impl Exchange<'_, '_> {
     }
 
     fn write_head(&self, wire: &mut Vec<u8>, lease: &Lease, to_http2: bool) {
+        let routed = match &self.form {
+            Form::Routed(routed) => routed,
+            Form::Deployed(translation) => {
+                translation.write_request(wire);
+                match (&self.body.collected, self.framing_for_target()) {
+                    (Some(body), _) => {
+                        write_number_line(wire, b"content-length", body.len() as u64);
+                    }
+                    (None, framing) => write_framing(wire, framing),
+                }
+                wire.extend_from_slice(b"\r\n");
+                return;
+            }
+        };
         let outbound = Outbound {
             request: self.request,
             client: self.client,
-            proxy: self.proxy,
-            spans: self.spans,
-            routed_path: self.routed_path,
+            proxy: routed.proxy,
+            spans: routed.spans,
+            routed_path: routed.path,
             forwarding: &self.plan.plan.forwarding,
             upgrade: self.wants_upgrade() && !to_http2,
             to_http2,
@@ -173,7 +189,18 @@ impl Exchange<'_, '_> {
         write_request_head(wire, &outbound, |out| lease.write_host(out));
     }
 
+    /// How the body lies before the target, if one is sent at all.
+    fn framing_for_target(&self) -> BodyFraming {
+        match &self.form {
+            Form::Deployed(translation) if !translation.sends_body() => BodyFraming::None,
+            Form::Deployed(_) | Form::Routed(_) => self.body.framing,
+        }
+    }
+
     pub(super) fn wants_upgrade(&self) -> bool {
+        if matches!(self.form, Form::Deployed(_)) {
+            return false; // AWS passes none on
+        }
         let head = self.request.head;
         // An Upgrade with a body would leave the body's bytes to be taken for the new protocol
         // (CVE-2026-58055); one to HTTP/2 would hide requests from the gateway.
@@ -196,7 +223,11 @@ impl Exchange<'_, '_> {
         wire: &mut Vec<u8>,
         as_chunks: bool,
     ) -> Result<EarlyBody, Fault> {
-        match self.body.framing {
+        if let Some(body) = &self.body.collected {
+            wire.extend_from_slice(body);
+            return Ok(EarlyBody::default());
+        }
+        match self.framing_for_target() {
             BodyFraming::None | BodyFraming::UntilClose => Ok(EarlyBody::default()),
             BodyFraming::Length(length) => {
                 let early = self.body.early.len() as u64;
@@ -255,26 +286,8 @@ impl Exchange<'_, '_> {
         timeout: Nanos,
     ) -> Result<(), Failure> {
         self.body.fate = BodyFate::Abandoned;
-        if self.body.awaits_continue {
-            let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-            self.client.write_interim(interim).await.map_err(not_sent_by_us)?;
-        }
-        let deadlines = &self.state.deadlines;
-        let (source, client_deadline) = match &self.client.link {
-            ClientLink::Http1(Http1Link { stream, .. }) => {
-                let client = (*stream).clone();
-                let deadline = deadlines.watch(stream.raw_fd());
-                (BodySource::Http1 { client, left }, deadline)
-            }
-            ClientLink::Http2(stream) => {
-                let left_max = match left {
-                    BodyLeft::Length(left) => left,
-                    BodyLeft::Chunked { left_max, .. } => left_max,
-                };
-                let stream = Rc::clone(stream);
-                (BodySource::Http2 { stream, left_max }, deadlines.alarm())
-            }
-        };
+        ask_for_body(self.client, self.body).await.map_err(not_sent_by_us)?;
+        let (source, client_deadline) = body_source(self.client, &self.state.deadlines, left);
         let task = UploadTask {
             state: Rc::clone(self.state),
             source,
@@ -323,6 +336,37 @@ struct EarlyBody {
     trailers: Vec<u8>,
     /// For what is still to come of a body in base64.
     decoder: Option<TextDecoder>,
+}
+
+/// Tells a client that waits for it that its body is wanted.
+pub(super) async fn ask_for_body(client: &Client<'_>, body: &RequestBody<'_>) -> Result<(), Fault> {
+    match body.awaits_continue {
+        true => client.write_interim(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()).await,
+        false => Ok(()),
+    }
+}
+
+/// Where what is left of a body comes from, with a deadline for its client.
+pub(super) fn body_source(
+    client: &Client<'_>,
+    deadlines: &Deadlines,
+    left: BodyLeft,
+) -> (BodySource, Deadline) {
+    match &client.link {
+        ClientLink::Http1(Http1Link { stream, .. }) => {
+            let client = (*stream).clone();
+            let deadline = deadlines.watch(stream.raw_fd());
+            (BodySource::Http1 { client, left }, deadline)
+        }
+        ClientLink::Http2(stream) => {
+            let left_max = match left {
+                BodyLeft::Length(left) => left,
+                BodyLeft::Chunked { left_max, .. } => left_max,
+            };
+            let stream = Rc::clone(stream);
+            (BodySource::Http2 { stream, left_max }, deadlines.alarm())
+        }
+    }
 }
 
 /// The request cannot be sent on, and no target is to blame.

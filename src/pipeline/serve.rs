@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::acme;
 use super::body::RequestBody;
 use super::client::Client;
-use super::exchange::{Exchange, Relayed};
+use super::exchange::{Exchange, Form, Relayed, Routed};
 use super::grpc::GrpcForm;
 use super::request::Request;
 use super::respond::{
@@ -130,12 +130,11 @@ async fn phases(
             let mut exchange = Exchange {
                 state,
                 plan,
-                stage: matched.stage,
                 client,
                 request,
-                proxy,
-                spans: &matched.spans,
-                routed_path: matched.path,
+                group: matched.stage.group(proxy.group),
+                timeout: Nanos::from_millis(proxy.timeout_ms),
+                form: Form::Routed(Routed { proxy, spans: &matched.spans, path: matched.path }),
                 body,
                 out,
                 target: None,
@@ -423,7 +422,7 @@ impl From<Relayed> for Answered {
             goes_on: relayed.goes_on,
             answer_bytes: relayed.answer_bytes,
             upstream: Some(relayed.upstream),
-            upstream_status: Some(relayed.status),
+            upstream_status: Some(relayed.upstream_status),
             is_tunnel: relayed.is_tunnel,
             ended: relayed.ended,
         }

@@ -50,6 +50,8 @@ pub(super) enum BodySink {
         /// Of a body of gRPC-Web in base64.
         decoder: Option<RefCell<TextDecoder>>,
     },
+    /// Memory, for an integration that looks into the body.
+    Memory(Rc<RefCell<Vec<u8>>>),
 }
 
 /// How far an upload is.
@@ -112,6 +114,11 @@ impl Upload {
     /// of file, its deadline, or a bound.
     pub(crate) async fn discard(&self) {
         self.discards.set(true);
+        self.ended().await;
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&self) {
         poll_fn(|context| {
             if self.has_ended.get() {
                 return Poll::Ready(());
@@ -353,6 +360,10 @@ impl BodySink {
                 }
                 (sent, buffer)
             }
+            Self::Memory(payload) => {
+                payload.borrow_mut().extend_from_slice(&buffer[CHUNK_HEAD_ROOM..]);
+                (true, buffer)
+            }
         }
     }
 
@@ -361,6 +372,7 @@ impl BodySink {
         match self {
             Self::Http1 { target, .. } => target.shutdown_both(),
             Self::Http2 { target, .. } => target.cancel(),
+            Self::Memory(_) => {}
         }
     }
 }

@@ -117,6 +117,7 @@ impl Http1 {
             fate: BodyFate::Untouched,
             chunked_bytes: 0,
             chunked_end: Cell::new(None),
+            collected: None,
         };
         let requests_max = limits.requests_per_connection_max;
         let client = Client {

@@ -137,6 +137,7 @@ impl Job for Http2Request {
             fate: BodyFate::Untouched,
             chunked_bytes: 0,
             chunked_end: Cell::new(None),
+            collected: None,
         };
         let client = Client {
             link: ClientLink::Http2(&self.stream),

@@ -1,0 +1,228 @@
+//! Bodies that are read whole before anything is done with them: those that an integration looks
+//! into, or that become another one.
+//!
+//! Everything else streams. The bound is AWS's on payloads, or what the route allows.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::body::{BodyFate, RequestBody};
+use super::client::Client;
+use super::exchange::{Answer, Exchange, Form};
+use super::pass_on::{Passed, keep};
+use super::respond::{Persistence, write_number_line};
+use super::send::{ask_for_body, body_source};
+use super::state::{ShardPlan, ShardState};
+use super::upload::{BodyLeft, BodySink, UploadState, UploadTask};
+use crate::base::{Fault, Method, Nanos};
+use crate::observe::DeadlineKind;
+use crate::proto::{BodyFraming, ChunkedDecoder};
+use crate::rt::now;
+use crate::upstream::{Lease, TargetLink};
+
+/// Longest answer that is collected: AWS's payload limit.
+const ANSWER_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Reads the whole body of a request into [`RequestBody::collected`].
+pub(super) async fn collect_request(
+    state: &Rc<ShardState>,
+    plan: &ShardPlan,
+    client: &Client<'_>,
+    body: &mut RequestBody<'_>,
+) -> Result<(), Fault> {
+    let (early, left) = match body.framing {
+        BodyFraming::None | BodyFraming::UntilClose => (Vec::new(), None),
+        BodyFraming::Length(length) => match body.whole_length() {
+            Some(whole) => (body.early[..whole].to_vec(), None),
+            None => {
+                let left = length - body.early.len() as u64;
+                (body.early.to_vec(), Some(BodyLeft::Length(left)))
+            }
+        },
+        BodyFraming::Chunked => early_chunks(body)?,
+    };
+    let Some(left) = left else {
+        body.collected = Some(early);
+        return Ok(());
+    };
+    body.fate = BodyFate::Abandoned;
+    ask_for_body(client, body).await?;
+    let (source, client_deadline) = body_source(client, &state.deadlines, left);
+    let payload = Rc::new(RefCell::new(early));
+    // Nobody waits at its end.
+    let nobody = state.deadlines.alarm();
+    let task = UploadTask {
+        state: Rc::clone(state),
+        source,
+        client_deadline,
+        body_timeout: Nanos::from_millis(plan.plan.limits.body_timeout_ms),
+        sink: Rc::new(BodySink::Memory(Rc::clone(&payload))),
+        target_deadline: nobody.mover(),
+        target_timeout: Nanos::NEVER,
+        target_due_max: Nanos::NEVER,
+    };
+    let upload = task.start();
+    body.fate = BodyFate::Uploading(Rc::clone(&upload));
+    upload.ended().await;
+    match upload.state() {
+        UploadState::Done => {
+            body.chunked_bytes += upload.payload_bytes();
+            body.fate = BodyFate::TakenWhole(upload.take_surplus());
+            body.collected = Some(payload.take());
+            Ok(())
+        }
+        UploadState::Failed(fault) => Err(fault),
+        UploadState::Running | UploadState::Refused => Err(Fault::ClientGone),
+    }
+}
+
+/// What came of a chunked body with the head, decoded, and what is still to come.
+fn early_chunks(body: &mut RequestBody<'_>) -> Result<(Vec<u8>, Option<BodyLeft>), Fault> {
+    let mut raw = body.early.to_vec();
+    let mut decoder = ChunkedDecoder::new();
+    let decoded = decoder.decode(&mut raw)?;
+    raw.truncate(decoded.payload_bytes);
+    let payload_bytes = decoded.payload_bytes as u64;
+    let left_max = body.bytes_max.checked_sub(payload_bytes).ok_or(Fault::BodyTooLarge)?;
+    body.chunked_bytes = payload_bytes;
+    if decoded.done {
+        body.chunked_end.set(Some(decoded.consumed_bytes));
+        return Ok((raw, None));
+    }
+    Ok((raw, Some(BodyLeft::Chunked { decoder: Box::new(decoder), left_max })))
+}
+
+impl Exchange<'_, '_> {
+    /// Reads the answer whole, and sends what the integration makes of it.
+    pub(super) async fn collect(&mut self, lease: &Lease, answer: Answer) -> Result<Passed, Fault> {
+        let Form::Deployed(translation) = self.form else { return Err(Fault::BadUpstreamAnswer) };
+        let Answer { link, head, buffer, start, sent_whole, came } = answer;
+        let head_end = start + head.head_bytes;
+        link.clear_due();
+        let idle_timeout =
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
+        let mut reader = AnswerReader { exchange: self, link, idle_timeout, at: came };
+        let mut body = buffer[head_end..].to_vec();
+        let whole = match head.framing {
+            BodyFraming::None => Ok(std::mem::take(&mut body).is_empty()),
+            BodyFraming::Length(length) => reader.length(&mut body, length).await,
+            BodyFraming::Chunked => reader.chunked(&mut body).await,
+            BodyFraming::UntilClose => reader.to_end(&mut body).await,
+        };
+        let AnswerReader { link, at, .. } = reader;
+        let written = whole.and_then(|whole| {
+            let may_keep = whole && head.keep_alive && sent_whole && self.is_body_sent();
+            keep(lease, link, may_keep, at);
+            translation.write_collected(self.out, &head, &buffer[start..head_end], body)
+        });
+        self.state.put_response_head(head);
+        self.state.head_buffers.put(buffer);
+        let (status, body) = written.inspect_err(|_| self.out.clear())?;
+        self.send_collected(status, &body, at).await
+    }
+
+    async fn send_collected(
+        &mut self,
+        status: u16,
+        body: &[u8],
+        at: Nanos,
+    ) -> Result<Passed, Fault> {
+        let goes_on = self.request.head.keep_alive
+            && self.client.may_persist()
+            && !self.state.draining.get()
+            && self.is_body_sent();
+        let is_bodiless = matches!(status, 204 | 304);
+        if !is_bodiless {
+            write_number_line(self.out, b"content-length", body.len() as u64);
+        }
+        let persistence = Persistence::of(self.request.head.version, goes_on);
+        self.out.extend_from_slice(persistence.line());
+        self.out.extend_from_slice(b"\r\n");
+        let has_body = !is_bodiless && self.request.head.method != Method::Head;
+        let answer_bytes = if has_body { body.len() as u64 } else { 0 };
+        if has_body {
+            self.out.extend_from_slice(body);
+        }
+        self.client.answer_started.set(true);
+        let out = std::mem::take(self.out);
+        let (result, out) = self.client.write(out, 0, at, true).await;
+        *self.out = out;
+        self.out.clear();
+        result?;
+        let goes_on = self.finish_upload() && goes_on;
+        Ok(Passed { status, goes_on, answer_bytes, ended: now() })
+    }
+}
+
+/// Reads the rest of an answer.
+struct AnswerReader<'r, 'x, 'b> {
+    exchange: &'r Exchange<'x, 'b>,
+    link: TargetLink,
+    idle_timeout: Nanos,
+    at: Nanos,
+}
+
+impl AnswerReader<'_, '_, '_> {
+    /// A body of known length. Whether nothing came after it.
+    async fn length(&mut self, body: &mut Vec<u8>, length: u64) -> Result<bool, Fault> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > ANSWER_BYTES_MAX {
+            return Err(Fault::BadUpstreamAnswer);
+        }
+        while body.len() < length {
+            self.read(body).await?.then_some(()).ok_or(Fault::UpstreamReset)?;
+        }
+        let clean = body.len() == length;
+        body.truncate(length);
+        Ok(clean && self.link.ends_by_length())
+    }
+
+    /// A chunked body. Whether nothing came after it.
+    async fn chunked(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
+        let mut decoder = ChunkedDecoder::new();
+        let mut raw = std::mem::take(body);
+        loop {
+            let decoded = decoder.decode(&mut raw).map_err(|_| Fault::BadUpstreamAnswer)?;
+            body.extend_from_slice(&raw[..decoded.payload_bytes]);
+            if body.len() > ANSWER_BYTES_MAX {
+                return Err(Fault::BadUpstreamAnswer);
+            }
+            if decoded.done {
+                return Ok(raw.len() == decoded.consumed_bytes);
+            }
+            raw.clear();
+            self.read(&mut raw).await?.then_some(()).ok_or(Fault::UpstreamReset)?;
+        }
+    }
+
+    /// A body that its stream or connection ends.
+    async fn to_end(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
+        while self.read(body).await? {
+            if body.len() > ANSWER_BYTES_MAX {
+                return Err(Fault::BadUpstreamAnswer);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Appends what comes next; whether something did.
+    async fn read(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
+        let buffer = self.exchange.state.body_buffers.take();
+        self.link.set_due(self.at.plus(self.idle_timeout));
+        let (result, buffer) = self.link.read(buffer).await;
+        self.link.clear_due();
+        self.at = now();
+        body.extend_from_slice(&buffer);
+        self.exchange.state.body_buffers.put(buffer);
+        match result {
+            Ok(count) if count > 0 => Ok(true),
+            _ if self.link.deadline().passed() => {
+                let kind = DeadlineKind::UpstreamIdle;
+                self.exchange.upstream_deadline_fired(&self.link, kind);
+                Err(Fault::UpstreamTimeout)
+            }
+            Ok(_) => Ok(false),
+            Err(_) => Err(Fault::UpstreamReset),
+        }
+    }
+}
