@@ -152,6 +152,17 @@ faults! {
     /// The client's certificate is missing or not trusted, and the domain answers so.
     ClientCertificateRefused = 403, Client, false, "client_certificate_refused";
 
+    /// The endpoint is closed, private, or none of any API.
+    EndpointRefused = 403, Client, false, "endpoint_refused";
+
+    // ---- the request, against its method ----
+    /// Parameters that the method requires are missing.
+    MissingParameters = 400, Client, false, "missing_parameters";
+    /// The body is no JSON, and a mapping reads it.
+    BadJson = 400, Client, false, "bad_json";
+    /// No template takes the body's type, and the integration passes no other.
+    UnsupportedMediaType = 415, Client, false, "unsupported_media_type";
+
     // ---- routing ----
     /// No API answers to this host, or the connection is not meant for it (RFC 9110 section 15.5.20).
     MisdirectedRequest = 421, Client, false, "misdirected_request";
@@ -175,6 +186,10 @@ faults! {
     UpstreamTimeout = 504, Upstream, false, "upstream_timeout";
 
     // ---- ourselves ----
+    /// The API is configured in a way that cannot be carried out for this request.
+    ApiConfiguration = 500, Gateway, false, "api_configuration";
+    /// The integration needs what this version does not have.
+    NotAvailable = 501, Gateway, false, "not_available";
     /// A panic in the request's task: a bug, contained.
     Panicked = 500, Gateway, true, "panicked";
     /// The shard has as many connections as it may have.

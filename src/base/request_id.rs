@@ -49,6 +49,22 @@ impl RequestIdSource {
         RequestId(text)
     }
 
+    /// The next random UUID (RFC 9562 section 5.4), as text.
+    pub fn next_uuid(&mut self) -> [u8; 36] {
+        let random = u128::from(self.next_u64()) << 64 | u128::from(self.next_u64());
+        let version = random & !(0xf << 76) | 4 << 76;
+        let bits = version & !(3 << 62) | 2 << 62;
+        let mut text = [b'-'; 36];
+        let mut shift = 128;
+        for (index, slot) in text.iter_mut().enumerate() {
+            if !matches!(index, 8 | 13 | 18 | 23) {
+                shift -= 4;
+                *slot = HEX[(bits >> shift) as usize & 15];
+            }
+        }
+        text
+    }
+
     /// The next 64 random bits; also good for load balancing and jitter.
     pub fn next_u64(&mut self) -> u64 {
         let [first, mut second] = self.state;
@@ -59,11 +75,26 @@ impl RequestIdSource {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uuids_are_of_version_4() {
+        let mut source = RequestIdSource::new([7, 9]);
+        for _ in 0..1_000 {
+            let uuid = source.next_uuid();
+            let text = std::str::from_utf8(&uuid).expect("ASCII");
+            let parts: Vec<_> = text.split('-').map(str::len).collect();
+            assert_eq!(parts, [8, 4, 4, 4, 12]);
+            assert_eq!(uuid[14], b'4');
+            assert!(b"89ab".contains(&uuid[19]), "{text}");
+            assert!(uuid.iter().all(|byte| *byte == b'-' || HEX.contains(byte)));
+        }
+    }
 
     #[test]
     fn ids_are_distinct_and_well_formed() {

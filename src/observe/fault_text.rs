@@ -24,6 +24,12 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::RequestTimeout => "the request did not arrive in time",
         Fault::ClientGone => "the client went away before its answer was complete",
         Fault::ClientCertificateRefused => "the client's certificate is missing or not trusted",
+        Fault::EndpointRefused => "the endpoint is closed, private, or none of any API",
+        Fault::MissingParameters => "parameters that the method requires are missing",
+        Fault::BadJson => "the body is no JSON and a mapping reads it",
+        Fault::UnsupportedMediaType => "the integration takes no body of this type",
+        Fault::ApiConfiguration => "the API's configuration cannot be carried out",
+        Fault::NotAvailable => "the integration needs what this version does not have",
         Fault::MisdirectedRequest => "no API answers to this host",
         Fault::NotFound => "no route matches",
         Fault::ConnectFailed => "no target could be connected to",
@@ -53,6 +59,10 @@ pub fn gateway_response_type(fault: Fault) -> &'static str {
         Fault::NotFound => "RESOURCE_NOT_FOUND",
         Fault::ClientCertificateRefused => "ACCESS_DENIED",
         Fault::BodyTooLarge => "REQUEST_TOO_LARGE",
+        Fault::MissingParameters => "BAD_REQUEST_PARAMETERS",
+        Fault::BadJson => "BAD_REQUEST_BODY",
+        Fault::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+        Fault::ApiConfiguration => "API_CONFIGURATION_ERROR",
         Fault::ConnectFailed | Fault::UpstreamReset | Fault::BadUpstreamAnswer => {
             "INTEGRATION_FAILURE"
         }

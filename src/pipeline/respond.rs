@@ -244,7 +244,11 @@ pub fn fault_message(fault: Fault) -> &'static str {
         Fault::HeadTooLarge => "Request Header Fields Too Large",
         Fault::BodyTooLarge => "Request Entity Too Large",
         Fault::RequestTimeout | Fault::ClientGone => "Request Timeout",
-        Fault::ClientCertificateRefused => "Forbidden",
+        Fault::ClientCertificateRefused | Fault::EndpointRefused => "Forbidden",
+        Fault::MissingParameters => "Missing required request parameters",
+        Fault::BadJson => "Invalid JSON in request body",
+        Fault::UnsupportedMediaType => "Unsupported Media Type",
+        Fault::NotAvailable => "Not available in this version",
         Fault::MisdirectedRequest => "Misdirected Request",
         Fault::NotFound => "Not Found",
         Fault::ConnectFailed | Fault::UpstreamReset | Fault::BadUpstreamAnswer => "Bad Gateway",
@@ -253,7 +257,7 @@ pub fn fault_message(fault: Fault) -> &'static str {
         | Fault::TooManyConnections
         | Fault::Draining => "Service Unavailable",
         Fault::ConnectTimeout | Fault::UpstreamTimeout => "Endpoint request timed out",
-        Fault::Panicked => "Internal Server Error",
+        Fault::Panicked | Fault::ApiConfiguration => "Internal Server Error",
         Fault::Throttled { .. } => "Too Many Requests",
     }
 }

@@ -140,6 +140,11 @@ impl ShardState {
         self.ids.borrow_mut().next_id()
     }
 
+    /// A random UUID, as text.
+    pub fn next_uuid(&self) -> [u8; 36] {
+        self.ids.borrow_mut().next_uuid()
+    }
+
     /// 64 random bits.
     pub fn next_random(&self) -> u64 {
         self.ids.borrow_mut().next_u64()

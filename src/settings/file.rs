@@ -160,8 +160,11 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let limits = build_limits(&raw.limits, &raw.http2.value, &raw.timeouts, reading);
     let names = Upstreams::new(&upstreams);
     let (target_groups, groups) = build_upstreams(upstreams, reading);
-    let apis = raw.api.map(|list| list.value.0).unwrap_or_default();
-    let (apis, api_spans) = build_apis(apis, &names, reading);
+    if raw.api.value.is_empty() && management.is_none() {
+        let mistake = Mistake::of_file("`api` is missing: there would be nothing to serve");
+        reading.record(mistake.help("add [[api]], or [management] to make APIs while it runs"));
+    }
+    let (apis, api_spans) = build_apis(raw.api.value, &names, reading);
     let model = Model {
         account_throttle: build_throttle(raw.account.value.throttle),
         listeners,

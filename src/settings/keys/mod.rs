@@ -59,8 +59,8 @@ table! {
         account: RawAccount [{}];
         /// Target groups, which routes forward to.
         upstream: Vec<Field<RawUpstream>> [[]];
-        /// What answers: at least one API.
-        api: OneOrMore<RawApi> [required];
+        /// What answers: at least one API, unless APIs are made by the management API.
+        api: Vec<Field<RawApi>> [[]];
         /// The access log: one line for each request.
         access_log: RawAccessLog [optional];
     }
