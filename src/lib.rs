@@ -7,6 +7,7 @@ pub mod cli;
 pub mod control;
 pub mod coord;
 pub mod edge;
+pub mod expr;
 pub mod http2;
 pub mod model;
 pub mod observe;

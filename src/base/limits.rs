@@ -20,6 +20,12 @@ pub const REQUESTS_PER_TURN_MAX: u32 = 32;
 pub const INTERIM_ANSWERS_MAX: u32 = 16;
 /// Path parameters of one route, greedy one included.
 pub const PATH_PARAMETERS_MAX: usize = 32;
+/// Bytes of a body that a path of an HTTP API's parameter mapping looks at (AWS: 100 KB).
+pub const MAPPED_BODY_BYTES_MAX: usize = 100 * 1024;
+/// Values of a JSON body that a REST mapping looks into: what bounds the tree it is built as.
+pub const JSON_VALUES_MAX: usize = 1_000_000;
+/// Steps of a JSONPath.
+pub const JSON_PATH_STEPS_MAX: usize = 64;
 /// Shards of one process.
 pub const SHARDS_COUNT_MAX: usize = 1024;
 /// One tick of a shard's housekeeping: deadlines are kept to this precision.

@@ -1,0 +1,443 @@
+//! Parameter mappings of HTTP APIs: operations on the request to an integration and on its answer.
+//!
+//! AWS: "Transforming API requests and responses". All values are read from what was received, so
+//! no operation sees what another did. Which order AWS works in is not told; here what is removed
+//! goes first, then what is overwritten, then what is appended, so that removing a header and
+//! appending it anew does both.
+
+use super::http_value::{HttpValue, Side};
+use super::percent::{Place, encode, has_dot_segment};
+use super::source::Source;
+use super::{CompileError, Facts, MappingFault, Scope, Scratch, header};
+
+/// What becomes of what is there already.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Action {
+    /// It goes.
+    Remove,
+    /// It is replaced.
+    Overwrite,
+    /// It stays, and a value is added.
+    Append,
+}
+
+/// What of a request is changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RequestTarget {
+    /// A header, whose name is compared without case.
+    Header(Box<str>),
+    /// A query parameter, by its decoded name.
+    Query(Box<str>),
+    /// The path; only ever overwritten.
+    Path,
+}
+
+/// What of an answer is changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ResponseTarget {
+    /// A header, whose name is compared without case.
+    Header(Box<str>),
+    /// The status; only ever overwritten.
+    Status,
+}
+
+/// One change of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestOperation {
+    action: Action,
+    target: RequestTarget,
+    value: HttpValue,
+    greedy: Option<Box<str>>,
+}
+
+/// One change of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResponseOperation {
+    action: Action,
+    target: ResponseTarget,
+    value: HttpValue,
+}
+
+/// `requestParameters` of an integration.
+#[derive(Clone, Debug, Default)]
+pub struct HttpRequestMapping {
+    operations: Vec<RequestOperation>,
+}
+
+/// What `responseParameters` of an integration say for one status.
+#[derive(Clone, Debug, Default)]
+pub struct HttpResponseMapping {
+    operations: Vec<ResponseOperation>,
+}
+
+/// `responseParameters` of an integration.
+#[derive(Clone, Debug, Default)]
+pub struct HttpResponseMappings {
+    by_status: Vec<(u16, HttpResponseMapping)>,
+}
+
+impl HttpRequestMapping {
+    /// Compiles pairs such as `append:header.N` and `$request.path.M`. A pair with an empty value
+    /// says nothing, unless it removes.
+    ///
+    /// # Errors
+    ///
+    /// Every pair that is none.
+    pub fn compile<'a>(
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+        scope: &Scope<'_>,
+    ) -> Result<Self, Vec<CompileError>> {
+        let (mut operations, mut errors) = (Vec::new(), Vec::new());
+        for (key, value) in parameters {
+            match RequestOperation::compile(key, value, scope) {
+                Ok(operation) => operations.extend(operation),
+                Err(error) => errors.push(error),
+            }
+        }
+        operations.sort_by_key(|operation| operation.action);
+        if errors.is_empty() { Ok(Self { operations }) } else { Err(errors) }
+    }
+
+    /// The changes, in their order.
+    #[must_use]
+    pub fn operations(&self) -> &[RequestOperation] {
+        &self.operations
+    }
+
+    /// Whether the request's body must be kept for this.
+    #[must_use]
+    pub fn needs_request_body(&self) -> bool {
+        self.operations.iter().any(|operation| operation.value.needs_request_body())
+    }
+}
+
+impl RequestOperation {
+    fn compile(key: &str, value: &str, scope: &Scope<'_>) -> Result<Option<Self>, CompileError> {
+        let (action, place, name) = split_key(key)?;
+        let target = match (place, name, action) {
+            ("header", Some(name), _) => RequestTarget::Header(compile_header(key, name)?),
+            ("querystring", Some(name), _) if !name.is_empty() => RequestTarget::Query(name.into()),
+            ("path", None, Action::Overwrite) => RequestTarget::Path,
+            _ => return Err(CompileError::new(key, REQUEST_KEYS)),
+        };
+        let value = compile_value(action, value, Side::Request, scope)?;
+        check_static(key, matches!(target, RequestTarget::Header(_)), value.as_ref())?;
+        let greedy = scope.greedy.map(Into::into);
+        Ok(value.map(|value| Self { action, target, value, greedy }))
+    }
+
+    /// What is done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// What it is done to.
+    #[must_use]
+    pub fn target(&self) -> &RequestTarget {
+        &self.target
+    }
+
+    /// Appends the value as it goes into its place, and answers whether there is one: that of a
+    /// header, `name=value` of a query, or a path from its first slash. Where there is none, and
+    /// for [`Action::Remove`], nothing is appended; an operation without a value changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A value that its place cannot hold; `out` is then as it was.
+    pub fn write_value(
+        &self,
+        facts: &impl Facts,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, MappingFault> {
+        if self.action == Action::Remove {
+            return Ok(false);
+        }
+        match &self.target {
+            RequestTarget::Header(_) => {
+                write_header(&self.value, facts, scratch, MappingFault::UnfitRequestHeader, out)
+            }
+            RequestTarget::Query(name) => Ok(self.write_pair(name, facts, scratch, out)),
+            RequestTarget::Path => self.write_path(facts, scratch, out),
+        }
+    }
+
+    fn write_pair(
+        &self,
+        name: &str,
+        facts: &impl Facts,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        encode(Place::Query, name.as_bytes(), out);
+        out.push(b'=');
+        let found =
+            self.value.each_piece(facts, scratch, |_, text| encode(Place::Query, text, out));
+        if !found {
+            out.truncate(start);
+        }
+        found
+    }
+
+    fn write_path(
+        &self,
+        facts: &impl Facts,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, MappingFault> {
+        let start = out.len();
+        out.push(b'/');
+        let found = self.value.each_piece(facts, scratch, |piece, text| {
+            let is_first = out.len() == start + 1;
+            let text = text.strip_prefix(b"/").filter(|_| is_first).unwrap_or(text);
+            encode(place_in_path(piece, self.greedy.as_deref()), text, out);
+        });
+        if found && !has_dot_segment(&out[start..]) {
+            return Ok(true);
+        }
+        out.truncate(start);
+        if found { Err(MappingFault::UnfitPath) } else { Ok(false) }
+    }
+}
+
+/// How the value of a source goes into a path: text of the author and the path of the request are
+/// encoded already, and a greedy parameter keeps its slashes.
+pub(super) fn place_in_path(source: &Source, greedy: Option<&str>) -> Place {
+    match source {
+        Source::Static(_) | Source::RequestPath => Place::EncodedPath,
+        Source::PathParameter(name) if Some(&**name) == greedy => Place::Segments,
+        _ => Place::Segment,
+    }
+}
+
+impl HttpResponseMappings {
+    /// Compiles what is said for each status.
+    ///
+    /// # Errors
+    ///
+    /// Every status and every pair that is none.
+    pub fn compile<'a, P>(
+        by_status: impl IntoIterator<Item = (&'a str, P)>,
+        scope: &Scope<'_>,
+    ) -> Result<Self, Vec<CompileError>>
+    where
+        P: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let (mut compiled, mut errors) = (Vec::new(), Vec::new());
+        for (status, parameters) in by_status {
+            match parse_status(status.as_bytes()) {
+                Some(status) => match HttpResponseMapping::compile(parameters, scope) {
+                    Ok(mapping) => compiled.push((status, mapping)),
+                    Err(wrong) => errors.extend(wrong),
+                },
+                None => errors.push(CompileError::new(status, "this is no status of an answer")),
+            }
+        }
+        if errors.is_empty() { Ok(Self { by_status: compiled }) } else { Err(errors) }
+    }
+
+    /// What is said for answers of this status.
+    #[must_use]
+    pub fn find(&self, status: u16) -> Option<&HttpResponseMapping> {
+        self.by_status.iter().find(|(one, _)| *one == status).map(|(_, mapping)| mapping)
+    }
+}
+
+impl HttpResponseMapping {
+    fn compile<'a>(
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+        scope: &Scope<'_>,
+    ) -> Result<Self, Vec<CompileError>> {
+        let (mut operations, mut errors) = (Vec::new(), Vec::new());
+        for (key, value) in parameters {
+            match ResponseOperation::compile(key, value, scope) {
+                Ok(operation) => operations.extend(operation),
+                Err(error) => errors.push(error),
+            }
+        }
+        operations.sort_by_key(|operation| operation.action);
+        if errors.is_empty() { Ok(Self { operations }) } else { Err(errors) }
+    }
+
+    /// The changes, in their order.
+    #[must_use]
+    pub fn operations(&self) -> &[ResponseOperation] {
+        &self.operations
+    }
+
+    /// Whether the answer's body must be kept for this.
+    #[must_use]
+    pub fn needs_answer_body(&self) -> bool {
+        self.operations.iter().any(|operation| operation.value.needs_answer_body())
+    }
+
+    /// The status that the client sees, if the mapping says so. What is no status says nothing.
+    pub fn status(&self, facts: &impl Facts, scratch: &mut Scratch) -> Option<u16> {
+        let is_status = |one: &&ResponseOperation| one.target == ResponseTarget::Status;
+        let operation = self.operations.iter().find(is_status)?;
+        let (mut digits, mut length) = ([0_u8; 3], 0_usize);
+        operation.value.each_piece(facts, scratch, |_, text| {
+            for byte in text {
+                if let Some(digit) = digits.get_mut(length) {
+                    *digit = *byte;
+                }
+                length += 1;
+            }
+        });
+        parse_status(digits.get(..length)?)
+    }
+}
+
+impl ResponseOperation {
+    fn compile(key: &str, value: &str, scope: &Scope<'_>) -> Result<Option<Self>, CompileError> {
+        let (action, place, name) = split_key(key)?;
+        let target = match (place, name, action) {
+            ("header", Some(name), _) => ResponseTarget::Header(compile_header(key, name)?),
+            ("statuscode", None, Action::Overwrite) => ResponseTarget::Status,
+            _ => return Err(CompileError::new(key, RESPONSE_KEYS)),
+        };
+        let compiled = compile_value(action, value, Side::Response, scope)?;
+        check_static(key, matches!(target, ResponseTarget::Header(_)), compiled.as_ref())?;
+        let text = compiled.as_ref().and_then(HttpValue::as_static);
+        if target == ResponseTarget::Status
+            && text.is_some_and(|text| parse_status(text.as_bytes()).is_none())
+        {
+            return Err(CompileError::new(value, "this is no status of an answer"));
+        }
+        Ok(compiled.map(|value| Self { action, target, value }))
+    }
+
+    /// What is done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// What it is done to.
+    #[must_use]
+    pub fn target(&self) -> &ResponseTarget {
+        &self.target
+    }
+
+    /// Appends the value of a header and answers whether there is one. An operation without a
+    /// value changes nothing, unless it removes; the status is
+    /// [`HttpResponseMapping::status`]'s.
+    ///
+    /// # Errors
+    ///
+    /// A value that no header can have; `out` is then as it was.
+    pub fn write_value(
+        &self,
+        facts: &impl Facts,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, MappingFault> {
+        if self.action == Action::Remove {
+            return Ok(false);
+        }
+        write_header(&self.value, facts, scratch, MappingFault::UnfitAnswerHeader, out)
+    }
+}
+
+const REQUEST_KEYS: &str = "a key is append, overwrite or remove with `:header.NAME` or \
+     `:querystring.NAME`, or `overwrite:path`";
+const RESPONSE_KEYS: &str =
+    "a key is append, overwrite or remove with `:header.NAME`, or `overwrite:statuscode`";
+
+fn split_key(key: &str) -> Result<(Action, &str, Option<&str>), CompileError> {
+    let fail = || CompileError::new(key, "a key begins with `append:`, `overwrite:` or `remove:`");
+    let (action, rest) = key.split_once(':').ok_or_else(fail)?;
+    let action = match action {
+        "append" => Action::Append,
+        "overwrite" => Action::Overwrite,
+        "remove" => Action::Remove,
+        _ => return Err(fail()),
+    };
+    let (place, name) = rest.split_once('.').map_or((rest, None), |(a, b)| (a, Some(b)));
+    Ok((action, place, name))
+}
+
+fn compile_header(key: &str, name: &str) -> Result<Box<str>, CompileError> {
+    if is_reserved_header(name) {
+        return Err(CompileError::new(key, "the header is reserved and cannot be mapped"));
+    }
+    header::compile_name(name)
+}
+
+/// None for a pair that says nothing.
+fn compile_value(
+    action: Action,
+    value: &str,
+    side: Side,
+    scope: &Scope<'_>,
+) -> Result<Option<HttpValue>, CompileError> {
+    match (action, value) {
+        (Action::Remove, _) => HttpValue::compile("", side, scope).map(Some),
+        (_, "") => Ok(None),
+        _ => HttpValue::compile(value, side, scope).map(Some),
+    }
+}
+
+fn check_static(key: &str, is_header: bool, value: Option<&HttpValue>) -> Result<(), CompileError> {
+    let text = value.and_then(HttpValue::as_static).unwrap_or_default();
+    if is_header && !header::is_value(text.as_bytes()) {
+        return Err(CompileError::new(key, "the value of a header has a control character"));
+    }
+    Ok(())
+}
+
+fn write_header(
+    value: &HttpValue,
+    facts: &impl Facts,
+    scratch: &mut Scratch,
+    unfit: MappingFault,
+    out: &mut Vec<u8>,
+) -> Result<bool, MappingFault> {
+    let start = out.len();
+    let found = value.write(facts, scratch, out);
+    if header::is_value(&out[start..]) {
+        return Ok(found);
+    }
+    out.truncate(start);
+    Err(unfit)
+}
+
+fn parse_status(text: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 3)?;
+    text.parse().ok().filter(|status| (100..=599).contains(status))
+}
+
+/// Whether no mapping of an HTTP API may name this header.
+#[must_use]
+pub fn is_reserved_header(name: &str) -> bool {
+    let begins_with = |prefix: &str| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    RESERVED_PREFIXES.iter().any(|prefix| begins_with(prefix))
+        || RESERVED_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
+const RESERVED_PREFIXES: [&str; 4] = ["access-control-", "apigw-", "x-amz-", "x-amzn-"];
+
+const RESERVED_NAMES: [&str; 18] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-location",
+    "forwarded",
+    "keep-alive",
+    "origin",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
