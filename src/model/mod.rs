@@ -6,9 +6,13 @@
 
 mod acme;
 mod api;
+mod api_mapping;
+mod domain_name;
+mod endpoint;
 mod listener;
 mod patch;
 mod route_key;
+mod routing_rule;
 mod target_group;
 mod tls;
 
@@ -17,11 +21,15 @@ pub use api::{
     AccessLog, Api, Forwarding, Integration, MockIntegration, ProxyIntegration,
     RedirectIntegration, Route, Stage, Throttle,
 };
+pub use api_mapping::ApiMapping;
+pub use domain_name::{DeployedDomain, DomainName, MutualTlsAuthentication, RoutingMode};
+pub use endpoint::{ApiProtocol, EndpointAccessMode, EndpointType};
 pub use listener::{IpNetwork, Listener, ListenerAddress, ProxyProtocol};
 pub use patch::{
     Document, Ops, Patch, PatchOp, PatchOperation, PatchRefusal, PatchRow, PatchStyle, PatchValue,
 };
 pub use route_key::{PathPattern, RouteKey, RouteKeyError, RouteMethod, Segment};
+pub use routing_rule::{HeaderCondition, HeaderGlob, RoutingRule};
 pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
     TargetGroup, TargetProtocol,

@@ -3,14 +3,21 @@
 //! Knows the model and nothing above it. A plan names state by dense slot; each shard owns the
 //! state behind the slots and carries it over to the next epoch by the slot's key.
 
+mod addresses;
+mod base_paths;
 mod compile;
 mod explain;
+mod host_name;
 mod hosts;
 mod key_text;
 mod router;
 mod symbol;
 mod tls;
 
+pub use addresses::{
+    Address, AddressForm, AddressMatch, AddressProblem, AddressQuery, AddressRefusal,
+    AddressedStage, Addresses, HandshakeName,
+};
 pub use compile::{PlanError, compile};
 pub use explain::{PathLookup, PlanExplanation, StageExplanation};
 pub use hosts::{HostError, HostMatch, HostTable};

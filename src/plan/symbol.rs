@@ -48,6 +48,15 @@ pub(super) fn segment_end(path: &[u8], at: usize) -> usize {
     at + rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len())
 }
 
+/// The segment after the `/` at `at`, and where it ends.
+pub(super) fn segment_after(path: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    if path.get(at) != Some(&b'/') {
+        return None;
+    }
+    let end = segment_end(path, at + 1);
+    Some((path.get(at + 1..end)?, end))
+}
+
 /// Where `path`, read from `at`, has passed all of `label`.
 #[inline]
 pub(super) fn pass_label<const ENCODED: bool>(

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::{HOST_BYTES_MAX, HostError, HostTable, Name, NamedStage, PathNode};
+use super::{HostError, HostTable, Name, NamedStage, PathNode};
 use crate::model::Api;
+use crate::plan::host_name::HOST_BYTES_MAX;
 
 /// Builds the table, or says which APIs are in each other's way.
 pub(super) fn build(apis: &[Api]) -> Result<HostTable, Vec<HostError>> {

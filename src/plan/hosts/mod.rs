@@ -18,11 +18,9 @@ mod build;
 
 use std::collections::HashMap;
 
-use super::symbol::{compare_segment, segment_end};
+use super::host_name::{HOST_BYTES_MAX, folded_name};
+use super::symbol::{compare_segment, segment_after};
 use crate::model::Api;
-
-/// Longest name of RFC 1035 section 2.3.4, as text.
-const HOST_BYTES_MAX: usize = 253;
 
 /// Hosts, base paths and stage names, compiled.
 #[derive(Debug, Default)]
@@ -220,42 +218,6 @@ enum HostKind {
     Exact,
     Suffix { start: usize },
     Any,
-}
-
-/// The segment after the `/` at `at`, and where it ends.
-fn segment_after(path: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    if path.get(at) != Some(&b'/') {
-        return None;
-    }
-    let end = segment_end(path, at + 1);
-    Some((path.get(at + 1..end)?, end))
-}
-
-/// The host without port, brackets and final dot, in lower case; `None` where it is longer than
-/// any name.
-fn folded_name<'name>(
-    host: &'name [u8],
-    folded: &'name mut [u8; HOST_BYTES_MAX],
-) -> Option<&'name [u8]> {
-    let name = bare_name(host);
-    if !name.iter().any(u8::is_ascii_uppercase) {
-        return (name.len() <= HOST_BYTES_MAX).then_some(name);
-    }
-    let folded = folded.get_mut(..name.len())?;
-    folded.copy_from_slice(name);
-    folded.make_ascii_lowercase();
-    Some(folded)
-}
-
-/// `[::1]:80` to `::1`, `example.com.:80` to `example.com`.
-fn bare_name(host: &[u8]) -> &[u8] {
-    if let Some(inside) = host.strip_prefix(b"[") {
-        let end = memchr::memchr(b']', inside).unwrap_or(inside.len());
-        return inside.get(..end).unwrap_or_default();
-    }
-    let end = memchr::memchr(b':', host).unwrap_or(host.len());
-    let name = host.get(..end).unwrap_or_default();
-    name.strip_suffix(b".").unwrap_or(name)
 }
 
 #[cfg(test)]
