@@ -6,10 +6,18 @@
 
 mod acme;
 mod api;
+mod authorization;
+mod fields;
+pub mod http_api;
+mod integration_choice;
 mod listener;
+mod named;
 mod patch;
+pub mod rest_api;
 mod route_key;
+mod stage_log;
 mod target_group;
+mod text_map;
 mod tls;
 
 pub use acme::{Acme, AcmeChallenge, DnsHook};
@@ -17,17 +25,24 @@ pub use api::{
     AccessLog, Api, Forwarding, Integration, MockIntegration, ProxyIntegration,
     RedirectIntegration, Route, Stage, Throttle,
 };
+pub use authorization::{Authorization, AuthorizationType};
+pub use fields::ModelError;
+pub use integration_choice::{
+    ConnectionType, ContentHandling, IntegrationType, PassthroughBehavior,
+};
 pub use listener::{IpNetwork, Listener, ListenerAddress, ProxyProtocol};
 pub use patch::{
     Document, Ops, Patch, PatchOp, PatchOperation, PatchRefusal, PatchRow, PatchStyle, PatchValue,
 };
 pub use route_key::{PathPattern, RouteKey, RouteKeyError, RouteMethod, Segment};
+pub use stage_log::{AccessLogSettings, LoggingLevel};
 pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
     TargetGroup, TargetProtocol,
 };
 
 use crate::proto::http2::FrameLimits;
+pub use text_map::TextMap;
 pub use tls::{CertificateHeaders, Domain, ListenerTls, TicketKeySource, Tls};
 
 /// Everything that a plan is compiled from.
