@@ -12,6 +12,11 @@ pub struct Throttle {
     pub burst_count: u64,
 }
 
+impl Throttle {
+    /// AWS's limit of an account in a region; what of a throttle is not set is taken from it.
+    pub const ACCOUNT: Self = Self { rate_per_second: 10_000.0, burst_count: 5_000 };
+}
+
 /// One API with the one stage that a file gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Api {

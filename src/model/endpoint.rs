@@ -1,5 +1,7 @@
 //! Where an API or a domain can be reached from, in AWS's words.
 
+use super::named::{Named, named};
+
 /// The kind of an API, which decides how its errors are told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ApiProtocol {
@@ -11,27 +13,23 @@ pub enum ApiProtocol {
     WebSocket,
 }
 
-/// The type of an endpoint.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum EndpointType {
-    /// For clients anywhere, behind AWS's own distribution; here, behind trusted proxies.
-    Edge,
-    /// For clients anywhere.
-    Regional,
-    /// For private sources alone.
-    Private,
+named! {
+    /// The type of an endpoint.
+    pub enum EndpointType {
+        /// For clients anywhere, behind AWS's own distribution; here, behind trusted proxies.
+        Edge = "EDGE",
+        /// For clients anywhere.
+        Regional = "REGIONAL",
+        /// For private sources alone.
+        Private = "PRIVATE",
+    }
 }
 
 impl EndpointType {
     /// The type of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "EDGE" => Some(Self::Edge),
-            "REGIONAL" => Some(Self::Regional),
-            "PRIVATE" => Some(Self::Private),
-            _ => None,
-        }
+        Self::ALL.iter().copied().find(|one| one.name() == name)
     }
 }
 

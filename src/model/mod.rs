@@ -7,13 +7,21 @@
 mod acme;
 mod api;
 mod api_mapping;
+mod authorization;
 mod domain_name;
 mod endpoint;
+mod fields;
+pub mod http_api;
+mod integration_choice;
 mod listener;
+mod named;
 mod patch;
+pub mod rest_api;
 mod route_key;
 mod routing_rule;
+mod stage_log;
 mod target_group;
+mod text_map;
 mod tls;
 
 pub use acme::{Acme, AcmeChallenge, DnsHook};
@@ -22,20 +30,27 @@ pub use api::{
     RedirectIntegration, Route, Stage, Throttle,
 };
 pub use api_mapping::ApiMapping;
+pub use authorization::{Authorization, AuthorizationType};
 pub use domain_name::{DeployedDomain, DomainName, MutualTlsAuthentication, RoutingMode};
 pub use endpoint::{ApiProtocol, EndpointAccessMode, EndpointType};
+pub use fields::ModelError;
+pub use integration_choice::{
+    ConnectionType, ContentHandling, IntegrationType, PassthroughBehavior,
+};
 pub use listener::{IpNetwork, Listener, ListenerAddress, ProxyProtocol};
 pub use patch::{
     Document, Ops, Patch, PatchOp, PatchOperation, PatchRefusal, PatchRow, PatchStyle, PatchValue,
 };
 pub use route_key::{PathPattern, RouteKey, RouteKeyError, RouteMethod, Segment};
 pub use routing_rule::{HeaderCondition, HeaderGlob, RoutingRule};
+pub use stage_log::{AccessLogSettings, LoggingLevel};
 pub use target_group::{
     ActiveHealth, Balance, HashKey, OutlierEjection, RetryPolicy, Target, TargetAddress,
     TargetGroup, TargetProtocol,
 };
 
 use crate::proto::http2::FrameLimits;
+pub use text_map::TextMap;
 pub use tls::{CertificateHeaders, Domain, ListenerTls, TicketKeySource, Tls};
 
 /// Everything that a plan is compiled from.

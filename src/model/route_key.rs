@@ -97,7 +97,8 @@ impl RouteKey {
 }
 
 impl RouteMethod {
-    fn parse(token: &str) -> Result<Self, RouteKeyError> {
+    /// Parses `ANY`, or one of the seven methods in upper case.
+    pub fn parse(token: &str) -> Result<Self, RouteKeyError> {
         if token == ANY {
             return Ok(Self::Any);
         }
@@ -111,7 +112,8 @@ impl RouteMethod {
 }
 
 impl PathPattern {
-    fn parse(text: &str) -> Result<Self, RouteKeyError> {
+    /// Parses `/items/{id}`. Static segments are percent-decoded.
+    pub fn parse(text: &str) -> Result<Self, RouteKeyError> {
         let Some(rest) = text.strip_prefix('/') else {
             return Err(mistake(0, "a path begins with `/`, one space after the method"));
         };

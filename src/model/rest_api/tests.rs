@@ -1,0 +1,1 @@
+//! Documents as the management API stores them, and what cannot be read.
