@@ -110,6 +110,8 @@ impl StagePlan {
             IntegrationPlan::Redirect(redirect) => {
                 format!("a redirect, status {}", redirect.status)
             }
+            IntegrationPlan::Method(_) => "a method of a REST API".into(),
+            IntegrationPlan::HttpRoute(_) => "a route of an HTTP API".into(),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod addresses;
 mod base_paths;
 mod compile;
+pub mod deployed;
 mod explain;
 mod host_name;
 mod hosts;
@@ -26,6 +27,7 @@ pub use tls::TlsPlan;
 
 use std::sync::Arc;
 
+use self::deployed::{CanarySplit, DeployedStagePlan, HttpRoutePlan, MethodPlan};
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
 
 /// Dense index of a token bucket in [`StagePlan::throttles`].
@@ -76,6 +78,8 @@ pub struct StagePlan {
     pub throttles: Vec<ThrottlePlan>,
     /// The names of the target groups that integrations name by slot.
     pub groups: Vec<Box<str>>,
+    /// What it is beside its routes, where it is of a deployed API.
+    pub deployed: Option<Box<DeployedStagePlan>>,
 }
 
 /// What a stage and its routes are called, in metrics and logs.
@@ -124,6 +128,10 @@ pub enum IntegrationPlan {
     Mock(MockPlan),
     /// Sends the client elsewhere.
     Redirect(RedirectPlan),
+    /// A method of a deployed REST API.
+    Method(Box<MethodPlan>),
+    /// A route of a deployed HTTP API.
+    HttpRoute(Box<HttpRoutePlan>),
 }
 
 /// Forwards to a target group, compiled.

@@ -149,6 +149,7 @@ impl<'model> Compiler<'model> {
             routes,
             throttles: slots.throttles,
             groups: slots.groups,
+            deployed: None,
         }
     }
 
