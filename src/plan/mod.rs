@@ -14,7 +14,9 @@ mod tls;
 pub use compile::{PlanError, compile};
 pub use explain::{PathLookup, PlanExplanation, StageExplanation};
 pub use hosts::{HostError, HostMatch, HostTable};
-pub use router::{Candidate, CandidateKind, Explanation, PathSpans, Router, RouterError, Verdict};
+pub use router::{
+    Candidate, CandidateKind, Explanation, PathSpans, Precedence, Router, RouterError, Verdict,
+};
 pub use tls::TlsPlan;
 
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
