@@ -1,12 +1,13 @@
 //! Routing as the developer guide documents it: "Working with routes for HTTP APIs", "Working
-//! with stages for HTTP APIs", "Working with API mappings". Each test is named after the feature.
+//! with stages for HTTP APIs", "Working with API mappings", "Set up a proxy integration with a proxy
+//! resource". Each test is named after the feature.
 
 use shardgate::base::Method;
 use shardgate::model::{
     Api, Integration, MockIntegration, Model, PathPattern, Route, RouteKey, RouteMethod, Segment,
     Stage,
 };
-use shardgate::plan::{HostMatch, HostTable, PathSpans, Plan, Router, compile};
+use shardgate::plan::{HostMatch, HostTable, PathSpans, Plan, Precedence, Router, compile};
 
 fn key(text: &str) -> RouteKey {
     let Some((method, path)) = text.split_once(" /") else { return RouteKey::Default };
@@ -30,13 +31,29 @@ fn key(text: &str) -> RouteKey {
 /// The key that takes each request, and the values of its parameters.
 #[track_caller]
 fn expect(routes: &[&str], table: &[(&str, &str, &[&str])]) {
+    expect_by(Precedence::HttpApi, "404", routes, table);
+}
+
+/// The same for methods of the resources of a REST API.
+#[track_caller]
+fn expect_rest(methods: &[&str], table: &[(&str, &str, &[&str])]) {
+    expect_by(Precedence::RestApi, "403", methods, table);
+}
+
+#[track_caller]
+fn expect_by(
+    precedence: Precedence,
+    refusal: &str,
+    routes: &[&str],
+    table: &[(&str, &str, &[&str])],
+) {
     let keys: Vec<_> = routes.iter().map(|text| key(text)).collect();
-    let router = Router::compile(&keys).expect("no conflicts");
+    let router = Router::compile(&keys, precedence).expect("no conflicts");
     for (request, expected, values) in table {
         let (method, path) = request.split_once(' ').expect("a method and a path");
         let mut spans = PathSpans::default();
         let found = router.find(Method::from_token(method.as_bytes()), path.as_bytes(), &mut spans);
-        let found = found.map_or("404", |index| routes[index as usize]);
+        let found = found.map_or(refusal, |index| routes[index as usize]);
         assert_eq!(found, *expected, "{request}");
         let captured: Vec<_> = (0..spans.count())
             .filter_map(|index| std::str::from_utf8(spans.raw(index, path.as_bytes())?).ok())
@@ -305,4 +322,95 @@ fn without_a_default_stage_a_request_that_names_no_stage_is_not_found() {
         "AWS answers Not Found"
     );
     assert_eq!(plan.hosts.find(b"other.example.com", b"/prod/items"), HostMatch::NoHost);
+}
+
+#[test]
+fn rest_apis_prefer_static_resources_then_parameters_then_greedy_ones() {
+    let methods = [
+        "GET /",
+        "ANY /{proxy+}",
+        "GET /pets",
+        "GET /pets/{id}",
+        "GET /pets/dog",
+        "GET /pets/{id}/toys",
+        "GET /pets/dog/{proxy+}",
+    ];
+    expect_rest(
+        &methods,
+        &[
+            ("GET /", "GET /", &[]),
+            ("GET /pets", "GET /pets", &[]),
+            ("GET /pets/dog", "GET /pets/dog", &[]),
+            ("GET /pets/cat", "GET /pets/{id}", &["cat"]),
+            ("GET /pets/cat/toys", "GET /pets/{id}/toys", &["cat"]),
+            // An HTTP API would take the full match of `{id}`.
+            ("GET /pets/dog/toys", "GET /pets/dog/{proxy+}", &["toys"]),
+            ("GET /pets/cat/food", "ANY /{proxy+}", &["pets/cat/food"]),
+            ("POST /", "403", &[]),
+        ],
+    );
+}
+
+#[test]
+fn rest_apis_ignore_a_slash_at_the_end_of_a_path() {
+    let methods = ["GET /pets", "GET /pets/{id}", "GET /files/{proxy+}"];
+    expect_rest(
+        &methods,
+        &[
+            ("GET /pets/", "GET /pets", &[]),
+            ("GET /pets/7/", "GET /pets/{id}", &["7"]),
+            ("GET /files/a/b/", "GET /files/{proxy+}", &["a/b"]),
+            ("GET /files/", "403", &[]),
+            ("GET /files", "403", &[]),
+            ("GET /pets//", "403", &[]),
+            ("GET //pets", "403", &[]),
+        ],
+    );
+}
+
+#[test]
+fn any_of_rest_apis_is_seven_methods() {
+    let methods = ["ANY /pets", "GET /pets", "GET /toys"];
+    expect_rest(
+        &methods,
+        &[
+            ("GET /pets", "GET /pets", &[]),
+            ("HEAD /pets", "ANY /pets", &[]),
+            ("OPTIONS /pets", "ANY /pets", &[]),
+            ("DELETE /pets", "ANY /pets", &[]),
+            ("PATCH /pets", "ANY /pets", &[]),
+            ("PUT /pets", "ANY /pets", &[]),
+            ("PURGE /pets", "403", &[]),
+            ("TRACE /pets", "403", &[]),
+            ("HEAD /toys", "403", &[]),
+        ],
+    );
+}
+
+/// As it was measured on AWS: `/jobs` has no method, `/cors_only` only a preflight.
+#[test]
+fn a_resource_without_the_method_leaves_rest_requests_to_others() {
+    let methods =
+        ["ANY /{proxy+}", "GET /jobs/{operation_type}", "OPTIONS /cors_only", "PATCH /jobs/me"];
+    expect_rest(
+        &methods,
+        &[
+            ("GET /jobs/reboot", "GET /jobs/{operation_type}", &["reboot"]),
+            ("GET /jobs", "ANY /{proxy+}", &["jobs"]),
+            ("POST /jobs", "ANY /{proxy+}", &["jobs"]),
+            ("POST /jobs/reboot", "ANY /{proxy+}", &["jobs/reboot"]),
+            ("GET /cors_only", "ANY /{proxy+}", &["cors_only"]),
+            ("OPTIONS /cors_only", "OPTIONS /cors_only", &[]),
+            ("GET /jobs/me", "GET /jobs/{operation_type}", &["me"]),
+            ("PATCH /jobs/me", "PATCH /jobs/me", &[]),
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_resource_and_a_wrong_method_of_rest_apis_are_one_mistake() {
+    expect_rest(
+        &["GET /pets/{id}"],
+        &[("POST /pets/1", "403", &[]), ("GET /toys", "403", &[]), ("GET /", "403", &[])],
+    );
 }

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use shardgate::base::Method;
 use shardgate::model::{PathPattern, RouteKey, RouteMethod, Segment};
-use shardgate::plan::{PathSpans, Router};
+use shardgate::plan::{PathSpans, Precedence, Router};
 
 use crate::measure::{Case, Measure};
 
@@ -124,13 +124,13 @@ pub(crate) fn cases(measure: &mut Measure) {
         // Also for ten routes, of which a call is quick: the cost of one route is what is told.
         measure.case(case.slow(), || {
             let keys = keys(size);
-            move || Router::compile(black_box(&keys))
+            move || Router::compile(black_box(&keys), Precedence::HttpApi)
         });
     }
 }
 
 fn lookup(kind: &Kind, size: usize) -> impl FnMut() -> Option<u32> + use<> {
-    let router = Router::compile(&keys(size)).expect("all routes differ");
+    let router = Router::compile(&keys(size), Precedence::HttpApi).expect("all routes differ");
     let requests = paths(size, kind.requests, kind.routes, kind.tail);
     let mut spans = PathSpans::default();
     for (method, path) in &requests {

@@ -22,7 +22,9 @@ pub use addresses::{
 pub use compile::{PlanError, compile};
 pub use explain::{PathLookup, PlanExplanation, StageExplanation};
 pub use hosts::{HostError, HostMatch, HostTable};
-pub use router::{Candidate, CandidateKind, Explanation, PathSpans, Router, RouterError, Verdict};
+pub use router::{
+    Candidate, CandidateKind, Explanation, PathSpans, Precedence, Router, RouterError, Verdict,
+};
 pub use tls::TlsPlan;
 
 use std::sync::Arc;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::key_text::route_key_text;
 use super::{
-    GroupSlot, HostProgram, HostTable, IntegrationPlan, PathProgram, Plan, ProxyPlan, RedirectPlan,
-    RoutePlan, Router, StageLabels, StagePlan, ThrottlePlan, ThrottleSlot, TlsPlan,
+    GroupSlot, HostProgram, HostTable, IntegrationPlan, PathProgram, Plan, Precedence, ProxyPlan,
+    RedirectPlan, RoutePlan, Router, StageLabels, StagePlan, ThrottlePlan, ThrottleSlot, TlsPlan,
 };
 use crate::base::ThrottleScope;
 use crate::model::{Api, Integration, Limits, Model, ProxyIntegration, Route, RouteKey, Throttle};
@@ -155,7 +155,7 @@ impl<'model> Compiler<'model> {
 
     fn router(&mut self, api_index: usize, api: &Api) -> Router {
         let keys: Vec<_> = api.stage.routes.iter().map(|route| route.key.clone()).collect();
-        Router::compile(&keys).unwrap_or_else(|errors| {
+        Router::compile(&keys, Precedence::HttpApi).unwrap_or_else(|errors| {
             self.errors.extend(errors.into_iter().map(|error| PlanError {
                 message: format!("API `{}`: {error}", api.id),
                 api_index: Some(api_index),

@@ -3,7 +3,7 @@
 use super::draft::Drafts;
 use super::patterns::Patterns;
 use super::tree::Tree;
-use super::{RouterError, SEGMENTS_COUNT_MAX};
+use super::{Precedence, RouterError, SEGMENTS_COUNT_MAX};
 use crate::base::limits::PATH_PARAMETERS_MAX;
 use crate::model::{PathPattern, RouteKey, Segment};
 use crate::plan::key_text::route_key_text;
@@ -17,10 +17,10 @@ pub(super) struct Built {
 }
 
 /// Builds the tree of `keys`, or says everything that is wrong with them.
-pub(super) fn build(keys: &[RouteKey]) -> Result<Built, Vec<RouterError>> {
+pub(super) fn build(keys: &[RouteKey], precedence: Precedence) -> Result<Built, Vec<RouterError>> {
     let mut errors = Vec::new();
     let mut default_route = None;
-    let mut patterns = Patterns::default();
+    let mut patterns = Patterns::new(precedence.methods_any());
     for (index, key) in (0..).zip(keys) {
         match key {
             RouteKey::Default => match default_route {

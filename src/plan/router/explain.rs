@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::segment::PathSegment;
 use super::tree::{End, NONE, Tree};
-use super::{PathSpans, Router, method_bit};
+use super::{PathSpans, Precedence, Router, method_bit};
 use crate::base::Method;
 
 /// Which route takes a request, and why.
@@ -23,6 +23,8 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// What the caller may have meant, where no route with a path takes the request.
     pub hint: Option<String>,
+    /// What is answered where no route takes the request.
+    pub refusal: &'static str,
 }
 
 /// A route that fits the path of a request.
@@ -76,6 +78,10 @@ impl Router {
             parameters: self.parameters(route, &spans, path),
             candidates: self.candidates(route, method, path),
             hint: if by_path { None } else { self.hint(method, path) },
+            refusal: match self.precedence {
+                Precedence::HttpApi => "404 Not Found",
+                Precedence::RestApi => "403 Missing Authentication Token",
+            },
         }
     }
 
@@ -83,15 +89,15 @@ impl Router {
     #[must_use]
     pub fn list(&self) -> Vec<u32> {
         let children = self.tree.children();
-        let (mut full, mut greedy) = (Vec::new(), Vec::new());
+        let mut found = Ranked::new(self.precedence);
         let mut waiting = vec![Step::Enter { node: 0, at: 0 }];
         while let Some(step) = waiting.pop() {
             let Some(node) = self.tree.node(step.node()) else { continue };
             if let Step::Greedy { .. } = step {
-                greedy.extend(self.tree.greedy_ends(node).iter().map(|end| end.route));
+                found.greedy(self.tree.greedy_ends(node).iter().map(|end| end.route));
                 continue;
             }
-            full.extend(self.tree.full_ends(node).iter().map(|end| end.route));
+            found.full(self.tree.full_ends(node).iter().map(|end| end.route));
             waiting.push(Step::Greedy { node: step.node() });
             if node.parameter != NONE {
                 waiting.push(Step::Enter { node: node.parameter, at: 0 });
@@ -99,7 +105,7 @@ impl Router {
             let children = children.get(&step.node()).into_iter().flatten().rev();
             waiting.extend(children.map(|node| Step::Enter { node: *node, at: 0 }));
         }
-        full.into_iter().chain(greedy).chain(self.default_route).collect()
+        found.in_order().chain(self.default_route).collect()
     }
 
     fn parameters(
@@ -125,7 +131,8 @@ impl Router {
             } else if one.end.methods & method_bit(method) == 0 {
                 Verdict::OtherMethod
             } else {
-                Verdict::Outranked(winner.map_or("", |winner| one.outranked_by(winner)))
+                let reason = |winner| one.outranked_by(winner, self.precedence);
+                Verdict::Outranked(winner.map_or("", reason))
             }
         };
         let candidate = |one: &Fitting| {
@@ -146,8 +153,8 @@ impl Router {
         if path.len() > usize::from(u16::MAX) {
             return Vec::new();
         }
-        let path = if path.is_empty() { b"/" } else { path };
-        let (mut full, mut greedy) = (Vec::new(), Vec::new());
+        let path = self.precedence.compared(path);
+        let mut found = Ranked::new(self.precedence);
         let root = self.tree.node(0);
         let passed = root.and_then(|root| self.tree.pass_text::<true>(root, path, 0));
         let mut waiting: Vec<_> =
@@ -157,10 +164,13 @@ impl Router {
             let Some(node) = self.tree.node(place) else { continue };
             let fits = |end: &End, rank| Fitting { end: *end, rank, place };
             match step {
-                Step::Greedy { .. } => greedy
-                    .extend(self.tree.greedy_ends(node).iter().map(|end| fits(end, Rank::Greedy))),
+                Step::Greedy { .. } => {
+                    found.greedy(
+                        self.tree.greedy_ends(node).iter().map(|end| fits(end, Rank::Greedy)),
+                    );
+                }
                 Step::Enter { at, .. } if at == path.len() => {
-                    full.extend(self.tree.full_ends(node).iter().map(|end| fits(end, Rank::Full)))
+                    found.full(self.tree.full_ends(node).iter().map(|end| fits(end, Rank::Full)));
                 }
                 Step::Enter { at, .. } if path.get(at) == Some(&b'/') => {
                     waiting.extend(next_steps(&self.tree, place, path, at + 1));
@@ -173,11 +183,14 @@ impl Router {
             rank: Rank::Default,
             place: NONE,
         });
-        full.into_iter().chain(greedy).chain(default).collect()
+        found.in_order().chain(default).collect()
     }
 
-    /// A final slash is the usual reason for a surprise.
+    /// A final slash is the usual reason for a surprise, where it makes another path.
     fn hint(&self, method: Method, path: &[u8]) -> Option<String> {
+        if self.precedence == Precedence::RestApi {
+            return None;
+        }
         let other = match path.strip_suffix(b"/") {
             Some(without) => without.to_vec(),
             None => [path, b"/"].concat(),
@@ -190,6 +203,35 @@ impl Router {
                 other.escape_ascii()
             )
         })
+    }
+}
+
+/// What a walk through the tree finds, by what goes first.
+struct Ranked<T> {
+    precedence: Precedence,
+    first: Vec<T>,
+    last: Vec<T>,
+}
+
+impl<T> Ranked<T> {
+    const fn new(precedence: Precedence) -> Self {
+        Self { precedence, first: Vec::new(), last: Vec::new() }
+    }
+
+    fn full(&mut self, found: impl Iterator<Item = T>) {
+        self.first.extend(found);
+    }
+
+    /// In REST APIs what the walk comes to first goes first, greedy or not.
+    fn greedy(&mut self, found: impl Iterator<Item = T>) {
+        match self.precedence {
+            Precedence::HttpApi => self.last.extend(found),
+            Precedence::RestApi => self.first.extend(found),
+        }
+    }
+
+    fn in_order(self) -> impl Iterator<Item = T> {
+        self.first.into_iter().chain(self.last)
     }
 }
 
@@ -243,11 +285,15 @@ struct Fitting {
 }
 
 impl Fitting {
-    fn outranked_by(&self, winner: &Self) -> &'static str {
+    fn outranked_by(&self, winner: &Self, precedence: Precedence) -> &'static str {
         match (self.rank, winner.rank) {
             (Rank::Default, _) => "`$default` goes last",
-            (Rank::Greedy, Rank::Full) => "a full match goes before a greedy one",
             _ if self.place == winner.place => "an exact method goes before ANY",
+            _ if precedence == Precedence::RestApi => {
+                "at the first segment that differs, a literal goes before `{name}`, and that before \
+                 `{name+}`"
+            }
+            (Rank::Greedy, Rank::Full) => "a full match goes before a greedy one",
             (Rank::Greedy, _) => "the more specific prefix goes first",
             (Rank::Full, _) => "a literal segment goes before a parameter",
         }
@@ -259,7 +305,7 @@ impl fmt::Display for Explanation {
         let taken = self.candidates.iter().find(|one| one.verdict == Verdict::Taken);
         match taken {
             Some(taken) => writeln!(out, "{} goes to `{}`", self.request, taken.key)?,
-            None => writeln!(out, "{} goes to no route: 404 Not Found", self.request)?,
+            None => writeln!(out, "{} goes to no route: {}", self.request, self.refusal)?,
         }
         for (name, value) in &self.parameters {
             writeln!(out, "  {name} = {value}")?;
@@ -302,7 +348,7 @@ mod tests {
     use super::*;
 
     fn router(texts: &[&str]) -> Router {
-        Router::compile(&keys(texts)).expect("no conflicts")
+        Router::compile(&keys(texts), Precedence::HttpApi).expect("no conflicts")
     }
 
     #[test]
@@ -351,6 +397,23 @@ mod tests {
         assert_eq!(other.hint, None);
         assert_eq!(router.explain(Method::Get, b"/items").hint, None);
         assert_eq!(router.explain(Method::Get, &vec![b'/'; 70_000]).candidates, []);
+    }
+
+    #[test]
+    fn rest_apis_have_reasons_of_their_own() {
+        let keys = keys(&["ANY /{proxy+}", "GET /{kind}/b", "ANY /a/{proxy+}", "POST /a/b"]);
+        let router = Router::compile(&keys, Precedence::RestApi).expect("no conflicts");
+        assert_eq!(router.list(), [3, 2, 1, 0]);
+        let explanation = router.explain(Method::Get, b"/a/b/");
+        assert_eq!(explanation.route, Some(2));
+        let routes: Vec<_> = explanation.candidates.iter().map(|one| one.route).collect();
+        assert_eq!(routes, [3, 2, 1, 0]);
+        let text = explanation.to_string();
+        assert!(text.contains("POST /a/b        static     is for another method\n"), "{text}");
+        assert!(text.contains("GET /{kind}/b    parameter  passed over: at the first segment"));
+        let missed = router.explain(Method::Trace, b"/a/");
+        assert!(missed.to_string().contains("no route: 403 Missing Authentication Token"));
+        assert_eq!(missed.hint, None);
     }
 
     #[test]

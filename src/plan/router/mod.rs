@@ -1,7 +1,8 @@
-//! Finds the route of a request, with the precedence of AWS's HTTP APIs.
+//! Finds the route of a request, with the precedence of AWS's HTTP APIs or of its REST APIs.
 //!
 //! Owns the radix tree; knows nothing of hosts, stages or integrations. Paths are raw bytes,
-//! without query, base path and stage. The rules, from "Working with routes for HTTP APIs":
+//! without query, base path and stage. The rules of [`Precedence::HttpApi`], from "Working with
+//! routes for HTTP APIs":
 //!
 //! 1. A full match of path and method; from left to right a literal segment goes before `{name}`,
 //!    and at one path an exact method goes before ANY.
@@ -12,10 +13,23 @@
 //! A route whose method differs hides nothing. ANY and `$default` take every method, extension
 //! methods included.
 //!
-//! What the guide leaves open is decided so, and pinned by `tests/conformance_routing.rs`:
+//! The rules of [`Precedence::RestApi`], whose keys are the methods of a tree of resources:
 //!
-//! - Paths are compared segment by segment as they are: `/items` and `/items/` are two paths, and
-//!   so are `/a/b` and `/a//b`. No slash is merged and no dot segment removed here, because a
+//! - From left to right a literal segment goes before `{name}`, and that before `{name+}`; so
+//!   `/a/{proxy+}` takes `/a/b` before `/{x}/b` does. At one path an exact method goes before ANY.
+//! - ANY is DELETE, GET, HEAD, OPTIONS, PATCH, POST and PUT. HEAD is not implied by GET.
+//! - One `/` at the end of a path is ignored, and is no part of a parameter.
+//! - A resource without the method hides nothing either: the request goes to the next best resource
+//!   that has it, a `{proxy+}` above included. The guide says nothing of it; people measured it on
+//!   AWS ("route on the resource+method pair", github.com/ministackorg/ministack/pull/1423; for
+//!   `{name}`, github.com/floci-io/floci/pull/3399), and frameworks rely on it, since they give
+//!   resources between others only an OPTIONS method, or none.
+//! - Where nothing is left, path and method are one mistake, and nothing is found.
+//!
+//! What the guide leaves open for both is decided so, and pinned by `tests/conformance_routing.rs`:
+//!
+//! - Paths are compared segment by segment as they are: to HTTP APIs `/items` and `/items/` are two
+//!   paths, and to all so are `/a/b` and `/a//b`. No slash is merged and no dot segment removed here, because a
 //!   path that the gateway sees differently from its target is a hole in every authorizer.
 //! - `{name}` takes one segment of at least one byte, `{name+}` a rest of at least one byte: for
 //!   `/files/{proxy+}`, `/files/` does not match, and `/files//a` does, with `/a`.
@@ -51,9 +65,29 @@ const SEGMENTS_COUNT_MAX: usize = 256;
 /// The bits of ANY.
 const METHODS_ANY: u16 = u16::MAX;
 
+/// The bits of ANY in REST APIs.
+const METHODS_ANY_REST: u16 = method_bit(Method::Get)
+    | method_bit(Method::Head)
+    | method_bit(Method::Post)
+    | method_bit(Method::Put)
+    | method_bit(Method::Delete)
+    | method_bit(Method::Patch)
+    | method_bit(Method::Options);
+
+/// Which API's rules decide between routes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Precedence {
+    /// HTTP APIs: a full match anywhere goes before a greedy one.
+    #[default]
+    HttpApi,
+    /// REST APIs: a tree of resources; the first segment that differs decides.
+    RestApi,
+}
+
 /// A compiled set of route keys.
 #[derive(Debug, Default)]
 pub struct Router {
+    precedence: Precedence,
     tree: Tree,
     default_route: Option<u32>,
     visits_max: u32,
@@ -110,9 +144,10 @@ impl RouterError {
 
 impl Router {
     /// Compiles `keys`; the router answers with indexes into them. Reports every conflict.
-    pub fn compile(keys: &[RouteKey]) -> Result<Self, Vec<RouterError>> {
-        let built = build::build(keys)?;
+    pub fn compile(keys: &[RouteKey], precedence: Precedence) -> Result<Self, Vec<RouterError>> {
+        let built = build::build(keys, precedence)?;
         Ok(Self {
+            precedence,
             tree: built.tree,
             default_route: built.default_route,
             visits_max: built.visits_max,
@@ -128,8 +163,8 @@ impl Router {
         if path.len() > usize::from(u16::MAX) {
             return None;
         }
-        let path = if path.is_empty() { b"/" } else { path };
-        let found = Walk::new(&self.tree, path, method_bit(method), spans).run();
+        let path = self.precedence.compared(path);
+        let found = Walk::new(&self.tree, path, method_bit(method), spans).run(self.precedence);
         found.or(self.default_route)
     }
 
@@ -143,6 +178,25 @@ impl Router {
     #[must_use]
     pub const fn visits_max(&self) -> u32 {
         self.visits_max
+    }
+}
+
+impl Precedence {
+    /// What of a path is compared with route keys: a start of it, or `/` for nothing.
+    fn compared(self, path: &[u8]) -> &[u8] {
+        let path = match path {
+            [rest @ .., b'/'] if self == Self::RestApi => rest,
+            all => all,
+        };
+        if path.is_empty() { b"/" } else { path }
+    }
+
+    /// The bits of ANY.
+    const fn methods_any(self) -> u16 {
+        match self {
+            Self::HttpApi => METHODS_ANY,
+            Self::RestApi => METHODS_ANY_REST,
+        }
     }
 }
 

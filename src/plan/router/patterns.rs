@@ -3,13 +3,15 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{METHODS_ANY, method_bit};
+use super::method_bit;
 use crate::model::{PathPattern, RouteMethod, Segment};
 use crate::plan::symbol::{GREEDY, PARAMETER, SLASH_IN_SEGMENT};
 
 /// The patterns as strings of symbols, all in one arena.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Patterns {
+    /// The bits of ANY.
+    methods_any: u16,
     symbols: Vec<u8>,
     pub(super) sorted: Vec<Pattern>,
 }
@@ -22,6 +24,10 @@ pub(super) struct Pattern {
 }
 
 impl Patterns {
+    pub(super) const fn new(methods_any: u16) -> Self {
+        Self { methods_any, symbols: Vec::new(), sorted: Vec::new() }
+    }
+
     pub(super) fn push(&mut self, route: u32, method: RouteMethod, path: &PathPattern) {
         let start = self.symbols.len();
         for segment in &path.segments {
@@ -38,7 +44,7 @@ impl Patterns {
             self.symbols.push(b'/');
         }
         let methods = match method {
-            RouteMethod::Any => METHODS_ANY,
+            RouteMethod::Any => self.methods_any,
             RouteMethod::Exact(method) => method_bit(method),
         };
         self.sorted.push(Pattern { symbols: start..self.symbols.len(), methods, route });
@@ -96,7 +102,7 @@ mod tests {
 
     #[test]
     fn equal_first_segments_are_neighbours() {
-        let mut patterns = Patterns::default();
+        let mut patterns = Patterns::new(u16::MAX);
         for (index, key) in (0..).zip(keys(&["GET /a/c", "GET /a-b", "GET /a", "GET /{x}"])) {
             let RouteKey::Path { method, path } = key else { panic!("all have a path") };
             patterns.push(index, method, &path);

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::{Candidate, METHODS_ANY, PathSpans, Router, RouterError, Verdict, Walk, method_bit};
+use super::{
+    Candidate, METHODS_ANY, PathSpans, Precedence, Router, RouterError, Verdict, Walk, method_bit,
+};
 use crate::base::Method;
 use crate::model::{PathPattern, RouteKey, RouteMethod, Segment};
 
@@ -34,18 +36,27 @@ pub(super) fn keys(texts: &[&str]) -> Vec<RouteKey> {
 }
 
 /// The route that should be found, and the values of its parameters.
-fn reference(keys: &[RouteKey], method: Method, path: &[u8]) -> Option<(u32, Vec<Vec<u8>>)> {
+fn reference(
+    keys: &[RouteKey],
+    precedence: Precedence,
+    method: Method,
+    path: &[u8],
+) -> Option<(u32, Vec<Vec<u8>>)> {
+    let is_rest = precedence == Precedence::RestApi;
+    let path = path.strip_suffix(b"/").filter(|_| is_rest).unwrap_or(path);
     let mut best = None;
     for (index, key) in (0..).zip(keys) {
         let (rank, values) = match key {
             RouteKey::Default => ((2, Vec::new(), false), Vec::new()),
             RouteKey::Path { method: wanted, path: pattern } => {
                 let is_any = *wanted == RouteMethod::Any;
-                if !is_any && *wanted != RouteMethod::Exact(method) {
+                let takes_any = !is_rest || REST_METHODS.contains(&method);
+                if !(is_any && takes_any) && *wanted != RouteMethod::Exact(method) {
                     continue;
                 }
                 let Some((shape, values)) = values_of(pattern, path) else { continue };
-                ((u8::from(shape.contains(&2)), shape, is_any), values)
+                let goes_last = !is_rest && shape.contains(&2);
+                ((u8::from(goes_last), shape, is_any), values)
             }
         };
         if best.as_ref().is_none_or(|(best_rank, _, _)| rank < *best_rank) {
@@ -54,6 +65,16 @@ fn reference(keys: &[RouteKey], method: Method, path: &[u8]) -> Option<(u32, Vec
     }
     best.map(|(_, index, values)| (index, values))
 }
+
+const REST_METHODS: [Method; 7] = [
+    Method::Delete,
+    Method::Get,
+    Method::Head,
+    Method::Options,
+    Method::Patch,
+    Method::Post,
+    Method::Put,
+];
 
 /// Of each segment whether it is literal (0), a parameter (1) or greedy (2), and the values.
 fn values_of(pattern: &PathPattern, path: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
@@ -104,6 +125,29 @@ fn values(router: &Router, method: Method, path: &[u8]) -> Option<(u32, Vec<Vec<
     let value = |index| spans.raw(index, path).expect("counted").to_vec();
     assert_eq!(spans.raw(spans.count(), path), None, "no value beyond the count");
     Some((found, (0..spans.count()).map(value).collect()))
+}
+
+fn finds_what_the_rules_say(
+    router: &Router,
+    keys: &[RouteKey],
+    method: Method,
+    path: &[u8],
+) -> Result<(), TestCaseError> {
+    let precedence = router.precedence;
+    prop_assert_eq!(
+        values(router, method, path),
+        reference(keys, precedence, method, path),
+        "{:?} {:?} {}",
+        precedence,
+        method,
+        String::from_utf8_lossy(path)
+    );
+    let mut spans = PathSpans::default();
+    let compared = precedence.compared(path);
+    let mut walk = Walk::new(&router.tree, compared, method_bit(method), &mut spans);
+    let _ = walk.run(precedence);
+    prop_assert!(walk.visits <= router.visits_max());
+    explanation_agrees(router, method, path)
 }
 
 /// The explanation names the route that is found, and its candidates are in the order of the list.
@@ -233,7 +277,7 @@ fn path_near(key: &RouteKey, changes: &[u8]) -> Vec<u8> {
 
 /// The keys without those that repeat an earlier one.
 fn without_conflicts(mut keys: Vec<RouteKey>) -> Vec<RouteKey> {
-    if let Err(errors) = Router::compile(&keys) {
+    if let Err(errors) = Router::compile(&keys, Precedence::HttpApi) {
         let repeated: Vec<_> = errors.iter().map(RouterError::route_index).collect();
         let mut index = 0;
         keys.retain(|_| {
@@ -253,23 +297,15 @@ proptest! {
         requests in proptest::collection::vec((any_method(), any_path()), 1..12),
         near in proptest::collection::vec((any::<prop::sample::Index>(), proptest::collection::vec(any::<u8>(), 6)), 8),
     ) {
-        let router = Router::compile(&keys).expect("conflicts were taken out");
-        let near = near.iter().filter(|_| !keys.is_empty()).flat_map(|(place, changes)| {
+        let near: Vec<_> = near.iter().filter(|_| !keys.is_empty()).flat_map(|(place, changes)| {
             let path = path_near(place.get(&keys), changes);
             [(Method::Get, path.clone()), (Method::Post, path.clone()), (Method::Other, path)]
-        });
-        for (method, path) in requests.iter().cloned().chain(near) {
-            prop_assert_eq!(
-                values(&router, method, &path),
-                reference(&keys, method, &path),
-                "{:?} {}", method, String::from_utf8_lossy(&path)
-            );
-            let mut spans = PathSpans::default();
-            let path = if path.is_empty() { b"/" } else { &path[..] };
-            let mut walk = Walk::new(&router.tree, path, method_bit(method), &mut spans);
-            let _ = walk.run();
-            prop_assert!(walk.visits <= router.visits_max());
-            explanation_agrees(&router, method, path)?;
+        }).collect();
+        for precedence in [Precedence::HttpApi, Precedence::RestApi] {
+            let router = Router::compile(&keys, precedence).expect("conflicts were taken out");
+            for (method, path) in requests.iter().chain(&near) {
+                finds_what_the_rules_say(&router, &keys, *method, path)?;
+            }
         }
     }
 
@@ -291,11 +327,13 @@ proptest! {
             .filter(|index| normal[..*index].contains(&normal[*index]))
             .map(|index| index as u32)
             .collect();
-        let reported: Vec<u32> = match Router::compile(&keys) {
-            Ok(_) => Vec::new(),
-            Err(errors) => errors.iter().map(RouterError::route_index).collect(),
-        };
-        prop_assert_eq!(reported, expected);
+        for precedence in [Precedence::HttpApi, Precedence::RestApi] {
+            let reported: Vec<u32> = match Router::compile(&keys, precedence) {
+                Ok(_) => Vec::new(),
+                Err(errors) => errors.iter().map(RouterError::route_index).collect(),
+            };
+            prop_assert_eq!(&reported, &expected);
+        }
     }
 }
 

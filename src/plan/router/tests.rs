@@ -6,7 +6,7 @@ use crate::base::limits::PATH_PARAMETERS_MAX;
 use crate::model::{PathPattern, RouteMethod, Segment};
 
 fn router(texts: &[&str]) -> Router {
-    Router::compile(&keys(texts)).expect("no conflicts")
+    Router::compile(&keys(texts), Precedence::HttpApi).expect("no conflicts")
 }
 
 fn find(router: &Router, method: Method, path: &[u8]) -> Option<u32> {
@@ -41,6 +41,26 @@ fn a_label_is_not_taken_for_a_segment() {
 }
 
 #[test]
+fn of_rest_apis_the_first_segment_that_differs_decides() {
+    let keys = keys(&["GET /a/b/{rest+}", "GET /{x}/b/c", "GET /a/{rest+}", "GET /{x}/{y}/{z}"]);
+    let router = Router::compile(&keys, Precedence::RestApi).expect("no conflicts");
+    let mut spans = PathSpans::default();
+    for (path, route, values) in [
+        (&b"/a/b/c"[..], 0, &[&b"c"[..]][..]),
+        (b"/a/c/d", 2, &[b"c/d"]),
+        (b"/b/b/c", 1, &[b"b"]),
+        (b"/b/b/d", 3, &[b"b", b"b", b"d"]),
+        (b"/a/b/", 2, &[b"b"]),
+    ] {
+        assert_eq!(router.find(Method::Get, path, &mut spans), Some(route));
+        let found: Vec<_> = (0..spans.count()).filter_map(|index| spans.raw(index, path)).collect();
+        assert_eq!(found, values);
+    }
+    assert_eq!(router.find(Method::Get, b"/a/", &mut spans), None);
+    assert_eq!(router.find(Method::Post, b"/a/b/c", &mut spans), None);
+}
+
+#[test]
 fn long_segments_that_start_alike_are_told_apart() {
     let text = |index: usize| format!("GET /a-name-that-is-long-{index:03}/x");
     let texts: Vec<_> = (0..200).map(text).collect();
@@ -66,16 +86,19 @@ fn parameters_at_one_place_may_have_different_names() {
 
 #[test]
 fn every_conflict_is_reported_with_both_keys() {
-    let errors = Router::compile(&keys(&[
-        "GET /a/{x}",
-        "$default",
-        "ANY /b",
-        "GET /a/{y}",
-        "GET /b",
-        "$default",
-        "ANY /b",
-        "GET /a/{z}",
-    ]))
+    let errors = Router::compile(
+        &keys(&[
+            "GET /a/{x}",
+            "$default",
+            "ANY /b",
+            "GET /a/{y}",
+            "GET /b",
+            "$default",
+            "ANY /b",
+            "GET /a/{z}",
+        ]),
+        Precedence::HttpApi,
+    )
     .expect_err("four conflicts");
     let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -98,27 +121,31 @@ fn path_key(segments: Vec<Segment>) -> RouteKey {
 #[test]
 fn keys_at_their_bounds_work_and_one_over_is_refused() {
     let parameters = |count| path_key(vec![Segment::Parameter("x".into()); count]);
-    let most = Router::compile(&[parameters(PATH_PARAMETERS_MAX)]).expect("at the bound");
+    let most = Router::compile(&[parameters(PATH_PARAMETERS_MAX)], Precedence::HttpApi)
+        .expect("at the bound");
     let path = "/v".repeat(PATH_PARAMETERS_MAX);
     let mut spans = PathSpans::default();
     assert_eq!(most.find(Method::Get, path.as_bytes(), &mut spans), Some(0));
     assert_eq!(spans.count(), PATH_PARAMETERS_MAX);
     assert_eq!(spans.raw(PATH_PARAMETERS_MAX - 1, path.as_bytes()), Some(&b"v"[..]));
-    let errors = Router::compile(&[parameters(PATH_PARAMETERS_MAX + 1)]).expect_err("over");
+    let errors = Router::compile(&[parameters(PATH_PARAMETERS_MAX + 1)], Precedence::HttpApi)
+        .expect_err("over");
     assert!(errors[0].to_string().contains("33 path parameters, the most is 32"));
 
     let literals = |count| path_key(vec![Segment::Static("s".into()); count]);
-    let most = Router::compile(&[literals(SEGMENTS_COUNT_MAX)]).expect("at the bound");
+    let most = Router::compile(&[literals(SEGMENTS_COUNT_MAX)], Precedence::HttpApi)
+        .expect("at the bound");
     assert_eq!(get(&most, &"/s".repeat(SEGMENTS_COUNT_MAX)), Some(0));
-    assert!(Router::compile(&[literals(SEGMENTS_COUNT_MAX + 1)]).is_err());
+    assert!(Router::compile(&[literals(SEGMENTS_COUNT_MAX + 1)], Precedence::HttpApi).is_err());
 
     let long = |bytes| path_key(vec![Segment::Static("x".repeat(bytes))]);
-    let most = Router::compile(&[long(65_534)]).expect("at the bound");
+    let most = Router::compile(&[long(65_534)], Precedence::HttpApi).expect("at the bound");
     assert_eq!(get(&most, &format!("/{}", "x".repeat(65_534))), Some(0));
-    assert!(Router::compile(&[long(65_535)]).is_err());
+    assert!(Router::compile(&[long(65_535)], Precedence::HttpApi).is_err());
 
     let greedy_first = vec![Segment::Greedy("x".into()), Segment::Static("s".into())];
-    let errors = Router::compile(&[path_key(greedy_first)]).expect_err("not last");
+    let errors =
+        Router::compile(&[path_key(greedy_first)], Precedence::HttpApi).expect_err("not last");
     assert!(errors[0].to_string().contains("must be the last segment"));
 }
 
@@ -140,13 +167,14 @@ fn hostile_router(levels: u32) -> Router {
         let segment = |level| if bits >> level & 1 == 0 { "/a" } else { "/{x}" };
         key(&format!("GET {}/end", (0..levels).map(segment).collect::<String>()))
     };
-    Router::compile(&(0..1 << levels).map(key).collect::<Vec<_>>()).expect("all differ")
+    Router::compile(&(0..1 << levels).map(key).collect::<Vec<_>>(), Precedence::HttpApi)
+        .expect("all differ")
 }
 
 fn visits(router: &Router, path: &[u8]) -> u32 {
     let mut spans = PathSpans::default();
     let mut walk = Walk::new(&router.tree, path, method_bit(Method::Get), &mut spans);
-    let _ = walk.run();
+    let _ = walk.run(Precedence::HttpApi);
     walk.visits
 }
 
@@ -178,7 +206,7 @@ fn methods_prune_what_cannot_match() {
     let mut spans = PathSpans::default();
     let path = format!("{}/end", "/a".repeat(8));
     let mut walk = Walk::new(&router.tree, path.as_bytes(), method_bit(Method::Post), &mut spans);
-    assert_eq!((walk.run(), walk.visits), (None, 1));
+    assert_eq!((walk.run(Precedence::HttpApi), walk.visits), (None, 1));
 }
 
 #[test]
@@ -187,7 +215,7 @@ fn ordinary_routes_have_a_small_bound() {
         .flat_map(|index| [format!("GET /v1/r{index}"), format!("GET /v1/r{index}/{{id}}")])
         .map(|text| key(&text))
         .collect();
-    let router = Router::compile(&routes).expect("all differ");
+    let router = Router::compile(&routes, Precedence::HttpApi).expect("all differ");
     assert!(router.visits_max() <= 10, "{}", router.visits_max());
     assert_eq!(get(&router, "/v1/r999"), Some(1_998));
     assert_eq!(get(&router, "/v1/r999/7"), Some(1_999));
@@ -202,7 +230,7 @@ fn a_hundred_thousand_routes_are_all_found() {
         _ => format!("POST /service{}/items{index}/{{a}}/{{b}}", index % 97),
     };
     let routes: Vec<_> = (0..100_000).map(|index| key(&text(index))).collect();
-    let router = Router::compile(&routes).expect("all differ");
+    let router = Router::compile(&routes, Precedence::HttpApi).expect("all differ");
     for index in 0..100_000 {
         let text = text(index);
         let (method, path) = text.split_once(' ').expect("a method and a path");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Precedence;
 use super::segment::PathSegment;
 use super::spans::PathSpans;
 use crate::plan::symbol::{needs_decoding, pass_label, segment_end};
@@ -194,8 +195,9 @@ pub(super) fn home(hash: u64, places: usize) -> usize {
 ///
 /// Depth first, static child before parameter child, so the first full match is the best one. A
 /// node is a place in the patterns and is reached on one way only: no node is visited twice.
-/// Greedy ends are taken on the way back, so the first one noted has the most specific prefix,
-/// and it counts only if the whole walk finds no full match.
+/// Greedy ends are taken on the way back, so the first one has the most specific prefix. In REST
+/// APIs it ends the walk; in HTTP APIs it is noted, and counts only if the whole walk finds no full
+/// match.
 pub(super) struct Walk<'walk> {
     tree: &'walk Tree,
     path: &'walk [u8],
@@ -228,19 +230,23 @@ impl<'walk> Walk<'walk> {
     }
 
     /// The best route, full or greedy, with its spans set.
-    pub(super) fn run(&mut self) -> Option<u32> {
-        let full =
-            if needs_decoding(self.path) { self.start::<true>() } else { self.start::<false>() };
+    pub(super) fn run(&mut self, precedence: Precedence) -> Option<u32> {
+        let full = match (precedence, needs_decoding(self.path)) {
+            (Precedence::HttpApi, false) => self.start::<false, false>(),
+            (Precedence::HttpApi, true) => self.start::<true, false>(),
+            (Precedence::RestApi, false) => self.start::<false, true>(),
+            (Precedence::RestApi, true) => self.start::<true, true>(),
+        };
         if full.is_none() && self.greedy.is_some() {
             self.spans.copy_from(&self.greedy_spans, self.greedy_spans.count());
         }
         full.or(self.greedy)
     }
 
-    /// The full match at or below the node `index`, whose label ends at byte `at` of the path,
+    /// The full match, in REST APIs the best match, at or below the node `index`, whose label ends at byte `at` of the path,
     /// with `captured` parameters so far. Calls itself once per segment that leaves a choice open,
     /// so at most [`super::SEGMENTS_COUNT_MAX`] deep whatever the client sends.
-    fn descend<const ENCODED: bool>(
+    fn descend<const ENCODED: bool, const REST: bool>(
         &mut self,
         mut index: u32,
         mut at: usize,
@@ -275,7 +281,7 @@ impl<'walk> Walk<'walk> {
                         (index, at) = (child, passed);
                         continue;
                     }
-                    if let Some(route) = self.descend::<ENCODED>(child, passed, captured) {
+                    if let Some(route) = self.descend::<ENCODED, REST>(child, passed, captured) {
                         return Some(route);
                     }
                 }
@@ -291,35 +297,49 @@ impl<'walk> Walk<'walk> {
                         continue;
                     }
                     Some(passed) => {
-                        let full = self.descend::<ENCODED>(node.parameter, passed, captured + 1);
-                        if full.is_some() {
-                            return full;
+                        let (child, captured) = (node.parameter, captured + 1);
+                        let found = self.descend::<ENCODED, REST>(child, passed, captured);
+                        if found.is_some() {
+                            return found;
                         }
                     }
                     None => {}
                 }
+            }
+            if REST {
+                return self.take_greedy(node, start, captured);
             }
             self.note_greedy(node, start, captured);
             return None;
         }
     }
 
-    fn start<const ENCODED: bool>(&mut self) -> Option<u32> {
+    fn start<const ENCODED: bool, const REST: bool>(&mut self) -> Option<u32> {
         let at = self.tree.pass_text::<ENCODED>(self.tree.node(0)?, self.path, 0)?;
-        self.descend::<ENCODED>(0, at, 0)
+        self.descend::<ENCODED, REST>(0, at, 0)
     }
 
     /// Keeps the greedy end of `node` for a rest from `at` on, unless a more specific one is kept
     /// already. The values are copied because the walk goes on and writes over them.
     fn note_greedy(&mut self, node: &Node, at: usize, captured: usize) {
-        if self.greedy.is_some() || at >= self.path.len() {
+        if self.greedy.is_some() {
             return;
         }
-        let ends = self.tree.greedy_ends(node);
-        let Some(route) = end_for(node.greedy, ends, self.method_bit) else { return };
-        self.greedy = Some(route);
+        self.greedy = self.take_greedy(node, at, captured);
+        if self.greedy.is_some() {
+            self.greedy_spans.copy_from(self.spans, captured + 1);
+        }
+    }
+
+    /// The greedy end of `node` for a rest from `at` on, with its spans set.
+    fn take_greedy(&mut self, node: &Node, at: usize, captured: usize) -> Option<u32> {
+        if at >= self.path.len() {
+            return None;
+        }
+        let route = end_for(node.greedy, self.tree.greedy_ends(node), self.method_bit)?;
         self.spans.set(captured, at, self.path.len());
-        self.greedy_spans.copy_from(self.spans, captured + 1);
+        self.spans.keep(captured + 1);
+        Some(route)
     }
 }
 

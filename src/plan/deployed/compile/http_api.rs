@@ -15,7 +15,9 @@ use crate::plan::deployed::{
     OriginTls,
 };
 use crate::plan::key_text::route_key_text;
-use crate::plan::{GroupSlot, IntegrationPlan, RoutePlan, Router, StageLabels, StagePlan};
+use crate::plan::{
+    GroupSlot, IntegrationPlan, Precedence, RoutePlan, Router, StageLabels, StagePlan,
+};
 
 pub(super) fn compile(
     api: &HttpApi,
@@ -35,7 +37,7 @@ pub(super) fn compile(
         key_texts.push(text.into());
         keys.push(key.clone());
     }
-    let router = Router::compile(&keys)
+    let router = Router::compile(&keys, Precedence::HttpApi)
         .map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())?;
     let cors = api.cors_configuration.as_ref().map(cors);
     let deployment = stage.deployment_id.as_deref();

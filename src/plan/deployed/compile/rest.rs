@@ -11,8 +11,7 @@ use crate::expr::{
     mock_status,
 };
 use crate::model::rest_api::{
-    GatewayResponse, IntegrationResponse, Method, Resource, ResponseTransferMode, RestApi,
-    RestIntegration, RestStage,
+    GatewayResponse, IntegrationResponse, Method, Resource, RestApi, RestIntegration, RestStage,
 };
 use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, TextMap};
 use crate::plan::deployed::{
@@ -21,7 +20,9 @@ use crate::plan::deployed::{
     RestHttpPlan, RestMockPlan, RestResponsePlan, RestResponsesPlan,
 };
 use crate::plan::key_text::route_key_text;
-use crate::plan::{GroupSlot, IntegrationPlan, RoutePlan, Router, StageLabels, StagePlan};
+use crate::plan::{
+    GroupSlot, IntegrationPlan, Precedence, RoutePlan, Router, StageLabels, StagePlan,
+};
 
 pub(super) fn compile(
     api: &RestApi,
@@ -49,7 +50,7 @@ pub(super) fn compile(
             keys.push(key);
         }
     }
-    let router = Router::compile(&keys).map_err(|errors| first_of(&errors))?;
+    let router = Router::compile(&keys, Precedence::RestApi).map_err(|errors| first_of(&errors))?;
     let canary = stage.canary_settings.as_ref().filter(|_| is_canary);
     let deployment = canary.map_or(&stage.deployment_id, |canary| &canary.deployment_id);
     let responses = compiler.gateway_responses();
@@ -170,7 +171,7 @@ impl Compiler<'_> {
         let scope = Scope { stage_variables: &find, greedy: greedy_name(key) };
         match integration.integration_type {
             IntegrationType::Http | IntegrationType::HttpProxy => {
-                let plan = self.http(integration, &scope)?;
+                let plan = self.http(integration, key, &scope)?;
                 Ok(MethodIntegration::Http(Box::new(plan)))
             }
             IntegrationType::Mock => {
@@ -189,11 +190,16 @@ impl Compiler<'_> {
     fn http(
         &mut self,
         integration: &RestIntegration,
+        key: &RouteKey,
         scope: &Scope<'_>,
     ) -> Result<RestHttpPlan, NotServed> {
         let is_proxy = integration.integration_type == IntegrationType::HttpProxy;
-        let request = RestRequestMapping::compile(integration.request_parameters.iter(), scope)
-            .map_err(|errors| misconfigured(&errors))?;
+        // A proxy's placeholders are the method's own parameters, if no mapping says otherwise.
+        let own: Vec<_> = parameter_names(key).iter().map(|name| own_mapping(name)).collect();
+        let own = own.iter().filter(|_| is_proxy).map(|(key, value)| (&**key, &**value));
+        let pairs = own.chain(integration.request_parameters.iter());
+        let request =
+            RestRequestMapping::compile(pairs, scope).map_err(|errors| misconfigured(&errors))?;
         if let Some(name) = request.illegal_header(IntegrationFamily::Http) {
             return Err(NotServed::misconfigured(format!("no mapping may set header `{name}`")));
         }
@@ -263,6 +269,11 @@ impl Compiler<'_> {
         }
         GatewayResponsesPlan(plans.into())
     }
+}
+
+/// The mapping that puts a parameter of the path where the URI names it.
+fn own_mapping(name: &str) -> (String, String) {
+    (format!("integration.request.path.{name}"), format!("method.request.path.{name}"))
 }
 
 /// A link that the settings lead nowhere.
