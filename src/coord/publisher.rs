@@ -262,7 +262,6 @@ mod tests {
     use super::*;
     use crate::coord::{Receiver, mailbox};
     use crate::model::{Forwarding, Limits};
-    use crate::plan::HostTable;
 
     /// Long enough for a loaded machine where answers come, none at all where they do not.
     const PATIENT: Duration = Duration::from_secs(600);
@@ -272,7 +271,9 @@ mod tests {
         Arc::new(Plan {
             epoch,
             listeners: Vec::new(),
-            hosts: HostTable::default(),
+            addresses: Arc::default(),
+            hosts: Arc::default(),
+            canaries: Vec::new(),
             stages: Vec::new(),
             groups: Vec::new(),
             limits: Limits::default(),

@@ -10,11 +10,12 @@ use super::request::Request;
 use crate::base::{Fault, Nanos};
 use crate::http2::{ServerStream, StreamGone};
 use crate::model::{CertificateHeaders, Listener, ListenerTls};
-use crate::plan::{RedirectPlan, TemplatePiece, TlsPlan};
+use crate::plan::{HandshakeName, RedirectPlan, TemplatePiece, TlsPlan};
 use crate::proto::{FieldName, RequestHead};
 use crate::rt::{Deadline, Peer, now};
 use crate::tls::ServerTls;
 use crate::transport::{TlsFacts, Transport};
+use crate::upstream::stable_hash;
 
 /// What all connections of one listener have in common.
 #[derive(Debug)]
@@ -180,6 +181,33 @@ impl Client<'_> {
     #[must_use]
     pub fn source_ip(&self, request: &Request<'_>) -> Option<IpAddr> {
         self.listener.source_ip(self.peer, Some((request.head, request.bytes)))
+    }
+
+    /// Whether private APIs may be reached from where it is.
+    pub(crate) fn is_private_source(&self) -> bool {
+        false
+    }
+
+    /// The name that the TLS handshake was for.
+    pub(crate) fn handshake_name(&self) -> HandshakeName<'_> {
+        match self.tls {
+            None => HandshakeName::Plain,
+            Some(facts) => match &facts.server_name {
+                Some(name) => HandshakeName::Named(name.as_bytes()),
+                None => HandshakeName::Unnamed,
+            },
+        }
+    }
+
+    /// A number that is the same for all requests of one client to `salt`.
+    pub(crate) fn stable_draw(&self, request: &Request<'_>, salt: u32) -> u32 {
+        let mut bytes = [0_u8; 20];
+        match self.source_ip(request).unwrap_or_else(|| self.ip()) {
+            IpAddr::V4(ip) => bytes[..4].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
+        }
+        bytes[16..].copy_from_slice(&salt.to_le_bytes());
+        (stable_hash(&bytes) >> 32) as u32
     }
 
     /// Whether another request may come the way that this one came.

@@ -69,7 +69,7 @@ pub(crate) trait Translation {
 
     /// Appends the request line and the field lines, but for those that frame the body, and without
     /// the empty line.
-    fn write_request(&self, out: &mut Vec<u8>);
+    fn write_request(&self, out: &mut Vec<u8>, to_http2: bool);
 
     /// Looks at the head of the final answer, which is `bytes`. A fault is told to the client in its
     /// place.

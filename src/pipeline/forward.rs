@@ -145,7 +145,7 @@ fn write_client_lines(out: &mut Vec<u8>, outbound: &Outbound<'_>, trusted: bool)
     if forwarding.x_forwarded {
         out.extend_from_slice(b"x-forwarded-for: ");
         write_list_so_far(out, head, bytes, FieldName::XForwardedFor);
-        write_ip(out, client.ip());
+        write_client_ip(out, client.ip());
         out.extend_from_slice(b"\r\n");
         let kept = |name| trusted && head.field(name).is_some();
         if !kept(FieldName::XForwardedProto) && !kept(FieldName::XForwardedPort) {
@@ -160,10 +160,10 @@ fn write_client_lines(out: &mut Vec<u8>, outbound: &Outbound<'_>, trusted: bool)
         write_list_so_far(out, head, bytes, FieldName::Forwarded);
         out.extend_from_slice(b"for=");
         match client.ip() {
-            IpAddr::V4(_) => write_ip(out, client.ip()),
+            IpAddr::V4(_) => write_client_ip(out, client.ip()),
             IpAddr::V6(_) => {
                 out.extend_from_slice(b"\"[");
-                write_ip(out, client.ip());
+                write_client_ip(out, client.ip());
                 out.extend_from_slice(b"]\"");
             }
         }
@@ -288,7 +288,7 @@ fn write_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
 
 /// Copies the field lines that `wanted` keeps, neighbours in one go. Lines lie one after the other:
 /// a line ends where the next name begins, and the last one before the empty line.
-fn copy_fields(
+pub(super) fn copy_fields(
     out: &mut Vec<u8>,
     fields: &[Field],
     bytes: &[u8],
@@ -316,7 +316,7 @@ fn copy_named(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], name: FieldNa
 }
 
 /// The values of a list field so far, each followed by a comma.
-fn write_list_so_far(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], name: FieldName) {
+pub(super) fn write_list_so_far(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], name: FieldName) {
     for field in head.fields.iter().filter(|field| field.known == name) {
         let value = field.value.of(bytes);
         if !value.is_empty() {
@@ -324,6 +324,11 @@ fn write_list_so_far(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], name: 
             out.extend_from_slice(b", ");
         }
     }
+}
+
+/// Appends `name: value CRLF`.
+pub(super) fn field_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    write_line(out, name, &[value]);
 }
 
 fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[&[u8]]) {
@@ -340,7 +345,7 @@ fn is_named(field: &Field, bytes: &[u8], name: &[u8]) -> bool {
 }
 
 /// An address as text; IPv4 without `format!`, as nearly all are.
-fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
+pub(super) fn write_client_ip(out: &mut Vec<u8>, ip: IpAddr) {
     match ip {
         IpAddr::V4(ip) => {
             for (index, octet) in ip.octets().into_iter().enumerate() {

@@ -9,6 +9,7 @@ mod body;
 mod chunk_frames;
 mod client;
 mod collect;
+mod deployed;
 mod exchange;
 mod forward;
 mod grpc;
@@ -19,6 +20,7 @@ mod respond;
 mod send;
 mod serve;
 mod state;
+mod trace_id;
 mod tunnel;
 mod upload;
 #[cfg(test)]

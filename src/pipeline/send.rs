@@ -164,7 +164,7 @@ impl Exchange<'_, '_> {
         let routed = match &self.form {
             Form::Routed(routed) => routed,
             Form::Deployed(translation) => {
-                translation.write_request(wire);
+                translation.write_request(wire, to_http2);
                 match (&self.body.collected, self.framing_for_target()) {
                     (Some(body), _) => {
                         write_number_line(wire, b"content-length", body.len() as u64);

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::acme;
 use super::body::RequestBody;
 use super::client::Client;
-use super::exchange::{Exchange, Form, Relayed, Routed};
+use super::deployed::{self, Arrival, Call, Done, Refusal, write_refusal};
+use super::exchange::{Exchange, Form, Relayed, Routed as RoutedForm};
 use super::grpc::GrpcForm;
 use super::request::Request;
 use super::respond::{
@@ -18,7 +19,11 @@ use crate::base::{Fault, Method, Nanos, ThrottleScope};
 use crate::coord::Decision;
 use crate::observe::access_log::AccessRecord;
 use crate::observe::{DeadlineKind, RequestEnd};
-use crate::plan::{HostMatch, IntegrationPlan, MockPlan, PathSpans, RoutePlan};
+use crate::model::ApiProtocol;
+use crate::plan::{
+    AddressMatch, AddressQuery, AddressRefusal, HostMatch, IntegrationPlan, MockPlan, PathSpans,
+    RoutePlan,
+};
 use crate::proto::FieldName;
 use crate::proto::uri::{PathForm, is_normal_path, normalise_path};
 use crate::rt::now;
@@ -52,11 +57,22 @@ pub async fn serve(
     // Most paths are normal already and need no buffer.
     let mut normal_path = if is_normal { Vec::new() } else { state.head_buffers.take() };
     let path = if is_normal { Ok(request.path()) } else { normalise(request, &mut normal_path) };
-    let mut log = Log { path, stage_index: None, route_index: None, target: None };
+    let mut log = Log {
+        path,
+        stage_index: None,
+        route_index: None,
+        method: request.head.method,
+        spans: PathSpans::default(),
+        routed_path: b"/",
+        arrival: None,
+        refused_by: None,
+        detail: None,
+        target: None,
+    };
     let result = phases(state, &plan, client, request, body, out, &mut log).await;
     let answered = match result {
         Ok(answered) => answered,
-        Err(fault) => refuse(state, client, request, body, out, fault),
+        Err(fault) => refuse(state, &plan, client, request, body, out, (fault, &log)),
     };
     let request_bytes = body.received_bytes();
     record(state, &plan, client, request, request_bytes, &log, &answered);
@@ -84,18 +100,30 @@ struct Log<'m> {
     path: Result<&'m [u8], Fault>,
     stage_index: Option<u32>,
     route_index: Option<u32>,
+    /// What it is routed by.
+    method: Method,
+    /// The parameters of its route, in `routed_path`.
+    spans: PathSpans,
+    /// The path that routes see.
+    routed_path: &'m [u8],
+    /// What is known of a request to a deployed API.
+    arrival: Option<Arrival>,
+    /// The kind of API that refused it before a stage was found.
+    refused_by: Option<ApiProtocol>,
+    /// What there is to say beside a fault.
+    detail: Option<String>,
     /// The target that was asked last.
     target: Option<Rc<str>>,
 }
 
-async fn phases(
+async fn phases<'m>(
     state: &Rc<ShardState>,
     plan: &Rc<ShardPlan>,
     client: &Client<'_>,
-    request: &Request<'_>,
+    request: &Request<'m>,
     body: &mut RequestBody<'_>,
     out: &mut Vec<u8>,
-    log: &mut Log<'_>,
+    log: &mut Log<'m>,
 ) -> Result<Answered, Fault> {
     admit(client, request)?;
     if request.head.asterisk && request.head.method == Method::Options {
@@ -114,15 +142,28 @@ async fn phases(
         write_redirect(out, redirect, request, &spans, path, persistence, &date);
         return Ok(made_here(request, redirect.status, goes_on, 0));
     }
-    let matched = route(plan, request, log.path?, log)?;
-    body.bytes_max = matched.route.body_bytes_max;
+    let (stage, route) = match route(state, plan, client, request, log)? {
+        Routed::To(stage, route) => (stage, route),
+        Routed::Preflight => {
+            let (goes_on, persistence) = persistence(state, client, request, body);
+            if let Some(call) = log.call(state, plan, client, request) {
+                deployed::write_preflight(&call, persistence, out);
+            }
+            return Ok(made_here(request, 204, goes_on, 0));
+        }
+        Routed::Health => {
+            let healthy = acme::text_answer("healthy");
+            return Ok(answer_mock(state, client, request, body, out, &healthy));
+        }
+    };
+    body.bytes_max = route.body_bytes_max;
     body.check_length()?;
-    throttle(plan, matched.stage, matched.route, request.started)?;
-    match &matched.route.integration {
+    throttle(plan, stage, route, request.started)?;
+    match &route.integration {
         IntegrationPlan::Mock(mock) => Ok(answer_mock(state, client, request, body, out, mock)),
         IntegrationPlan::Redirect(redirect) => {
             let (goes_on, persistence) = persistence(state, client, request, body);
-            let (spans, path, date) = (&matched.spans, matched.path, state.http_date());
+            let (spans, path, date) = (&log.spans, log.routed_path, state.http_date());
             write_redirect(out, redirect, request, spans, path, persistence, &date);
             Ok(made_here(request, redirect.status, goes_on, 0))
         }
@@ -132,9 +173,9 @@ async fn phases(
                 plan,
                 client,
                 request,
-                group: matched.stage.group(proxy.group),
+                group: stage.group(proxy.group),
                 timeout: Nanos::from_millis(proxy.timeout_ms),
-                form: Form::Routed(Routed { proxy, spans: &matched.spans, path: matched.path }),
+                form: Form::Routed(RoutedForm { proxy, spans: &log.spans, path: log.routed_path }),
                 body,
                 out,
                 target: None,
@@ -143,6 +184,39 @@ async fn phases(
             let relayed = exchange.relay().await;
             log.target = exchange.target;
             relayed.map(Answered::from)
+        }
+        integration @ (IntegrationPlan::Method(_) | IntegrationPlan::HttpRoute(_)) => {
+            // Kept out of the future of requests that need none of it.
+            Box::pin(integrate(state, plan, client, request, body, out, log, (stage, integration)))
+                .await
+        }
+    }
+}
+
+/// Has the integration of a deployed API answer.
+#[allow(clippy::too_many_arguments)]
+async fn integrate(
+    state: &Rc<ShardState>,
+    plan: &Rc<ShardPlan>,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    out: &mut Vec<u8>,
+    log: &mut Log<'_>,
+    (stage, integration): (&ShardStage, &IntegrationPlan),
+) -> Result<Answered, Fault> {
+    let (goes_on, persistence) = persistence(state, client, request, body);
+    let mut target = None;
+    let call = log.call(state, plan, client, request).ok_or(Fault::ApiConfiguration)?;
+    let work = deployed::Work { state, plan, stage, body, out, target: &mut target, persistence };
+    let done = deployed::serve(&call, integration, work).await;
+    log.target = target;
+    match done {
+        Ok(Done::Relayed(relayed)) => Ok(Answered::from(relayed)),
+        Ok(Done::Made(status, body_bytes)) => Ok(made_here(request, status, goes_on, body_bytes)),
+        Err(failed) => {
+            log.detail = failed.detail;
+            Err(failed.fault)
         }
     }
 }
@@ -177,39 +251,144 @@ fn normalise<'m>(request: &Request<'m>, normal_path: &'m mut Vec<u8>) -> Result<
     }
 }
 
-/// The route that takes a request, with the parameters of its path.
-struct Matched<'m> {
-    stage: &'m ShardStage,
-    route: &'m RoutePlan,
-    spans: PathSpans,
-    /// The path without base path and stage.
-    path: &'m [u8],
+/// Where a request goes.
+enum Routed<'p> {
+    /// To a route.
+    To(&'p ShardStage, &'p RoutePlan),
+    /// Nowhere: a browser asks what it may do.
+    Preflight,
+    /// Nowhere: somebody asks whether a custom domain is there.
+    Health,
 }
 
-fn route<'m>(
-    plan: &'m ShardPlan,
+fn route<'p, 'm>(
+    state: &ShardState,
+    plan: &'p ShardPlan,
+    client: &Client<'_>,
     request: &Request<'m>,
-    path: &'m [u8],
-    log: &mut Log<'_>,
-) -> Result<Matched<'m>, Fault> {
+    log: &mut Log<'m>,
+) -> Result<Routed<'p>, Fault> {
+    let path = log.path?;
     if matches!(request.head.method, Method::Trace | Method::Connect) {
         return Err(Fault::NotImplemented);
     }
-    let (stage_index, prefix_bytes) = match plan.plan.hosts.find(request.authority(), path) {
-        HostMatch::Found { stage_index, prefix_bytes } => (stage_index, prefix_bytes),
-        HostMatch::NoHost => return Err(Fault::MisdirectedRequest),
-        HostMatch::NoPath => return Err(Fault::NotFound),
+    let (stage_index, prefix_bytes) = match find_address(plan, client, request, path) {
+        AddressMatch::NotOurs => match plan.plan.hosts.find(request.authority(), path) {
+            HostMatch::Found { stage_index, prefix_bytes } => (stage_index, prefix_bytes),
+            HostMatch::NoHost => return Err(Fault::MisdirectedRequest),
+            HostMatch::NoPath => return Err(Fault::NotFound),
+        },
+        AddressMatch::Found(address) => {
+            log.arrival = Some(Arrival::new(state, request, address));
+            let stage_index = canary_or_self(state, plan, client, request, address.stage_index);
+            (stage_index, address.prefix_bytes)
+        }
+        AddressMatch::Health { .. } => return Ok(Routed::Health),
+        AddressMatch::Refused(refusal) => return Err(log.refuse(refusal)),
     };
     log.stage_index = Some(stage_index);
     let stage: &ShardStage = plan.stage(stage_index).ok_or(Fault::NotFound)?;
     let path = path.get(usize::from(prefix_bytes)..).unwrap_or_default();
-    let mut spans = PathSpans::default();
-    let routed_path = if path.is_empty() { b"/" } else { path };
-    let route_index = stage.plan.router.find(request.head.method, routed_path, &mut spans);
+    log.routed_path = if path.is_empty() { b"/" } else { path };
+    if let Some(deployed) = &stage.plan.deployed {
+        log.method = deployed::routed_method(&deployed.dialect, request);
+        let call = log.call(state, plan, client, request);
+        if call.is_some_and(|call| deployed::is_preflight(&call)) {
+            return Ok(Routed::Preflight);
+        }
+    }
+    let route_index = stage.plan.router.find(log.method, log.routed_path, &mut log.spans);
     let route_index = route_index.ok_or(Fault::NotFound)?;
     log.route_index = Some(route_index);
     let route = stage.plan.routes.get(route_index as usize).ok_or(Fault::NotFound)?;
-    Ok(Matched { stage, route, spans, path: routed_path })
+    Ok(Routed::To(stage, route))
+}
+
+/// The stage of a deployed API that a request is addressed to.
+fn find_address(
+    plan: &ShardPlan,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    path: &[u8],
+) -> AddressMatch {
+    if plan.plan.addresses.is_empty() {
+        return AddressMatch::NotOurs;
+    }
+    let query = AddressQuery {
+        host: request.authority(),
+        path,
+        is_private_source: client.is_private_source(),
+        handshake: client.handshake_name(),
+    };
+    let header = |name: &str| {
+        let field = request.head.field_by_name(request.bytes, name.as_bytes())?;
+        Some(field.value.of(request.bytes))
+    };
+    plan.plan.addresses.find(&query, header)
+}
+
+/// The canary of a stage for its share of requests, else the stage.
+fn canary_or_self(
+    state: &ShardState,
+    plan: &ShardPlan,
+    client: &Client<'_>,
+    request: &Request<'_>,
+    stage_index: u32,
+) -> u32 {
+    let Some(Some(split)) = plan.plan.canaries.get(stage_index as usize) else {
+        return stage_index;
+    };
+    // The upper half of the bits, of which each is as good as any.
+    let draw = match split.is_sticky {
+        false => (state.next_random() >> 32) as u32,
+        true => client.stable_draw(request, stage_index),
+    };
+    if split.takes(draw) { split.stage_index } else { stage_index }
+}
+
+impl<'m> Log<'m> {
+    /// The request as one of a deployed API, if it is.
+    fn call<'c>(
+        &'c self,
+        state: &'c ShardState,
+        plan: &'c ShardPlan,
+        client: &'c Client<'c>,
+        request: &'c Request<'c>,
+    ) -> Option<Call<'c>> {
+        let stage = &plan.stage(self.stage_index?)?.plan;
+        Some(Call {
+            state,
+            plan: &plan.plan,
+            client,
+            request,
+            stage,
+            deployed: stage.deployed.as_deref()?,
+            route_index: self.route_index,
+            spans: &self.spans,
+            path: self.routed_path,
+            whole_path: self.path.ok()?,
+            method: self.method,
+            arrival: self.arrival.as_ref()?,
+        })
+    }
+
+    /// Notes who refuses the request, and answers with the fault.
+    fn refuse(&mut self, refusal: AddressRefusal) -> Fault {
+        let (protocol, fault) = match refusal {
+            AddressRefusal::NoSuchStage { protocol: ApiProtocol::Http }
+            | AddressRefusal::EndpointDisabled { protocol: ApiProtocol::Http } => {
+                (ApiProtocol::Http, Fault::NotFound)
+            }
+            AddressRefusal::OtherName => (ApiProtocol::Rest, Fault::MisdirectedRequest),
+            AddressRefusal::NoSuchStage { .. }
+            | AddressRefusal::EndpointDisabled { .. }
+            | AddressRefusal::UnknownApi
+            | AddressRefusal::PrivateOnly
+            | AddressRefusal::NoMapping => (ApiProtocol::Rest, Fault::EndpointRefused),
+        };
+        self.refused_by = Some(protocol);
+        fault
+    }
 }
 
 /// Takes one token of each bucket of the route, or none of any, so that a refused request costs
@@ -315,11 +494,12 @@ fn answer_options(
 /// Answers with a fault, unless an answer has begun or nobody is there to read it.
 fn refuse(
     state: &ShardState,
+    plan: &ShardPlan,
     client: &Client<'_>,
     request: &Request<'_>,
     body: &RequestBody<'_>,
     out: &mut Vec<u8>,
-    fault: Fault,
+    (fault, log): (Fault, &Log<'_>),
 ) -> Answered {
     let (may_go_on, _) = persistence(state, client, request, body);
     if fault == Fault::ClientGone && client.deadline.passed() {
@@ -327,20 +507,26 @@ fn refuse(
     }
     let is_late = client.answer_started.get() || fault == Fault::ClientGone;
     let goes_on = may_go_on && !is_late && !fault.closes_connection();
-    let mut body_bytes = 0;
+    let (mut status, mut body_bytes) = (fault.status(), 0);
     if !is_late {
         let persistence = Persistence::of(request.head.version, goes_on);
         let has_body = request.head.method != Method::Head;
-        let form = GrpcForm::of_request(request.head, request.bytes);
         let date = state.http_date();
-        body_bytes = write_fault(out, fault, form, request.id, persistence, has_body, &date);
+        let call = log.call(state, plan, client, request);
+        let protocol = call.as_ref().map(Call::protocol).or(log.refused_by);
+        if let Some(protocol) = protocol {
+            let uuid = log.arrival.as_ref().map_or_else(|| state.next_uuid(), |one| one.uuid);
+            let (call, detail) = (call.as_ref(), log.detail.as_deref());
+            let (uuid, id, http_date) = (&uuid, request.id, date);
+            let refusal = Refusal { fault, detail, call, protocol, uuid, id, http_date };
+            (status, body_bytes) = write_refusal(&refusal, persistence, has_body, out);
+        } else {
+            let form = GrpcForm::of_request(request.head, request.bytes);
+            body_bytes = write_fault(out, fault, form, request.id, persistence, has_body, &date);
+        }
     }
     let ended = if fault_waited(fault) { now() } else { request.started };
-    Answered {
-        fault: Some(fault),
-        ended,
-        ..made_here(request, fault.status(), goes_on, body_bytes)
-    }
+    Answered { fault: Some(fault), ended, ..made_here(request, status, goes_on, body_bytes) }
 }
 
 /// Whether time may have passed before the fault came, so that the clock must be read again.
@@ -409,7 +595,8 @@ fn record(
         target: log.target.as_deref(),
         tls: client.tls,
         fault: answered.fault,
-        error_message: answered.fault.map(fault_message),
+        error_message: answered.fault.map(|fault| log.detail.as_deref().unwrap_or(fault_message(fault))),
+        request_uuid: log.arrival.as_ref().map(Arrival::uuid),
     };
     sink.line(|line| format.render(&record, line));
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::base::limits::{BODY_BUFFER_BYTES, BUFFER_BYTES};
 use crate::base::{Nanos, RequestId, RequestIdSource};
 use crate::coord::{AcmeChallenges, ShardBucket, TargetBoard, TokenPools};
-use crate::observe::access_log::{AccessLogFormat, ShardLogSink};
+use crate::observe::access_log::{AccessLogFormat, CLF_BYTES, ClfClock, ShardLogSink};
 use crate::observe::{PlanRecorder, ShardRecorder};
 use crate::plan::{GroupSlot, Plan, StagePlan, ThrottlePlan, ThrottleSlot};
 use crate::proto::{RequestHead, ResponseHead};
@@ -43,6 +43,7 @@ pub struct ShardState {
     #[allow(clippy::vec_box)]
     response_heads: RefCell<Vec<Box<ResponseHead>>>,
     http_date: Cell<[u8; 29]>,
+    clf_clock: ClfClock,
     /// The wall clock in milliseconds, less the process clock in milliseconds.
     wall_clock_offset_ms: Cell<u64>,
 }
@@ -115,6 +116,7 @@ impl ShardState {
             ids: RefCell::new(RequestIdSource::new(seed)),
             request_heads: RefCell::default(),
             response_heads: RefCell::default(),
+            clf_clock: ClfClock::default(),
             http_date: Cell::new(*b"Thu, 01 Jan 1970 00:00:00 GMT"),
             wall_clock_offset_ms: Cell::new(0),
         }
@@ -177,6 +179,12 @@ impl ShardState {
     #[must_use]
     pub fn http_date(&self) -> [u8; 29] {
         self.http_date.get()
+    }
+
+    /// The wall clock at `at` as the Common Log Format has it.
+    #[must_use]
+    pub fn clf_time(&self, at: Nanos) -> [u8; CLF_BYTES] {
+        self.clf_clock.text(self.unix_millis_at(at))
     }
 
     /// The wall clock at `at`, in milliseconds since 1970, as of the last tick.

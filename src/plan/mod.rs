@@ -27,10 +27,12 @@ pub use router::{
 };
 pub use tls::TlsPlan;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::deployed::{CanarySplit, DeployedStagePlan, HttpRoutePlan, MethodPlan};
 use crate::model::{AccessLog, Forwarding, Limits, Listener, TargetGroup};
+use crate::tls::UpstreamTls;
 
 /// Dense index of a token bucket in [`StagePlan::throttles`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,11 +49,15 @@ pub struct Plan {
     pub epoch: u64,
     /// Where clients connect.
     pub listeners: Vec<Listener>,
-    /// Finds the stage for a host and a path.
-    pub hosts: HostTable,
-    /// The stages. [`HostTable`] answers with indexes into this. A stage that did not change is the
+    /// Finds the stage of a deployed API; asked first.
+    pub addresses: Arc<Addresses>,
+    /// Finds the stage of an API of the boot file for a host and a path.
+    pub hosts: Arc<HostTable>,
+    /// The stages. [`Addresses`] and [`HostTable`] answer with indexes into this. A stage that did not change is the
     /// very one of the epoch before, and what a shard has made of it goes on.
     pub stages: Vec<Arc<StagePlan>>,
+    /// Which stages have a canary, by their index; those behind its end have none.
+    pub canaries: Vec<Option<CanarySplit>>,
     /// The limit over all stages together.
     pub account_throttle: Option<ThrottlePlan>,
     /// The target groups that stages name. Their name is the key of their state.
@@ -64,6 +70,49 @@ pub struct Plan {
     pub access_log: Option<AccessLog>,
     /// See [`TlsPlan`]; empty as compiled, as a compiler reads no files.
     pub tls: TlsPlan,
+}
+
+/// What deployed APIs add to the plan of the boot file.
+#[derive(Clone, Debug, Default)]
+pub struct DeployedPlans {
+    /// Their stages, in the order of the indexes that `addresses` answers with, counted on from the
+    /// stages of the boot file.
+    pub stages: Vec<Arc<StagePlan>>,
+    /// Which of `stages` have a canary, by their place in it.
+    pub canaries: Vec<Option<CanarySplit>>,
+    /// The endpoints that they name, as target groups.
+    pub groups: Vec<Arc<TargetGroup>>,
+    /// How these are reached over TLS, by name.
+    pub upstreams: BTreeMap<String, Arc<UpstreamTls>>,
+    /// Where they are found.
+    pub addresses: Arc<Addresses>,
+}
+
+impl Plan {
+    /// This plan with deployed APIs, as epoch `epoch`. Copies handles: what it takes grows with the
+    /// number of stages and groups, not with what they hold.
+    #[must_use]
+    pub fn with_deployed(&self, epoch: u64, deployed: &DeployedPlans) -> Self {
+        let none = self.stages.iter().map(|_| None);
+        let upstreams = self.tls.upstreams.iter().chain(&deployed.upstreams);
+        Self {
+            epoch,
+            listeners: self.listeners.clone(),
+            addresses: Arc::clone(&deployed.addresses),
+            hosts: Arc::clone(&self.hosts),
+            stages: self.stages.iter().chain(&deployed.stages).cloned().collect(),
+            canaries: none.chain(deployed.canaries.iter().copied()).collect(),
+            account_throttle: self.account_throttle.clone(),
+            groups: self.groups.iter().chain(&deployed.groups).cloned().collect(),
+            limits: self.limits.clone(),
+            forwarding: self.forwarding.clone(),
+            access_log: self.access_log.clone(),
+            tls: TlsPlan {
+                upstreams: upstreams.map(|(name, tls)| (name.clone(), Arc::clone(tls))).collect(),
+                ..self.tls.clone()
+            },
+        }
+    }
 }
 
 /// One stage of one API. Names nothing outside of itself by index, so that it stays as it is

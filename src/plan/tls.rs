@@ -8,7 +8,7 @@ use crate::tls::{Certificate, ServerTls, ShownCertificate, ShownTo, UpstreamTls}
 
 /// What connections negotiate by. Files were read before the plan was published, so nothing of it
 /// can fail to load on a shard.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TlsPlan {
     /// The domains of all listeners.
     pub server: Arc<ServerTls>,

@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::observe::access_log::AccessLog;
 use crate::observe::{Metrics, ProcessInfo, RenderOptions};
-use crate::plan::{HostTable, Plan};
+use crate::plan::Plan;
 use crate::rt::{DriverChoice, ListenerSocket, RingOptions, now};
 
 struct OneShard {
@@ -48,7 +48,9 @@ impl OneShard {
         let plan = Arc::new(Plan {
             epoch: 1,
             listeners: vec![listener],
-            hosts: HostTable::default(),
+            addresses: Arc::default(),
+            hosts: Arc::default(),
+            canaries: Vec::new(),
             stages: Vec::new(),
             groups: Vec::new(),
             limits: Limits::default(),

@@ -4,19 +4,20 @@ use std::cell::Cell;
 
 use crate::base::civil_date;
 
-/// Length of the text.
-pub(super) const CLF_BYTES: usize = 26;
+/// Length of the text, in bytes.
+pub const CLF_BYTES: usize = 26;
 
 /// Formats instants, and remembers the last second: requests come many to one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ClfClock {
+pub struct ClfClock {
     last: Cell<(Option<u64>, [u8; CLF_BYTES])>,
 }
 
 impl ClfClock {
     /// The text of the second that `unix_ms` (milliseconds since 1970) lies in, in UTC.
     #[inline]
-    pub(super) fn text(&self, unix_ms: u64) -> [u8; CLF_BYTES] {
+    #[must_use]
+    pub fn text(&self, unix_ms: u64) -> [u8; CLF_BYTES] {
         let second = unix_ms / 1_000;
         let (known, text) = self.last.get();
         if known == Some(second) {

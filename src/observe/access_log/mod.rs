@@ -14,6 +14,7 @@ mod sink;
 mod variable;
 mod writer;
 
+pub use clf_time::{CLF_BYTES, ClfClock};
 pub use format::{AccessLogError, AccessLogFormat, FORMAT_BYTES_MAX, PRESETS};
 pub use record::AccessRecord;
 pub use sink::ShardLogSink;

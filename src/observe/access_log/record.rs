@@ -17,6 +17,8 @@ use crate::transport::TlsFacts;
 pub struct AccessRecord<'a> {
     /// The gateway's id of the request.
     pub request_id: RequestId,
+    /// The id by which REST APIs know it too, which is `$context.requestId` then.
+    pub request_uuid: Option<&'a str>,
     /// The number of the client's connection on its shard.
     pub connection_id: Option<u64>,
     /// The client, after trusted proxies were believed; none on a unix socket.
@@ -129,7 +131,11 @@ impl AccessRecord<'_> {
             Variable::ClientCertNotAfter => {
                 self.write_certificate(|one| &one.not_after, escape, out);
             }
-            Variable::RequestId => out.extend_from_slice(self.request_id.as_bytes()),
+            Variable::RequestId => match self.request_uuid {
+                Some(uuid) => out.extend_from_slice(uuid.as_bytes()),
+                None => out.extend_from_slice(self.request_id.as_bytes()),
+            },
+            Variable::ExtendedRequestId => out.extend_from_slice(self.request_id.as_bytes()),
             Variable::RequestTime => {
                 out.extend_from_slice(&clock.text(self.request_time_unix_ms));
             }

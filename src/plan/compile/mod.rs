@@ -48,7 +48,9 @@ pub fn compile(model: &Model, epoch: u64) -> Result<Plan, Vec<PlanError>> {
     Ok(Plan {
         epoch,
         listeners: model.listeners.clone(),
-        hosts,
+        addresses: Arc::default(),
+        hosts: Arc::new(hosts),
+        canaries: Vec::new(),
         stages: stages.into_iter().map(Arc::new).collect(),
         account_throttle: account.map(|throttle| throttle_plan("account".into(), throttle)),
         groups: model.target_groups.iter().cloned().map(Arc::new).collect(),

@@ -75,16 +75,18 @@ pub struct CanarySplit {
     pub share: u32,
     /// Index of the canary among the stages of the plan.
     pub stage_index: u32,
+    /// The requests of one client go all the same way.
+    pub is_sticky: bool,
 }
 
 impl CanarySplit {
     /// The split that sends `percent` of all requests, 0 to 100, to the stage at `stage_index`.
     #[must_use]
-    pub fn new(percent: f64, stage_index: u32) -> Self {
+    pub fn new(percent: f64, stage_index: u32, is_sticky: bool) -> Self {
         let share = (percent.clamp(0.0, 100.0) / 100.0 * f64::from(u32::MAX)).round();
         // In range by the clamp.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Self { share: share as u32, stage_index }
+        Self { share: share as u32, stage_index, is_sticky }
     }
 
     /// Whether the request that drew `draw` is the canary's.
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_canary_takes_its_share_and_no_more() {
-        let takes = |percent, draw| CanarySplit::new(percent, 0).takes(draw);
+        let takes = |percent, draw| CanarySplit::new(percent, 0, false).takes(draw);
         for draw in [0, 1, u32::MAX / 2, u32::MAX] {
             assert!(!takes(0.0, draw));
             assert!(takes(100.0, draw));

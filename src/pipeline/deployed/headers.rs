@@ -1,0 +1,95 @@
+//! Field lines by AWS's rules: which of a request's an integration gets, and which of an answer's the
+//! client gets under another name.
+
+use super::super::forward::{field_line, write_client_ip, write_list_so_far};
+use super::facts::Call;
+use crate::proto::{Field, FieldName, RequestHead};
+
+/// Whether a client's field is for the gateway alone: dropped on entry, or never sent to an endpoint.
+/// `Host` and the fields that frame a body are written anew.
+pub(super) fn is_dropped(field: &Field, bytes: &[u8]) -> bool {
+    if field.hop_by_hop {
+        return true;
+    }
+    match field.known {
+        FieldName::Host
+        | FieldName::ContentLength
+        | FieldName::Expect
+        | FieldName::MaxForwards
+        | FieldName::Server
+        | FieldName::Trailer
+        | FieldName::WwwAuthenticate
+        | FieldName::Via
+        | FieldName::XAmznTraceId
+        | FieldName::XForwardedFor
+        | FieldName::XForwardedPort
+        | FieldName::XForwardedProto => true,
+        FieldName::Authorization => is_signature(field.value.of(bytes)),
+        FieldName::Other => {
+            let name = field.name.of(bytes);
+            name.eq_ignore_ascii_case(b"content-md5")
+                || name.eq_ignore_ascii_case(b"x-amzn-apigateway-api-id")
+        }
+        _ => false,
+    }
+}
+
+/// A signature is over this request, and none of the one that is sent on.
+pub(super) fn is_signature(value: &[u8]) -> bool {
+    value.starts_with(b"AWS4-HMAC-SHA256") || value.starts_with(b"AWS4-ECDSA-P256-SHA256")
+}
+
+/// Appends `X-Forwarded-For`, `-Port` and `-Proto`. What trusted proxies say of the last two is kept.
+pub(super) fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
+    let (request, client) = (call.request, call.client);
+    let (head, bytes) = (request.head, request.bytes);
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    write_list_so_far(out, head, bytes, FieldName::XForwardedFor);
+    write_client_ip(out, client.ip());
+    out.extend_from_slice(b"\r\n");
+    let trusted = client.listener.trusts(client.ip());
+    let told = |name| trusted.then(|| head.field(name)).flatten();
+    let (port, proto) = (told(FieldName::XForwardedPort), told(FieldName::XForwardedProto));
+    let port = port.map_or(client.listener.port.as_bytes(), |field| field.value.of(bytes));
+    if !port.is_empty() {
+        field_line(out, b"X-Forwarded-Port", port);
+    }
+    let proto = proto.map_or(client.listener.scheme.as_bytes(), |field| field.value.of(bytes));
+    field_line(out, b"X-Forwarded-Proto", proto);
+}
+
+/// Whether the request has a field of this name.
+pub(super) fn has(head: &RequestHead, name: FieldName) -> bool {
+    head.field(name).is_some()
+}
+
+/// The name under which a client gets a field of an integration's answer, where AWS has another for
+/// it. `is_mapped` is for answers whose headers are mapped one by one.
+pub(super) fn remapped(name: &[u8], known: FieldName, is_mapped: bool) -> Option<&'static [u8]> {
+    let always: Option<&'static [u8]> = match known {
+        FieldName::Connection => Some(b"x-amzn-Remapped-Connection"),
+        FieldName::ContentLength => Some(b"x-amzn-Remapped-Content-Length"),
+        FieldName::Date => Some(b"x-amzn-Remapped-Date"),
+        FieldName::Server => Some(b"x-amzn-Remapped-Server"),
+        FieldName::XAmznRequestId => Some(b"x-amzn-Remapped-x-amzn-RequestId"),
+        _ => None,
+    };
+    if always.is_some() || !is_mapped {
+        return always;
+    }
+    match known {
+        FieldName::Authorization => Some(b"x-amzn-Remapped-Authorization"),
+        FieldName::Expect => Some(b"x-amzn-Remapped-Expect"),
+        FieldName::Host => Some(b"x-amzn-Remapped-Host"),
+        FieldName::MaxForwards => Some(b"x-amzn-Remapped-Max-Forwards"),
+        FieldName::ProxyAuthenticate => Some(b"x-amzn-Remapped-Proxy-Authenticate"),
+        FieldName::Trailer => Some(b"x-amzn-Remapped-Trailer"),
+        FieldName::Upgrade => Some(b"x-amzn-Remapped-Upgrade"),
+        FieldName::UserAgent => Some(b"x-amzn-Remapped-User-Agent"),
+        FieldName::WwwAuthenticate => Some(b"x-amzn-Remapped-WWW-Authenticate"),
+        FieldName::Other if name.eq_ignore_ascii_case(b"content-md5") => {
+            Some(b"x-amzn-Remapped-Content-MD5")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,241 @@
+//! What a client of a REST API gets of an integration's answer.
+
+use std::cell::{Cell, RefCell};
+
+use super::super::exchange::{AnswerUse, Translation};
+use super::super::forward::{copy_fields, field_line};
+use super::super::trace_id::TRACE_ID_HEADER;
+use super::facts::{AnswerFacts, Call, CallFacts};
+use super::headers::remapped;
+use super::mock::NO_RESPONSE;
+use crate::base::{Fault, Method, reason_phrase};
+use crate::expr::Scratch;
+use crate::plan::deployed::{BodyTemplate, RestHttpPlan, RestResponsePlan};
+use crate::proto::{FieldName, ResponseHead};
+
+/// What an HTTP integration makes of a request and its answer.
+pub(super) struct RestTranslation<'t> {
+    call: &'t Call<'t>,
+    plan: &'t RestHttpPlan,
+    method: Method,
+    sends_body: bool,
+    /// The request's head, but for what frames its body.
+    head: &'t [u8],
+    /// The response that was selected, by its place.
+    selected: Cell<Option<usize>>,
+    detail: RefCell<Option<String>>,
+}
+
+impl<'t> RestTranslation<'t> {
+    pub(super) fn new(
+        call: &'t Call<'t>,
+        plan: &'t RestHttpPlan,
+        method: Method,
+        sends_body: bool,
+        head: &'t [u8],
+    ) -> Self {
+        let (selected, detail) = (Cell::new(None), RefCell::new(None));
+        Self { call, plan, method, sends_body, head, selected, detail }
+    }
+
+    /// What there is to say of a fault.
+    pub(super) fn into_detail(self) -> Option<String> {
+        self.detail.into_inner()
+    }
+
+    fn selected(&self) -> Option<&RestResponsePlan> {
+        self.plan.responses.responses.get(self.selected.get()?)
+    }
+
+    fn fail(&self, fault: Fault, detail: &str) -> Fault {
+        self.detail.replace(Some(detail.to_owned()));
+        fault
+    }
+
+    fn has_body(&self, status: u16) -> bool {
+        self.call.request.head.method != Method::Head && !matches!(status, 204 | 304)
+    }
+
+    /// Status line and field lines of an answer whose headers are mapped.
+    fn write_mapped_head(
+        &self,
+        response: &RestResponsePlan,
+        answer: AnswerFacts<'_>,
+        content_type: Option<&str>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let start = out.len();
+        let facts = CallFacts { answer: Some(answer), ..CallFacts::new(self.call, None) };
+        write_status(out, response.status);
+        write_mapped(&facts, response, &mut Scratch::new(), out)?;
+        field_line(out, TRACE_ID_HEADER, self.call.arrival.trace_id.as_bytes());
+        write_body_head(self.call, content_type, start, out);
+        Ok(())
+    }
+}
+
+impl Translation for RestTranslation<'_> {
+    fn method(&self) -> Method {
+        self.method
+    }
+
+    fn sends_body(&self) -> bool {
+        self.sends_body
+    }
+
+    fn write_request(&self, out: &mut Vec<u8>, to_http2: bool) {
+        out.extend_from_slice(self.head);
+        if !to_http2 {
+            out.extend_from_slice(b"Connection: keep-alive\r\n");
+        }
+    }
+
+    fn judge(&self, head: &ResponseHead, _: &[u8]) -> Result<AnswerUse, Fault> {
+        let is_dropped = head.status != 204 && self.method != Method::Head && !self.has_body(200);
+        if self.plan.is_proxy {
+            return Ok(if is_dropped { AnswerUse::Collect } else { AnswerUse::PassOn(head.status) });
+        }
+        let text = itoa::Buffer::new().format(head.status).to_owned();
+        self.selected.set(self.plan.responses.selection.select(&text));
+        let response = self.selected();
+        let response =
+            response.ok_or_else(|| self.fail(Fault::ApiConfiguration, NO_RESPONSE))?;
+        let collects =
+            is_dropped || response.collects_answer() || !self.has_body(response.status);
+        Ok(if collects { AnswerUse::Collect } else { AnswerUse::PassOn(response.status) })
+    }
+
+    fn write_answer(&self, out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+        let Some(response) = self.selected() else {
+            return write_passed(self.call, out, head, bytes);
+        };
+        let start = out.len();
+        let answer = AnswerFacts { head, bytes, body: None };
+        if self.write_mapped_head(response, answer, None, out).is_err() {
+            // A value that is fit for no header is left out rather than the answer lost.
+            out.truncate(start);
+            write_status(out, response.status);
+            write_body_head(self.call, None, start, out);
+        }
+    }
+
+    fn write_collected(
+        &self,
+        out: &mut Vec<u8>,
+        head: &ResponseHead,
+        bytes: &[u8],
+        body: Vec<u8>,
+    ) -> Result<(u16, Vec<u8>), Fault> {
+        let Some(response) = self.selected() else {
+            write_passed(self.call, out, head, bytes);
+            return Ok((head.status, body));
+        };
+        let (content_type, body) = match response.template(self.call.accept()) {
+            None => (None, body),
+            Some((content_type, BodyTemplate::PassThrough)) => (Some(content_type), body),
+            Some((content_type, BodyTemplate::Text(text))) => {
+                let answer = AnswerFacts { head, bytes, body: Some(&body) };
+                self.write_mapped_head(response, answer, Some(content_type), out)?;
+                return Ok((response.status, text.as_bytes().to_vec()));
+            }
+            Some((_, BodyTemplate::NotServed(refusal))) => {
+                return Err(self.fail(Fault::NotAvailable, &refusal.reason));
+            }
+        };
+        let answer = AnswerFacts { head, bytes, body: Some(&body) };
+        self.write_mapped_head(response, answer, content_type, out)?;
+        Ok((response.status, body))
+    }
+}
+
+/// Appends the status line of an answer that the gateway words.
+pub(super) fn write_status(out: &mut Vec<u8>, status: u16) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason_phrase(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the headers that a response maps.
+pub(super) fn write_mapped(
+    facts: &CallFacts<'_>,
+    response: &RestResponsePlan,
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    for header in response.mapping.headers() {
+        let name = header.name().as_bytes();
+        let known = FieldName::of(name);
+        if known == FieldName::TransferEncoding {
+            continue;
+        }
+        let start = out.len();
+        out.extend_from_slice(remapped(name, known, true).unwrap_or(name));
+        out.extend_from_slice(b": ");
+        match header.write_value(facts, scratch, out) {
+            Ok(true) => out.extend_from_slice(b"\r\n"),
+            Ok(false) => out.truncate(start),
+            Err(_) => {
+                out.truncate(start);
+                return Err(Fault::ApiConfiguration);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Appends what every answer of a REST API has: the date, the type of its body if the head from
+/// `start` on says none, the ids.
+pub(super) fn write_body_head(
+    call: &Call<'_>,
+    content_type: Option<&str>,
+    start: usize,
+    out: &mut Vec<u8>,
+) {
+    if !has_line(&out[start..], b"content-type") {
+        let content_type = content_type.unwrap_or("application/json");
+        field_line(out, b"Content-Type", content_type.as_bytes());
+    }
+    write_ids(call, out);
+}
+
+/// Appends the date and the ids.
+pub(super) fn write_ids(call: &Call<'_>, out: &mut Vec<u8>) {
+    field_line(out, b"Date", &call.state.http_date());
+    field_line(out, b"x-amzn-RequestId", &call.arrival.uuid);
+    field_line(out, b"x-amz-apigw-id", call.request.id.as_bytes());
+}
+
+/// Whether one of the lines has this name.
+fn has_line(lines: &[u8], name: &[u8]) -> bool {
+    lines.split(|byte| *byte == b'\n').any(|line| {
+        let start = line.get(..name.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+            && line.get(name.len()) == Some(&b':')
+    })
+}
+
+/// The head of an answer that passes: what the gateway says itself comes under another name.
+fn write_passed(call: &Call<'_>, out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(head.status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(head.reason.of(bytes));
+    out.extend_from_slice(b"\r\n");
+    copy_fields(out, &head.fields, bytes, |field| {
+        !field.hop_by_hop
+            && field.known != FieldName::Via
+            && remapped(b"", field.known, false).is_none()
+            && !field.name.of(bytes).eq_ignore_ascii_case(b"x-amz-apigw-id")
+    });
+    for field in &head.fields {
+        if let Some(name) = remapped(b"", field.known, false) {
+            field_line(out, name, field.value.of(bytes));
+        }
+    }
+    if head.field(FieldName::ContentType).is_none() {
+        field_line(out, b"Content-Type", b"application/json");
+    }
+    write_ids(call, out);
+}
