@@ -4,9 +4,9 @@
 //! `$stageVariables.x` and parameters of the request, `method.request.header.x`, with or without
 //! their dollar sign, and each may stand in `${...}`. What is no variable is text.
 //!
-//! A template that begins like JSON is watched: between the quotes of a string, values are
-//! escaped, so that no request can end the string that it is put into. Elsewhere they stand as
-//! they are; there they are numbers, or bring their own quotes.
+//! What a request gives cannot end the string or the element that it is put into: in a template
+//! that begins like JSON values are escaped between quotes, in one that begins with `<` everywhere.
+//! Elsewhere they stand as they are; in JSON, there they are numbers or bring their own quotes.
 
 use super::json_path::write_json_escaped;
 use super::rest_value::request_parameter;
@@ -19,10 +19,20 @@ pub struct GatewayTemplate {
     pieces: Box<[Piece]>,
 }
 
+/// How a value is written, by the place it stands in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Escape {
+    None,
+    /// Between the quotes of a JSON string.
+    Quoted,
+    /// In XML or HTML.
+    Markup,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Text(Box<str>),
-    Value { source: Source, is_quoted: bool },
+    Value { source: Source, escape: Escape },
 }
 
 impl GatewayTemplate {
@@ -32,17 +42,17 @@ impl GatewayTemplate {
     /// Compiles a template. Every text is one.
     #[must_use]
     pub fn compile(text: &str, scope: &Scope<'_>) -> Self {
-        let mut quotes = Quotes::of(text);
+        let mut place = Place::of(text);
         let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(first) = rest.chars().next() {
             match variable_at_start(rest, scope) {
                 Some((source, length)) => {
                     push_text(&mut pieces, &mut plain);
-                    pieces.push(Piece::Value { source, is_quoted: quotes.is_open() });
+                    pieces.push(Piece::Value { source, escape: place.escape() });
                     rest = &rest[length..];
                 }
                 None => {
-                    quotes.pass(first);
+                    place.pass(first);
                     plain.push(first);
                     rest = &rest[first.len_utf8()..];
                 }
@@ -58,12 +68,8 @@ impl GatewayTemplate {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Value { source, is_quoted: false } => {
-                    // A template's sources are no bodies, so none fails.
-                    let _ = source.write(facts, scratch, out);
-                }
-                Piece::Value { source, is_quoted: true } => {
-                    write_quoted(source, facts, scratch, out);
+                Piece::Value { source, escape } => {
+                    write_value(source, *escape, facts, scratch, out);
                 }
             }
         }
@@ -71,16 +77,40 @@ impl GatewayTemplate {
 }
 
 /// In a string the message comes without quotes of its own, as AWS's example shows.
-fn write_quoted(source: &Source, facts: &impl Facts, scratch: &mut Scratch, out: &mut Vec<u8>) {
+fn write_value(
+    source: &Source,
+    escape: Escape,
+    facts: &impl Facts,
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) {
     let message = Source::Context(ContextVariable::ErrorMessage);
     let is_message = *source == Source::Context(ContextVariable::ErrorMessageString);
-    let source = if is_message { &message } else { source };
+    let source = if is_message && escape == Escape::Quoted { &message } else { source };
     let mut text = std::mem::take(&mut scratch.text);
     text.clear();
+    // A template's sources are no bodies, so none fails.
     if source.write(facts, scratch, &mut text) == Ok(true) {
-        write_json_escaped(&String::from_utf8_lossy(&text), out);
+        match escape {
+            Escape::None => out.extend_from_slice(&text),
+            Escape::Quoted => write_json_escaped(&String::from_utf8_lossy(&text), out),
+            Escape::Markup => write_markup_escaped(&text, out),
+        }
     }
     scratch.text = text;
+}
+
+fn write_markup_escaped(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'"' => out.extend_from_slice(b"&#34;"),
+            b'\'' => out.extend_from_slice(b"&#39;"),
+            _ => out.push(*byte),
+        }
+    }
 }
 
 fn push_text(pieces: &mut Vec<Piece>, plain: &mut String) {
@@ -122,17 +152,19 @@ fn name_at_start(tail: &str) -> &str {
     tail[..tail.find(is_end).unwrap_or(tail.len())].trim_end_matches(['.', '-'])
 }
 
-/// Whether a place in a template is between the quotes of a JSON string.
-struct Quotes {
+/// A place in a template: what it is written in, and whether quotes are open.
+struct Place {
     is_json: bool,
+    is_markup: bool,
     is_open: bool,
     is_escaped: bool,
 }
 
-impl Quotes {
+impl Place {
     fn of(text: &str) -> Self {
-        let is_json = text.trim_start().starts_with(['{', '[', '"']);
-        Self { is_json, is_open: false, is_escaped: false }
+        let text = text.trim_start();
+        let is_json = text.starts_with(['{', '[', '"']);
+        Self { is_json, is_markup: text.starts_with('<'), is_open: false, is_escaped: false }
     }
 
     fn pass(&mut self, letter: char) {
@@ -144,7 +176,11 @@ impl Quotes {
         }
     }
 
-    fn is_open(&self) -> bool {
-        self.is_json && self.is_open
+    fn escape(&self) -> Escape {
+        match (self.is_markup, self.is_json && self.is_open) {
+            (true, _) => Escape::Markup,
+            (false, true) => Escape::Quoted,
+            (false, false) => Escape::None,
+        }
     }
 }

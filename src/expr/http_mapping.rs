@@ -190,9 +190,10 @@ impl RequestOperation {
         let start = out.len();
         out.push(b'/');
         let found = self.value.each_piece(facts, scratch, |piece, text| {
-            let is_first = out.len() == start + 1;
-            let text = text.strip_prefix(b"/").filter(|_| is_first).unwrap_or(text);
-            encode(place_in_path(piece, self.greedy.as_deref()), text, out);
+            let place = place_in_path(piece, self.greedy.as_deref());
+            let is_slash_there = out.len() == start + 1 && place != Place::Segment;
+            let text = text.strip_prefix(b"/").filter(|_| is_slash_there).unwrap_or(text);
+            encode(place, text, out);
         });
         if found && !has_dot_segment(&out[start..]) {
             return Ok(true);

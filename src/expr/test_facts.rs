@@ -88,7 +88,7 @@ fn write(
     let Some(last) = values.last() else { return false };
     match pick {
         Pick::Last => out.extend_from_slice(last),
-        Pick::Joined => out.extend_from_slice(&values.join(&b','[..])),
+        Pick::Joined => out.extend_from_slice(&values.join(&b","[..])),
     }
     true
 }

@@ -213,13 +213,19 @@ fn parse_pieces(
         rest = after;
     }
     push_text(rest, &mut pieces)?;
-    if is_path
-        && pieces.len() == 1
-        && matches!(&pieces[0], Piece::Text(text) if has_dot_segment(text.as_bytes()))
-    {
+    if is_path && has_static_dot_segment(&pieces) {
         return Err("the path has a segment of dots".into());
     }
     Ok(pieces.into())
+}
+
+/// Whether the path has a dot segment whatever fills it.
+fn has_static_dot_segment(pieces: &[Piece]) -> bool {
+    let texts = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => &**text,
+        Piece::Value { .. } => "x",
+    });
+    has_dot_segment(texts.collect::<String>().as_bytes())
 }
 
 /// A static value is data here, not a part of the URI as written.
@@ -268,9 +274,11 @@ fn write_value(
     let mut text = std::mem::take(&mut scratch.text);
     text.clear();
     let found = source.write(facts, scratch, &mut text);
+    // An empty segment would make another path of it; an empty part of a query does no harm.
+    let is_there = place == Place::Query || !text.is_empty();
     if found == Ok(true) {
         encode(place, &text, out);
     }
     scratch.text = text;
-    if found? { Ok(()) } else { Err(MappingFault::MissingPathValue) }
+    if found? && is_there { Ok(()) } else { Err(MappingFault::MissingPathValue) }
 }
