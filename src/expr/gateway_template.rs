@@ -130,7 +130,11 @@ fn variable_at_start(rest: &str, scope: &Scope<'_>) -> Option<(Source, usize)> {
         None if rest.starts_with(REQUEST) => (name_at_start(rest), 0),
         None => return None,
     };
-    Some((compile_variable(name, scope)?, name.len() + mark))
+    // A hyphen belongs to names of the user's, but ends one of AWS's.
+    let short = name.split('-').next().unwrap_or_default();
+    [name, short]
+        .into_iter()
+        .find_map(|name| Some((compile_variable(name, scope)?, name.len() + mark)))
 }
 
 const REQUEST: &str = "method.request.";
@@ -181,6 +185,119 @@ impl Place {
             (true, _) => Escape::Markup,
             (false, true) => Escape::Quoted,
             (false, false) => Escape::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope {
+        stage_variables: &|name| if name == "a" { Some("value-a") } else { None },
+        greedy: None,
+    };
+
+    fn facts() -> TestFacts {
+        TestFacts {
+            headers: list(&[("Accept", "text/\"html\"")]),
+            query: list(&[("q", "<b>&'"), ("q", "1\n2")]),
+            path: list(&[("petId", "5")]),
+            context: list(&[
+                ("error.message", "Missing \"Authentication\" Token"),
+                ("error.responseType", "MISSING_AUTHENTICATION_TOKEN"),
+                ("stage", "custErr"),
+                ("resourcePath", "/pets/{petId}"),
+            ]),
+            ..TestFacts::default()
+        }
+    }
+
+    fn render(template: &str, facts: &TestFacts) -> String {
+        let mut out = Vec::new();
+        GatewayTemplate::compile(template, &SCOPE).write(facts, &mut Scratch::new(), &mut out);
+        String::from_utf8(out).expect("the facts are text")
+    }
+
+    #[test]
+    fn the_default_template_gives_the_message() {
+        let found = render(GatewayTemplate::DEFAULT, &facts());
+        assert_eq!(found, r#"{"message":"Missing \"Authentication\" Token"}"#);
+        assert_eq!(render(GatewayTemplate::DEFAULT, &TestFacts::default()), "{\"message\":null}");
+    }
+
+    /// The template of "Set up gateway response customization in OpenAPI".
+    #[test]
+    fn an_example_of_the_guide_is_rendered() {
+        let template = "{\n     \"message\": $context.error.messageString,\n     \
+            \"type\":  \"$context.error.responseType\",\n     \"stage\":  \"$context.stage\",\n     \
+            \"resourcePath\":  \"$context.resourcePath\",\n     \
+            \"stageVariables.a\":  \"$stageVariables.a\",\n     \"statusCode\": \"'404'\"\n}";
+        let found: serde_json::Value =
+            serde_json::from_str(&render(template, &facts())).expect("the answer is JSON");
+        assert_eq!(
+            found,
+            serde_json::json!({
+                "message": "Missing \"Authentication\" Token",
+                "type": "MISSING_AUTHENTICATION_TOKEN",
+                "stage": "custErr",
+                "resourcePath": "/pets/{petId}",
+                "stageVariables.a": "value-a",
+                "statusCode": "'404'",
+            })
+        );
+    }
+
+    #[test]
+    fn variables_are_known_in_every_form() {
+        for (template, wanted) in [
+            (
+                "{\"m\":\"$context.error.messageString\"}",
+                r#"{"m":"Missing \"Authentication\" Token"}"#,
+            ),
+            ("$context.stage.", "custErr."),
+            ("${context.stage}x-$context.stage-y", "custErrx-custErr-y"),
+            ("$stageVariables.a, $stageVariables.none!", "value-a, !"),
+            ("method.request.path.petId", "5"),
+            ("$method.request.path.petId", "5"),
+            ("${method.request.querystring.q}", "1\n2"),
+            ("{\"q\": \"$method.request.querystring.q\"}", "{\"q\": \"1\\n2\"}"),
+            ("{\"a\": \"$method.request.header.Accept\"}", r#"{"a": "text/\"html\""}"#),
+            ("<p>$method.request.header.Accept</p>", "<p>text/&#34;html&#34;</p>"),
+            ("$context.error.validationErrorString|", "|"),
+            // What is no variable is text.
+            ("costs $5, $x ${y} $", "costs $5, $x ${y} $"),
+            ("$context.nothing", "$context.nothing"),
+            ("$method.request.body", "$method.request.body"),
+            ("$input.body #set($a = 1)", "$input.body #set($a = 1)"),
+            ("", ""),
+        ] {
+            assert_eq!(render(template, &facts()), wanted, "{template}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_ends_the_string_it_is_put_into(header in any::<String>(), message in any::<String>()) {
+            let facts = TestFacts {
+                headers: list(&[("H", &header)]),
+                context: list(&[("error.message", &message)]),
+                ..TestFacts::default()
+            };
+            let template = "{\"h\": \"$method.request.header.H\", \"m\": $context.error.messageString, \
+                \"n\": \"${context.error.messageString}\"}";
+            let found = serde_json::from_str::<serde_json::Value>(&render(template, &facts)).ok();
+            let wanted = serde_json::json!({"h": header, "m": message, "n": message});
+            prop_assert_eq!(found, Some(wanted));
+        }
+
+        #[test]
+        fn any_text_is_a_template(template in "[a-z${}.\"\\\\<\u{e9} ]{0,32}") {
+            let template = template.replace("c", "$context.stage").replace('m', "method.request.");
+            let _ = render(&template, &facts());
         }
     }
 }
