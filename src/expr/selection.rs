@@ -61,7 +61,8 @@ impl ResponseSelection {
     #[must_use]
     pub fn select_status(&self, status: u16) -> Option<usize> {
         let index = status.checked_sub(STATUSES.start).map(usize::from);
-        index.and_then(|index| self.by_status.get(index).copied()).unwrap_or(self.default)
+        let known = index.and_then(|index| self.by_status.get(index).copied());
+        known.unwrap_or_else(|| self.select(itoa::Buffer::new().format(status)))
     }
 
     /// The place of the response for `text`: the first whose pattern matches all of it, else the
