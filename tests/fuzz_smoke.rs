@@ -3,6 +3,9 @@
 //!
 //! Set `FUZZ_SMOKE_ROUNDS` for more mutations, `FUZZ_SMOKE_SEED` for others.
 
+#[path = "fuzz/src/expr.rs"]
+#[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
+mod expr;
 #[path = "fuzz/src/laws.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
 mod laws;
@@ -88,6 +91,15 @@ const TROUBLE: &[&[u8]] = &[
     b"}",
     b"+}",
     b"'''",
+    b"|",
+    b"$",
+    b"${",
+    b"$.",
+    b"#",
+    b"'",
+    b"(",
+    b"*",
+    b"?",
     b"\x16\x03\x01\xff\xff",
     b"\x16\x03\x03\0\x04\x01\0\0\0",
     b"\x15\x03\x03\0\x02\x01\0",

@@ -152,3 +152,56 @@ variables! {
     WebAclArn = "webaclArn";
     XrayTraceId = "xrayTraceId";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first column of "`$context` Variables for data models, authorizers, mapping templates,
+    /// and CloudWatch access logging", with `property` standing for a name of the user's.
+    const REST_API: &str = "accountId apiId authorizer.claims.property authorizer.principalId \
+        authorizer.property awsEndpointRequestId domainName domainPrefix error.message \
+        error.messageString error.responseType error.validationErrorString extendedRequestId \
+        httpMethod identity.accountId identity.apiKey identity.apiKeyId identity.caller \
+        identity.cognitoAuthenticationProvider identity.cognitoAuthenticationType \
+        identity.cognitoIdentityId identity.cognitoIdentityPoolId identity.principalOrgId \
+        identity.sourceIp identity.clientCert.clientCertPem identity.clientCert.subjectDN \
+        identity.clientCert.issuerDN identity.clientCert.serialNumber \
+        identity.clientCert.validity.notBefore identity.clientCert.validity.notAfter \
+        identity.user identity.userAgent identity.userArn path protocol requestId \
+        requestOverride.header.property requestOverride.path.property \
+        requestOverride.querystring.property responseOverride.header.property \
+        responseOverride.status requestTime requestTimeEpoch resourceId resourcePath stage \
+        wafResponseCode webaclArn";
+
+    #[test]
+    fn every_variable_of_rest_apis_is_known() {
+        for name in REST_API.split_whitespace() {
+            assert!(ContextVariable::find(name).is_some(), "{name}");
+        }
+        for name in ["", "identity", "authorizer", "authorizer.", "authorizer..a", "Path", "x"] {
+            assert_eq!(ContextVariable::find(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn members_of_families_hold_their_names() {
+        let find = |name: &str| ContextVariable::find(name);
+        assert_eq!(
+            find("authorizer.claims.cognito:groups"),
+            Some(ContextVariable::AuthorizerClaim("cognito:groups".into()))
+        );
+        assert_eq!(
+            find("authorizer.tenant"),
+            Some(ContextVariable::AuthorizerProperty("tenant".into()))
+        );
+        assert_eq!(find("authorizer.principalId"), Some(ContextVariable::AuthorizerPrincipalId));
+        assert_eq!(find("authorizer.claims"), Some(ContextVariable::AuthorizerClaims));
+    }
+
+    #[test]
+    fn names_are_distinct() {
+        let names: std::collections::BTreeSet<_> = ContextVariable::names().collect();
+        assert_eq!(names.len(), ContextVariable::names().count());
+    }
+}

@@ -4,9 +4,9 @@
 //! `$stageVariables.x` and parameters of the request, `method.request.header.x`, with or without
 //! their dollar sign, and each may stand in `${...}`. What is no variable is text.
 //!
-//! A template that begins like JSON is watched: between the quotes of a string, values are
-//! escaped, so that no request can end the string that it is put into. Elsewhere they stand as
-//! they are; there they are numbers, or bring their own quotes.
+//! What a request gives cannot end the string or the element that it is put into: in a template
+//! that begins like JSON values are escaped between quotes, in one that begins with `<` everywhere.
+//! Elsewhere they stand as they are; in JSON, there they are numbers or bring their own quotes.
 
 use super::json_path::write_json_escaped;
 use super::rest_value::request_parameter;
@@ -19,10 +19,20 @@ pub struct GatewayTemplate {
     pieces: Box<[Piece]>,
 }
 
+/// How a value is written, by the place it stands in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Escape {
+    None,
+    /// Between the quotes of a JSON string.
+    Quoted,
+    /// In XML or HTML.
+    Markup,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Text(Box<str>),
-    Value { source: Source, is_quoted: bool },
+    Value { source: Source, escape: Escape },
 }
 
 impl GatewayTemplate {
@@ -32,17 +42,17 @@ impl GatewayTemplate {
     /// Compiles a template. Every text is one.
     #[must_use]
     pub fn compile(text: &str, scope: &Scope<'_>) -> Self {
-        let mut quotes = Quotes::of(text);
+        let mut place = Place::of(text);
         let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(first) = rest.chars().next() {
             match variable_at_start(rest, scope) {
                 Some((source, length)) => {
                     push_text(&mut pieces, &mut plain);
-                    pieces.push(Piece::Value { source, is_quoted: quotes.is_open() });
+                    pieces.push(Piece::Value { source, escape: place.escape() });
                     rest = &rest[length..];
                 }
                 None => {
-                    quotes.pass(first);
+                    place.pass(first);
                     plain.push(first);
                     rest = &rest[first.len_utf8()..];
                 }
@@ -58,12 +68,8 @@ impl GatewayTemplate {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Value { source, is_quoted: false } => {
-                    // A template's sources are no bodies, so none fails.
-                    let _ = source.write(facts, scratch, out);
-                }
-                Piece::Value { source, is_quoted: true } => {
-                    write_quoted(source, facts, scratch, out);
+                Piece::Value { source, escape } => {
+                    write_value(source, *escape, facts, scratch, out);
                 }
             }
         }
@@ -71,16 +77,40 @@ impl GatewayTemplate {
 }
 
 /// In a string the message comes without quotes of its own, as AWS's example shows.
-fn write_quoted(source: &Source, facts: &impl Facts, scratch: &mut Scratch, out: &mut Vec<u8>) {
+fn write_value(
+    source: &Source,
+    escape: Escape,
+    facts: &impl Facts,
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) {
     let message = Source::Context(ContextVariable::ErrorMessage);
     let is_message = *source == Source::Context(ContextVariable::ErrorMessageString);
-    let source = if is_message { &message } else { source };
+    let source = if is_message && escape == Escape::Quoted { &message } else { source };
     let mut text = std::mem::take(&mut scratch.text);
     text.clear();
+    // A template's sources are no bodies, so none fails.
     if source.write(facts, scratch, &mut text) == Ok(true) {
-        write_json_escaped(&String::from_utf8_lossy(&text), out);
+        match escape {
+            Escape::None => out.extend_from_slice(&text),
+            Escape::Quoted => write_json_escaped(&String::from_utf8_lossy(&text), out),
+            Escape::Markup => write_markup_escaped(&text, out),
+        }
     }
     scratch.text = text;
+}
+
+fn write_markup_escaped(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'"' => out.extend_from_slice(b"&#34;"),
+            b'\'' => out.extend_from_slice(b"&#39;"),
+            _ => out.push(*byte),
+        }
+    }
 }
 
 fn push_text(pieces: &mut Vec<Piece>, plain: &mut String) {
@@ -100,7 +130,11 @@ fn variable_at_start(rest: &str, scope: &Scope<'_>) -> Option<(Source, usize)> {
         None if rest.starts_with(REQUEST) => (name_at_start(rest), 0),
         None => return None,
     };
-    Some((compile_variable(name, scope)?, name.len() + mark))
+    // A hyphen belongs to names of the user's, but ends one of AWS's.
+    let short = name.split('-').next().unwrap_or_default();
+    [name, short]
+        .into_iter()
+        .find_map(|name| Some((compile_variable(name, scope)?, name.len() + mark)))
 }
 
 const REQUEST: &str = "method.request.";
@@ -122,17 +156,19 @@ fn name_at_start(tail: &str) -> &str {
     tail[..tail.find(is_end).unwrap_or(tail.len())].trim_end_matches(['.', '-'])
 }
 
-/// Whether a place in a template is between the quotes of a JSON string.
-struct Quotes {
+/// A place in a template: what it is written in, and whether quotes are open.
+struct Place {
     is_json: bool,
+    is_markup: bool,
     is_open: bool,
     is_escaped: bool,
 }
 
-impl Quotes {
+impl Place {
     fn of(text: &str) -> Self {
-        let is_json = text.trim_start().starts_with(['{', '[', '"']);
-        Self { is_json, is_open: false, is_escaped: false }
+        let text = text.trim_start();
+        let is_json = text.starts_with(['{', '[', '"']);
+        Self { is_json, is_markup: text.starts_with('<'), is_open: false, is_escaped: false }
     }
 
     fn pass(&mut self, letter: char) {
@@ -144,7 +180,124 @@ impl Quotes {
         }
     }
 
-    fn is_open(&self) -> bool {
-        self.is_json && self.is_open
+    fn escape(&self) -> Escape {
+        match (self.is_markup, self.is_json && self.is_open) {
+            (true, _) => Escape::Markup,
+            (false, true) => Escape::Quoted,
+            (false, false) => Escape::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope {
+        stage_variables: &|name| if name == "a" { Some("value-a") } else { None },
+        greedy: None,
+    };
+
+    fn facts() -> TestFacts {
+        TestFacts {
+            headers: list(&[("Accept", "text/\"html\"")]),
+            query: list(&[("q", "<b>&'"), ("q", "1\n2")]),
+            path: list(&[("petId", "5")]),
+            context: list(&[
+                ("error.message", "Missing \"Authentication\" Token"),
+                ("error.responseType", "MISSING_AUTHENTICATION_TOKEN"),
+                ("stage", "custErr"),
+                ("resourcePath", "/pets/{petId}"),
+            ]),
+            ..TestFacts::default()
+        }
+    }
+
+    fn render(template: &str, facts: &TestFacts) -> String {
+        let mut out = Vec::new();
+        GatewayTemplate::compile(template, &SCOPE).write(facts, &mut Scratch::new(), &mut out);
+        String::from_utf8(out).expect("the facts are text")
+    }
+
+    #[test]
+    fn the_default_template_gives_the_message() {
+        let found = render(GatewayTemplate::DEFAULT, &facts());
+        assert_eq!(found, r#"{"message":"Missing \"Authentication\" Token"}"#);
+        assert_eq!(render(GatewayTemplate::DEFAULT, &TestFacts::default()), "{\"message\":null}");
+    }
+
+    /// The template of "Set up gateway response customization in OpenAPI".
+    #[test]
+    fn an_example_of_the_guide_is_rendered() {
+        let template = "{\n     \"message\": $context.error.messageString,\n     \
+            \"type\":  \"$context.error.responseType\",\n     \"stage\":  \"$context.stage\",\n     \
+            \"resourcePath\":  \"$context.resourcePath\",\n     \
+            \"stageVariables.a\":  \"$stageVariables.a\",\n     \"statusCode\": \"'404'\"\n}";
+        let found: serde_json::Value =
+            serde_json::from_str(&render(template, &facts())).expect("the answer is JSON");
+        assert_eq!(
+            found,
+            serde_json::json!({
+                "message": "Missing \"Authentication\" Token",
+                "type": "MISSING_AUTHENTICATION_TOKEN",
+                "stage": "custErr",
+                "resourcePath": "/pets/{petId}",
+                "stageVariables.a": "value-a",
+                "statusCode": "'404'",
+            })
+        );
+    }
+
+    #[test]
+    fn variables_are_known_in_every_form() {
+        for (template, wanted) in [
+            (
+                "{\"m\":\"$context.error.messageString\"}",
+                r#"{"m":"Missing \"Authentication\" Token"}"#,
+            ),
+            ("$context.stage.", "custErr."),
+            ("${context.stage}x-$context.stage-y", "custErrx-custErr-y"),
+            ("$stageVariables.a, $stageVariables.none!", "value-a, !"),
+            ("method.request.path.petId", "5"),
+            ("$method.request.path.petId", "5"),
+            ("${method.request.querystring.q}", "1\n2"),
+            ("{\"q\": \"$method.request.querystring.q\"}", "{\"q\": \"1\\n2\"}"),
+            ("{\"a\": \"$method.request.header.Accept\"}", r#"{"a": "text/\"html\""}"#),
+            ("<p>$method.request.header.Accept</p>", "<p>text/&#34;html&#34;</p>"),
+            ("$context.error.validationErrorString|", "|"),
+            // What is no variable is text.
+            ("costs $5, $x ${y} $", "costs $5, $x ${y} $"),
+            ("$context.nothing", "$context.nothing"),
+            ("$method.request.body", "$method.request.body"),
+            ("$input.body #set($a = 1)", "$input.body #set($a = 1)"),
+            ("", ""),
+        ] {
+            assert_eq!(render(template, &facts()), wanted, "{template}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_ends_the_string_it_is_put_into(header in any::<String>(), message in any::<String>()) {
+            let facts = TestFacts {
+                headers: list(&[("H", &header)]),
+                context: list(&[("error.message", &message)]),
+                ..TestFacts::default()
+            };
+            let template = "{\"h\": \"$method.request.header.H\", \"m\": $context.error.messageString, \
+                \"n\": \"${context.error.messageString}\"}";
+            let found = serde_json::from_str::<serde_json::Value>(&render(template, &facts)).ok();
+            let wanted = serde_json::json!({"h": header, "m": message, "n": message});
+            prop_assert_eq!(found, Some(wanted));
+        }
+
+        #[test]
+        fn any_text_is_a_template(template in "[a-z${}.\"\\\\<\u{e9} ]{0,32}") {
+            let template = template.replace("c", "$context.stage").replace('m', "method.request.");
+            let _ = render(&template, &facts());
+        }
     }
 }

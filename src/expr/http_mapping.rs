@@ -190,9 +190,10 @@ impl RequestOperation {
         let start = out.len();
         out.push(b'/');
         let found = self.value.each_piece(facts, scratch, |piece, text| {
-            let is_first = out.len() == start + 1;
-            let text = text.strip_prefix(b"/").filter(|_| is_first).unwrap_or(text);
-            encode(place_in_path(piece, self.greedy.as_deref()), text, out);
+            let place = place_in_path(piece, self.greedy.as_deref());
+            let is_slash_there = out.len() == start + 1 && place != Place::Segment;
+            let text = text.strip_prefix(b"/").filter(|_| is_slash_there).unwrap_or(text);
+            encode(place, text, out);
         });
         if found && !has_dot_segment(&out[start..]) {
             return Ok(true);
@@ -441,3 +442,257 @@ const RESERVED_NAMES: [&str; 18] = [
     "x-forwarded-host",
     "x-forwarded-proto",
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const NO_SCOPE: Scope<'static> = Scope { stage_variables: &|_| None, greedy: Some("proxy") };
+
+    fn request(parameters: &[(&str, &str)]) -> HttpRequestMapping {
+        HttpRequestMapping::compile(parameters.iter().copied(), &NO_SCOPE)
+            .unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// The value of one operation.
+    fn value(key: &str, text: &str, facts: &TestFacts) -> Result<Option<String>, MappingFault> {
+        let mapping = request(&[(key, text)]);
+        let mut out = Vec::new();
+        let operation = &mapping.operations()[0];
+        let found = operation.write_value(facts, &mut Scratch::new(), &mut out)?;
+        assert!(found || out.is_empty());
+        Ok(found.then(|| String::from_utf8(out).expect("the facts are text")))
+    }
+
+    fn responses(by_status: &[(&str, &[(&str, &str)])]) -> HttpResponseMappings {
+        let by_status = by_status.iter().map(|(status, pairs)| (*status, pairs.iter().copied()));
+        HttpResponseMappings::compile(by_status, &NO_SCOPE)
+            .unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// AWS: "Parameter mapping keys".
+    #[test]
+    fn keys_say_what_is_done_to_what() {
+        let mapping = request(&[
+            ("append:header.header2", "$request.header.header1"),
+            ("overwrite:path", "/v2"),
+            ("append:querystring.a.b", "1"),
+            ("remove:header.header1", "''"),
+            ("overwrite:querystring.q", "2"),
+            ("remove:querystring.r", ""),
+            ("append:header.removed-setting", ""),
+        ]);
+        let done: Vec<_> = mapping
+            .operations()
+            .iter()
+            .map(|operation| (operation.action(), operation.target().clone()))
+            .collect();
+        assert_eq!(
+            done,
+            [
+                (Action::Remove, RequestTarget::Header("header1".into())),
+                (Action::Remove, RequestTarget::Query("r".into())),
+                (Action::Overwrite, RequestTarget::Path),
+                (Action::Overwrite, RequestTarget::Query("q".into())),
+                (Action::Append, RequestTarget::Header("header2".into())),
+                (Action::Append, RequestTarget::Query("a.b".into())),
+            ]
+        );
+        assert!(!mapping.needs_request_body());
+        assert!(request(&[("append:header.a", "${request.body.a}")]).needs_request_body());
+        let mut out = Vec::new();
+        let removed = &mapping.operations()[0];
+        let facts = TestFacts::default();
+        assert_eq!(removed.write_value(&facts, &mut Scratch::new(), &mut out), Ok(false));
+    }
+
+    #[test]
+    fn what_is_no_key_is_said() {
+        for key in [
+            "header.a",
+            "add:header.a",
+            "append:header",
+            "append:header.",
+            "append:header.a b",
+            "append:querystring.",
+            "append:path",
+            "remove:path",
+            "overwrite:path.a",
+            "overwrite:statuscode",
+            "append:cookie.a",
+        ] {
+            assert!(HttpRequestMapping::compile([(key, "1")], &NO_SCOPE).is_err(), "{key}");
+        }
+        for key in ["append:querystring.a", "overwrite:path", "append:statuscode"] {
+            let compiled = HttpResponseMappings::compile([("200", [(key, "201")])], &NO_SCOPE);
+            assert!(compiled.is_err(), "{key}");
+        }
+        for status in ["", "2xx", "99", "600", "0200"] {
+            let compiled = HttpResponseMappings::compile([(status, [])], &NO_SCOPE);
+            assert!(compiled.is_err(), "{status}");
+        }
+        let status = [("200", [("overwrite:statuscode", "abc")])];
+        assert!(HttpResponseMappings::compile(status, &NO_SCOPE).is_err());
+        let value = HttpRequestMapping::compile([("append:header.a", "b\r\nc")], &NO_SCOPE);
+        assert!(value.is_err());
+    }
+
+    /// AWS: "Reserved headers".
+    #[test]
+    fn reserved_headers_are_refused() {
+        let reserved = "access-control-max-age apigw-requestid Authorization Connection \
+            Content-Encoding Content-Length Content-Location Forwarded Keep-Alive Origin \
+            Proxy-Authenticate Proxy-Authorization TE Trailers Transfer-Encoding Upgrade \
+            x-amz-date x-amzn-trace-id X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto Via";
+        for name in reserved.split_whitespace() {
+            for action in ["append", "overwrite", "remove"] {
+                let key = format!("{action}:header.{name}");
+                let errors = HttpRequestMapping::compile([(&*key, "1")], &NO_SCOPE);
+                assert_eq!(errors.expect_err(name)[0].expression, key);
+                let response = [("200", [(&*key, "1")])];
+                assert!(HttpResponseMappings::compile(response, &NO_SCOPE).is_err());
+            }
+        }
+        for name in ["access-control", "x-am", "Host", "Cookie", "X-Forwarded", "content-type"] {
+            assert!(!is_reserved_header(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_overwritten_and_encoded() {
+        let facts = TestFacts {
+            headers: list(&[("h", "/a/b?c#d")]),
+            path: list(&[("id", "a/b c"), ("proxy", "x/y z?"), ("dots", "..")]),
+            request_path: b"/pets/a%2Fb".to_vec(),
+            ..TestFacts::default()
+        };
+        for (text, wanted) in [
+            ("/v2", Some("/v2")),
+            ("v2", Some("/v2")),
+            ("/v2/${request.path.id}/x", Some("/v2/a%2Fb%20c/x")),
+            ("/v2/${request.path.proxy}", Some("/v2/x/y%20z%3F")),
+            ("$request.path.proxy", Some("/x/y%20z%3F")),
+            ("$request.path", Some("/pets/a%2Fb")),
+            ("/v2${request.path}", Some("/v2/pets/a%2Fb")),
+            ("$request.header.h", Some("/%2Fa%2Fb%3Fc%23d")),
+            ("/a?b#c d", Some("/a%3Fb%23c%20d")),
+            ("$request.path.none", None),
+            ("/v2/${request.path.none}", Some("/v2/")),
+        ] {
+            let found = value("overwrite:path", text, &facts);
+            assert_eq!(found.as_ref().map(Option::as_deref), Ok(wanted), "{text}");
+        }
+        for text in ["/a/${request.path.dots}/b", "$request.path.dots", "/.${request.path.none}"] {
+            assert_eq!(
+                value("overwrite:path", text, &facts),
+                Err(MappingFault::UnfitPath),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_query_parameter_is_a_pair() {
+        let facts = TestFacts { query: list(&[("q", "1"), ("q", "&")]), ..TestFacts::default() };
+        let found = value("append:querystring.a b", "x ${request.querystring.q}", &facts);
+        assert_eq!(found, Ok(Some("a%20b=x%201%2C%26".into())));
+        assert_eq!(value("append:querystring.a", "$request.querystring.r", &facts), Ok(None));
+    }
+
+    #[test]
+    fn a_header_without_a_value_stays_as_it_is() {
+        let facts = TestFacts::with_request_body("{\"a\": \"x\\ny\", \"b\": \"z\"}");
+        let found = |text: &str| value("overwrite:header.h", text, &facts);
+        assert_eq!(found("$request.body.b"), Ok(Some("z".into())));
+        assert_eq!(found("$request.body.c"), Ok(None));
+        assert_eq!(found("$request.body.a"), Err(MappingFault::UnfitRequestHeader));
+        let broken = TestFacts::with_request_body("{");
+        assert_eq!(value("overwrite:header.h", "$request.body.b", &broken), Ok(None));
+        assert_eq!(value("overwrite:header.h", "$request.body", &broken), Ok(Some("{".into())));
+    }
+
+    /// The example of "Change the response from an integration".
+    #[test]
+    fn answers_are_changed_by_their_status() {
+        let mappings = responses(&[
+            (
+                "500",
+                &[("append:header.header1", "$context.requestId"), ("overwrite:statuscode", "403")],
+            ),
+            (
+                "404",
+                &[("append:header.error", "${response.body.a}"), ("remove:header.server", "''")],
+            ),
+        ]);
+        let facts = TestFacts {
+            context: list(&[("requestId", "id-1")]),
+            answer_body: Some(b"{\"a\": \"b\\rc\"}".to_vec()),
+            ..TestFacts::default()
+        };
+        let mut scratch = Scratch::new();
+        assert!(mappings.find(200).is_none());
+        let failed = mappings.find(500).expect("a mapping");
+        assert_eq!(failed.status(&facts, &mut scratch), Some(403));
+        assert!(!failed.needs_answer_body());
+        let header = failed.operations().last().expect("an operation");
+        let mut out = Vec::new();
+        assert_eq!(header.write_value(&facts, &mut scratch, &mut out), Ok(true));
+        assert_eq!(out, b"id-1");
+        let missing = mappings.find(404).expect("a mapping");
+        assert!(missing.needs_answer_body());
+        assert_eq!(missing.status(&facts, &mut scratch), None);
+        let header = missing.operations().last().expect("an operation");
+        let unfit = Err(MappingFault::UnfitAnswerHeader);
+        assert_eq!(header.write_value(&facts, &mut scratch, &mut out), unfit);
+        assert_eq!(out, b"id-1");
+        assert!(missing.operations()[0].action() == Action::Remove);
+    }
+
+    #[test]
+    fn a_status_may_be_a_variable() {
+        let mappings = responses(&[("200", &[("overwrite:statuscode", "${response.header.s}")])]);
+        let status = |text: &str| {
+            let facts = TestFacts { answer_headers: list(&[("S", text)]), ..TestFacts::default() };
+            mappings.find(200).and_then(|one| one.status(&facts, &mut Scratch::new()))
+        };
+        assert_eq!(status("201"), Some(201));
+        for text in ["", "20", "2000", "099", "600", "+20", "2 0"] {
+            assert_eq!(status(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_leaves_its_place(bytes in prop::collection::vec(any::<u8>(), 0..16), text in "(?s).{0,8}") {
+            let mapping = request(&[
+                ("append:header.a", "x${request.querystring.q}"),
+                ("append:header.b", "$request.body.a"),
+                ("append:querystring.a", "${request.querystring.q}${request.body.a}"),
+                ("overwrite:path", "/a/${request.querystring.q}/${request.body.a}"),
+            ]);
+            let facts = TestFacts {
+                query: vec![("q".into(), bytes)],
+                ..TestFacts::with_request_body(&serde_json::json!({"a": text}).to_string())
+            };
+            for operation in mapping.operations() {
+                let mut out = Vec::new();
+                let found = operation.write_value(&facts, &mut Scratch::new(), &mut out);
+                prop_assert!(found == Ok(true) || out.is_empty());
+                prop_assert!(!out.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+                if *operation.target() == RequestTarget::Path && found == Ok(true) {
+                    prop_assert_eq!(out.iter().filter(|byte| **byte == b'/').count(), 3);
+                    prop_assert!(!out.iter().any(|byte| b"?# ".contains(byte)));
+                }
+            }
+        }
+
+        #[test]
+        fn any_pair_is_compiled_or_refused(key in "(append|overwrite|remove):[a-z.:]{0,16}", value in "[a-z.$\\\\{}'\\[\\]]{0,24}") {
+            let _ = HttpRequestMapping::compile([(&*key, &*value)], &NO_SCOPE);
+            let _ = HttpResponseMappings::compile([("200", [(&*key, &*value)])], &NO_SCOPE);
+        }
+    }
+}

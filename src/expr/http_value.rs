@@ -196,3 +196,121 @@ fn body_path(tail: &str) -> Option<Result<Option<JsonPath>, String>> {
         Some(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope {
+        stage_variables: &|name| if name == "env" { Some("beta") } else { None },
+        greedy: None,
+    };
+
+    fn facts() -> TestFacts {
+        TestFacts {
+            headers: list(&[("Header1", "value1"), ("header1", "value2")]),
+            query: list(&[("querystring1", "Value1"), ("querystring1", "Value2"), ("q", "")]),
+            path: list(&[("petId", "6"), ("name", "Rex")]),
+            request_path: b"/pets/6".to_vec(),
+            request_body: Some(
+                br#"{"name": "Rex", "tags": [1, {"}": "x"}], "none": null}"#.to_vec(),
+            ),
+            context: list(&[("requestId", "id-1")]),
+            answer_headers: list(&[("A", "1"), ("a", "2")]),
+            answer_body: Some(b"[17]".to_vec()),
+        }
+    }
+
+    fn evaluate(text: &str, side: Side) -> Option<String> {
+        let value = HttpValue::compile(text, side, &SCOPE);
+        let value = value.unwrap_or_else(|error| panic!("{error}"));
+        let mut out = Vec::new();
+        let found = value.write(&facts(), &mut Scratch::new(), &mut out);
+        assert!(found || out.is_empty());
+        found.then(|| String::from_utf8(out).expect("the facts are text"))
+    }
+
+    /// AWS: "Request parameter mapping values".
+    #[test]
+    fn every_value_of_a_request_is_known_in_both_forms() {
+        for (name, wanted) in [
+            ("request.header.HEADER1", Some("value1,value2")),
+            ("request.querystring.querystring1", Some("Value1,Value2")),
+            ("request.querystring.Querystring1", None),
+            ("request.querystring.q", Some("")),
+            ("request.body.name", Some("Rex")),
+            ("request.body.tags[0]", Some("1")),
+            ("request.body.tags[1]['}']", Some("x")),
+            ("request.body.tags[*]", Some("[1,{\"}\":\"x\"}]")),
+            ("request.body.none", None),
+            ("request.body.missing", None),
+            ("request.path", Some("/pets/6")),
+            ("request.path.petId", Some("6")),
+            ("request.path.none", None),
+            ("context.requestId", Some("id-1")),
+            ("stageVariables.env", Some("beta")),
+            ("stageVariables.none", None),
+        ] {
+            assert_eq!(evaluate(&format!("${name}"), Side::Request).as_deref(), wanted, "{name}");
+            let braced = format!("${{{name}}}");
+            assert_eq!(evaluate(&braced, Side::Request).as_deref(), wanted, "{braced}");
+            let mixed = format!("a{braced}b");
+            let wanted = format!("a{}b", wanted.unwrap_or_default());
+            assert_eq!(evaluate(&mixed, Side::Request), Some(wanted), "{mixed}");
+        }
+    }
+
+    #[test]
+    fn every_value_of_a_response_is_known() {
+        for (text, wanted) in [
+            ("$response.header.a", Some("1,2")),
+            ("$response.body", Some("[17]")),
+            ("${response.body[0]}", Some("17")),
+            ("$response.body[1]", None),
+            ("$context.requestId", Some("id-1")),
+            ("$stageVariables.env", Some("beta")),
+            ("403", Some("403")),
+        ] {
+            assert_eq!(evaluate(text, Side::Response).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_and_variables_are_mixed() {
+        for (text, wanted) in [
+            ("static", "static"),
+            ("${request.path.name} ${request.path.petId}", "Rex 6"),
+            ("\\$request.path", "$request.path"),
+            ("costs 5$ {a} \\ b", "costs 5$ {a} \\ b"),
+            ("\\${request.path.name}", "${request.path.name}"),
+            ("${request.path.none}${request.path.none}", ""),
+        ] {
+            assert_eq!(evaluate(text, Side::Request).as_deref(), Some(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_is_said() {
+        for (text, side, reason) in [
+            ("$", Side::Request, "there is no variable `$` here"),
+            ("$5", Side::Request, "there is no variable `$5` here"),
+            ("${", Side::Request, "a brace is not closed"),
+            ("${request.header.a", Side::Request, "a brace is not closed"),
+            ("a${}", Side::Request, "there is no variable `$` here"),
+            ("$response.header.a", Side::Request, "there is no variable `$response.header.a` here"),
+            ("$request.header.a", Side::Response, "there is no variable `$request.header.a` here"),
+            ("$request.cookie.a", Side::Request, "a request has no `cookie`"),
+            ("$request.header", Side::Request, "a request has no `header`"),
+            ("$response.path.a", Side::Response, "a response has no `path`"),
+            ("$request.body..name", Side::Request, "recursive descent is not supported here"),
+            ("$request.body[?(@.a)]", Side::Request, "filter expressions are not supported"),
+            ("$context.nothing", Side::Request, "there is no such context variable"),
+        ] {
+            let error = HttpValue::compile(text, side, &SCOPE).expect_err(text);
+            assert_eq!(error.reason, reason, "{text}");
+        }
+        let two = "$request.path.name $request.path.id";
+        assert!(HttpValue::compile(two, Side::Request, &SCOPE).is_err());
+    }
+}

@@ -133,3 +133,153 @@ pub(super) fn write_json_escaped(text: &str, out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn text(path: &str, root: &Value) -> Option<String> {
+        let mut out = b"before ".to_vec();
+        let path = JsonPath::compile(path).unwrap_or_else(|error| panic!("{error}"));
+        let found = path.write_text(root, &mut out);
+        let text = String::from_utf8(out).expect("JSON is UTF-8");
+        let text = text.strip_prefix("before ").expect("what was there stays");
+        assert!(found || text.is_empty(), "{text}");
+        found.then(|| text.to_owned())
+    }
+
+    fn pets() -> Value {
+        json!({
+            "petstore": {"pets": [{"name": "Rex", "price": 249.99}, {"name": "Tom", "old": true}]},
+            "a.b": 1, "it's": "quoted", "none": null, "empty": "", "big": 18_446_744_073_709_551_615_u64,
+        })
+    }
+
+    /// AWS's example of a field is `petstore.pets[0].name`.
+    #[test]
+    fn definite_paths_give_a_value_or_nothing() {
+        for (path, wanted) in [
+            ("$.petstore.pets[0].name", Some("Rex")),
+            ("$['petstore']['pets'][1][\"name\"]", Some("Tom")),
+            ("$.petstore.pets[-1].name", Some("Tom")),
+            ("$.petstore.pets[ 0 ].price", Some("249.99")),
+            ("$.petstore.pets[1].old", Some("true")),
+            ("$.petstore.pets[0]", Some("{\"name\":\"Rex\",\"price\":249.99}")),
+            ("$['a.b']", Some("1")),
+            ("$['it\\'s']", Some("quoted")),
+            ("$.empty", Some("")),
+            ("$.big", Some("18446744073709551615")),
+            ("$.none", None),
+            ("$.missing", None),
+            ("$.petstore.pets[2].name", None),
+            ("$.petstore.pets[-3]", None),
+            ("$.petstore.name", None),
+            ("$.petstore[0]", None),
+            ("$.petstore.pets[0].name.first", None),
+            ("$.petstore.pets[-9223372036854775808]", None),
+        ] {
+            assert_eq!(text(path, &pets()).as_deref(), wanted, "{path}");
+        }
+        assert_eq!(text("$", &json!([1, "a"])).as_deref(), Some("[1,\"a\"]"));
+        assert_eq!(text("$", &json!("a")).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn other_paths_give_an_array() {
+        for (path, wanted) in [
+            ("$.petstore.pets[*].name", r#"["Rex","Tom"]"#),
+            ("$.petstore.*[0].name", r#"["Rex"]"#),
+            ("$..name", r#"["Rex","Tom"]"#),
+            ("$..pets[0].name", r#"["Rex"]"#),
+            ("$..['price','old']", "[249.99,true]"),
+            ("$.petstore.pets[0]['price','name','price']", r#"[249.99,"Rex"]"#),
+            ("$.petstore.pets[1,0,1].name", r#"["Tom","Rex"]"#),
+            ("$.petstore.pets[0:1].name", r#"["Rex"]"#),
+            ("$.petstore.pets[:].name", r#"["Rex","Tom"]"#),
+            ("$.petstore.pets[-1:].name", r#"["Tom"]"#),
+            ("$.petstore.pets[:-1].name", r#"["Rex"]"#),
+            ("$.petstore.pets[5:2].name", "[]"),
+            ("$.missing[*]", "[]"),
+            ("$..missing", "[]"),
+        ] {
+            assert_eq!(text(path, &pets()).as_deref(), Some(wanted), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_said() {
+        for (path, reason) in [
+            ("a", "a path begins with `$`"),
+            ("$a", "`a` begins no step"),
+            ("$.", "a step has no name"),
+            ("$.a..", "a step has no name"),
+            ("$...a", "a step has no name"),
+            ("$.a[0", "a bracket is not closed"),
+            ("$['a]", "a quote is not closed"),
+            ("$[]", "brackets hold a name in quotes, an index, or `*`"),
+            ("$[a]", "brackets hold a name in quotes, an index, or `*`"),
+            ("$[1,]", "an index is missing after a comma"),
+            ("$['a',1]", "a name in brackets stands in quotes"),
+            ("$[99999999999999999999]", "`99999999999999999999` is no index"),
+            ("$.a b", "`a b` must stand in brackets and quotes"),
+            ("$[?(@.a == 1)]", "filter expressions are not supported"),
+            ("$.a.length()", "the function `length()` is not supported"),
+            ("$..a..b", "a path descends with `..` at most once"),
+        ] {
+            let error = JsonPath::compile(path).expect_err(path);
+            assert_eq!(error.reason, reason, "{path}");
+        }
+        let deep = |steps: usize| JsonPath::compile(&format!("${}", ".a".repeat(steps)));
+        assert!(deep(JSON_PATH_STEPS_MAX).is_ok());
+        assert!(deep(JSON_PATH_STEPS_MAX + 1).is_err());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-c\"\\\\\n]{0,4}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec(("[a-c]", inner), 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_path_or_not(path in "\\$[a-c.\\[\\]'\",*:0-9-]{0,16}", root in any_json()) {
+            if let Ok(path) = JsonPath::compile(&path) {
+                let mut out = Vec::new();
+                if !path.write_text(&root, &mut out) {
+                    prop_assert!(out.is_empty());
+                }
+            }
+        }
+
+        #[test]
+        fn a_descent_finds_what_the_way_to_it_does(root in any_json()) {
+            let Some(Found::Many(all)) = JsonPath::compile("$..a").expect("a path").find(&root)
+            else { return Err(TestCaseError::fail("a descent finds many")) };
+            for path in ["$.a", "$.b.a", "$[0].a", "$.c[1].a"] {
+                if let Some(Found::One(value)) = JsonPath::compile(path).expect("a path").find(&root) {
+                    prop_assert!(all.iter().any(|one| std::ptr::eq(*one, value)));
+                }
+            }
+        }
+
+        #[test]
+        fn a_string_in_quotes_is_the_same_string(text in any::<String>()) {
+            let mut out = Vec::new();
+            write_json_string(&text, &mut out);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).ok(), Some(text));
+        }
+    }
+}

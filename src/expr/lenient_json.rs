@@ -143,3 +143,60 @@ impl<'a> Reader<'a> {
         Err(NotJson)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_need_no_quotes() {
+        for (text, wanted) in [
+            (r#"{"a": 1}"#, Some(1)),
+            ("{a: 1}", Some(1)),
+            ("{'a': -1}", Some(-1)),
+            (" {b: {a: 2}, c: [1, {a: 3}], 'd': \"}\", a: 4, e: 'it\\'s'}\n", Some(4)),
+            ("{a: 1, a: 2}", Some(2)),
+            ("{a: 1.5}", None),
+            ("{a: '1'}", None),
+            ("{a: null}", None),
+            ("{a: 99999999999999999999}", None),
+            ("{}", None),
+            ("[]", None),
+            ("[1, {a: 1}]", None),
+            ("1", None),
+            ("'a'", None),
+        ] {
+            assert_eq!(find_integer(text, "a"), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_not_json() {
+        let cases =
+            "|a|{|{a}|{a:}|{a 1}|{a: 1,}|{a: 1} x|{a: 1}{|[1|[1,]|{'a: 1}|{a: b}|{: 1}|{a: 01}";
+        for text in cases.split('|') {
+            assert_eq!(find_integer(text, "a"), Err(NotJson), "{text}");
+        }
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(find_integer(&nested(100), "a"), Ok(None));
+        assert_eq!(find_integer(&nested(100_000), "a"), Err(NotJson));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in "[{}\\[\\]a:,'\"\\\\0-9 \u{e9}-]{0,24}") {
+            let _ = find_integer(&text, "a");
+        }
+
+        #[test]
+        fn what_is_json_is_read_as_json(members in prop::collection::vec(("[ab]", any::<i32>()), 0..4)) {
+            let object: serde_json::Map<_, _> =
+                members.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let wanted = object.get("a").and_then(serde_json::Value::as_i64);
+            let text = serde_json::Value::Object(object).to_string();
+            prop_assert_eq!(find_integer(&text, "a"), Ok(wanted));
+        }
+    }
+}

@@ -76,3 +76,71 @@ fn without_comments(template: &str) -> Cow<'_, str> {
     text.push_str(rest);
     Cow::Owned(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS: "Set up mock integrations in API Gateway"; the form without quotes is what the CDK
+    /// writes.
+    #[test]
+    fn a_template_gives_its_status() {
+        for (template, wanted) in [
+            (r#"{"statusCode": 200}"#, 200),
+            ("{\"statusCode\": 500}", 500),
+            ("{statusCode: 200}", 200),
+            ("{ statusCode : 404 }\n", 404),
+            ("## chosen by hand\n{\"statusCode\": 201} ## a comment", 201),
+            ("#* a\nblock *#{\"statusCode\": 202}", 202),
+            ("{\n  \"statusCode\": 200,\n  \"message\": \"Go ahead without me.\"\n}", 200),
+        ] {
+            assert_eq!(mock_status(template), Ok(wanted), "{template}");
+        }
+    }
+
+    #[test]
+    fn the_template_language_is_unsupported() {
+        let directive = "{\n#if( $input.params('scope') == \"internal\" )\n\"statusCode\": 200\n#else\n\
+             \"statusCode\": 500\n#end\n}";
+        for template in [directive, "{\"statusCode\": $x}", "#set($a = 1){statusCode: 200}", "#* a"]
+        {
+            assert_eq!(mock_status(template), Err(TemplateError::Unsupported), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_template_without_a_status_is_a_mistake() {
+        for template in [
+            "",
+            "{}",
+            "{\"statusCode\": \"200\"}",
+            "{\"statusCode\": 99}",
+            "200",
+            "{\"statusCode\": 600}",
+            "{\"statusCode\": 200.5}",
+            "{\"statusCode\": 200",
+            "hello",
+            "{\"statusCode\": -200}",
+            "{\"statuscode\": 200}",
+        ] {
+            assert_eq!(mock_status(template), Err(TemplateError::NoStatus), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_body_may_give_the_status() {
+        assert_eq!(status_of_body(b"{\"statusCode\": 418}"), Some(418));
+        for body in [&b""[..], b"\xff", b"{}", b"{\"statusCode\": $x}"] {
+            assert_eq!(status_of_body(body), None);
+        }
+    }
+
+    #[test]
+    fn plain_text_answers_as_it_is() {
+        assert_eq!(answer_text("{\"a\": 1}\n"), Ok("{\"a\": 1}\n".into()));
+        assert_eq!(answer_text("a ## b\nc"), Ok("a c".into()));
+        assert_eq!(answer_text(""), Ok("".into()));
+        assert_eq!(answer_text("$input.body"), Err(TemplateError::Unsupported));
+        assert_eq!(answer_text("a # b"), Err(TemplateError::Unsupported));
+    }
+}

@@ -50,25 +50,27 @@ impl Step {
                 let until = until.map_or(items.len(), |until| bound(until, items.len()));
                 out.extend(items.get(from..until).unwrap_or_default());
             }
-            Self::All => out.extend(children(value)),
+            Self::All => push_children(value, out),
             Self::Descend => push_below(value, out),
         }
+    }
+}
+
+fn push_children<'v>(value: &'v Value, out: &mut Vec<&'v Value>) {
+    match value {
+        Value::Array(items) => out.extend(items),
+        Value::Object(members) => out.extend(members.values()),
+        _ => {}
     }
 }
 
 /// Parents before children. The parser of bodies bounds how deep they nest.
 fn push_below<'v>(value: &'v Value, out: &mut Vec<&'v Value>) {
     out.push(value);
-    for child in children(value) {
-        push_below(child, out);
-    }
-}
-
-fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
-        Value::Array(items) => Box::new(items.iter()),
-        Value::Object(members) => Box::new(members.values()),
-        _ => Box::new(std::iter::empty()),
+        Value::Array(items) => items.iter().for_each(|item| push_below(item, out)),
+        Value::Object(members) => members.values().for_each(|member| push_below(member, out)),
+        _ => {}
     }
 }
 

@@ -316,3 +316,216 @@ fn split_key<'k>(key: &'k str, prefix: &str) -> Result<(&'k str, Box<str>), Comp
     let (place, name) = rest.split_once('.').ok_or_else(|| fail("the key has no name".into()))?;
     Ok((place, compile_name(name).map_err(fail)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const NO_SCOPE: Scope<'static> = Scope { stage_variables: &|_| None, greedy: None };
+
+    fn request(parameters: &[(&str, &str)]) -> RestRequestMapping {
+        RestRequestMapping::compile(parameters.iter().copied(), &NO_SCOPE)
+            .unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    fn headers(
+        headers: &[HeaderMapping],
+        facts: &TestFacts,
+    ) -> Result<Vec<(String, String)>, MappingFault> {
+        let (mut scratch, mut all) = (Scratch::new(), Vec::new());
+        for header in headers {
+            let mut out = Vec::new();
+            if header.write_value(facts, &mut scratch, &mut out)? {
+                let value = String::from_utf8(out).expect("the facts are text");
+                all.push((header.name().to_owned(), value));
+            }
+        }
+        Ok(all)
+    }
+
+    fn query(mapping: &RestRequestMapping, facts: &TestFacts) -> String {
+        let mut out = Vec::new();
+        for one in mapping.query() {
+            let start = out.len();
+            if one.write_pairs(facts, &mut Scratch::new(), &mut out).expect("no body is read") {
+                out.insert(start, b'?');
+            }
+        }
+        String::from_utf8(out).expect("a query is ASCII")
+    }
+
+    #[test]
+    fn keys_say_where_values_go() {
+        let mapping = request(&[
+            ("integration.request.header.body-header", "method.request.body"),
+            ("integration.request.path.pet-name", "method.request.body.petstore.pets[0].name"),
+            ("integration.request.querystring.q", "method.request.querystring.q"),
+            ("integration.request.header.X-Amz-Invocation-Type", "'Event'"),
+        ]);
+        assert!(mapping.needs_request_body());
+        assert!(mapping.path_value("pet-name").is_some() && mapping.path_value("q").is_none());
+        let facts = TestFacts::with_request_body("{\"a\":1}");
+        let wanted = [("body-header", "{\"a\":1}"), ("X-Amz-Invocation-Type", "Event")];
+        let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(headers(mapping.headers(), &facts).as_deref(), Ok(&wanted[..]));
+    }
+
+    /// The example of AWS's page, with recorded behaviour: each of several values is a parameter.
+    #[test]
+    fn several_values_of_a_query_stay_several() {
+        let mapping = request(&[
+            (
+                "integration.request.querystring.integrationQueryParam",
+                "method.request.multivaluequerystring.methodRequestQueryParam",
+            ),
+            ("integration.request.querystring.last", "method.request.querystring.q"),
+            ("integration.request.querystring.none", "method.request.querystring.none"),
+            ("integration.request.querystring.all", "method.request.multivalueheader.H"),
+        ]);
+        assert!(!mapping.needs_request_body());
+        let facts = TestFacts {
+            headers: list(&[("H", "x"), ("H", "y")]),
+            query: list(&[
+                ("methodRequestQueryParam", "a b"),
+                ("q", "&=#"),
+                ("methodRequestQueryParam", "c"),
+            ]),
+            ..TestFacts::default()
+        };
+        let wanted =
+            "?integrationQueryParam=a%20b&integrationQueryParam=c?last=%26%3D%23?all=x%2Cy";
+        assert_eq!(query(&mapping, &facts), wanted);
+        assert_eq!(query(&mapping, &TestFacts::default()), "");
+    }
+
+    #[test]
+    fn every_mistake_is_reported() {
+        let errors = RestRequestMapping::compile(
+            [
+                ("integration.request.cookie.a", "'b'"),
+                ("method.response.header.a", "'b'"),
+                ("integration.request.header", "'b'"),
+                ("integration.request.header.a b", "'b'"),
+                ("integration.request.header.a", "b"),
+                ("integration.request.header.a", "'b\r\nc'"),
+                ("integration.request.header.fine", "'b'"),
+            ],
+            &NO_SCOPE,
+        );
+        assert_eq!(errors.expect_err("six mistakes").len(), 6);
+        let place = [("method.response.querystring.a", "'b'")];
+        assert!(RestResponseMapping::compile(place, &NO_SCOPE).is_err());
+        let place = [("gatewayresponse.path.a", "'b'")];
+        assert!(GatewayResponseMapping::compile(place, &NO_SCOPE).is_err());
+    }
+
+    #[test]
+    fn some_headers_cannot_be_set() {
+        let illegal = |name: &str, family| {
+            let key = format!("integration.request.header.{name}");
+            request(&[(&key, "'1'")]).illegal_header(family).is_some()
+        };
+        for name in ["Content-Length", "transfer-encoding", "X-Amzn-Trace-Id"] {
+            assert!(
+                illegal(name, IntegrationFamily::Http) && illegal(name, IntegrationFamily::Aws)
+            );
+        }
+        for name in ["authorization", "TE", "Expect"] {
+            assert!(
+                !illegal(name, IntegrationFamily::Http) && illegal(name, IntegrationFamily::Aws)
+            );
+        }
+        assert!(!illegal("X-Other", IntegrationFamily::Aws));
+    }
+
+    /// AWS: "Set up a gateway response for a REST API using the API Gateway console".
+    #[test]
+    fn a_gateway_response_has_headers() {
+        let mapping = GatewayResponseMapping::compile(
+            [
+                ("gatewayresponse.header.Access-Control-Allow-Origin", "'a.b.c'"),
+                ("gatewayresponse.header.x-request-id", "method.request.header.x-amzn-RequestId"),
+                ("gatewayresponse.header.x-request-path", "method.request.path.petId"),
+                ("gatewayresponse.header.x-request-query", "method.request.querystring.q"),
+            ],
+            &NO_SCOPE,
+        );
+        let facts = TestFacts {
+            headers: list(&[("x-amzn-RequestId", "123344566")]),
+            path: list(&[("petId", "5\r\nSet-Cookie: a=b")]),
+            query: list(&[("q", "1")]),
+            ..TestFacts::default()
+        };
+        let mut values = Vec::new();
+        for header in mapping.expect("headers").headers() {
+            let mut out = Vec::new();
+            let found = header.write_fit_value(&facts, &mut Scratch::new(), &mut out);
+            assert_eq!(found, !out.is_empty());
+            values.push(String::from_utf8(out).expect("text"));
+        }
+        assert_eq!(values, ["a.b.c", "123344566", "", "1"]);
+    }
+
+    #[test]
+    fn a_response_is_mapped_from_the_answer() {
+        let mapping = RestResponseMapping::compile(
+            [
+                ("method.response.header.location", "integration.response.body.redirect.url"),
+                ("method.response.header.id", "integration.response.header.x-app-id"),
+                ("method.response.header.items", "integration.response.multivalueheader.item"),
+            ],
+            &NO_SCOPE,
+        )
+        .expect("headers");
+        assert!(mapping.needs_answer_body());
+        let mut facts = TestFacts {
+            answer_headers: list(&[("x-app-id", "7"), ("item", "a"), ("item", "b")]),
+            answer_body: Some(br#"{"redirect": {"url": "/there"}}"#.to_vec()),
+            ..TestFacts::default()
+        };
+        let found = headers(mapping.headers(), &facts).expect("values");
+        let values: Vec<_> = found.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["/there", "7", "a,b"]);
+        facts.answer_body = Some(br#"{"redirect": {"url": "/a\r\nb: c"}}"#.to_vec());
+        assert_eq!(headers(mapping.headers(), &facts), Err(MappingFault::UnfitAnswerHeader));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_value_holds_a_control_character(text in "(?s).{0,16}", key in any::<[u8; 4]>()) {
+            let mapping = request(&[
+                ("integration.request.header.a", "method.request.body.a"),
+                ("integration.request.header.b", "method.request.querystring.q"),
+                ("integration.request.header.c", "method.request.path.p"),
+                ("integration.request.header.d", "method.request.multivaluequerystring.q"),
+            ]);
+            let body = serde_json::json!({"a": text}).to_string();
+            let facts = TestFacts {
+                query: vec![("q".into(), key.to_vec()), ("q".into(), text.clone().into_bytes())],
+                path: vec![("p".into(), key.to_vec())],
+                ..TestFacts::with_request_body(&body)
+            };
+            for header in mapping.headers() {
+                let mut out = b"before".to_vec();
+                match header.write_value(&facts, &mut Scratch::new(), &mut out) {
+                    Ok(found) => prop_assert_eq!(found, out.len() > 6),
+                    Err(fault) => {
+                        prop_assert_eq!(fault, MappingFault::UnfitRequestHeader);
+                        prop_assert_eq!(out.len(), 6);
+                    }
+                }
+                prop_assert!(!out.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+            }
+        }
+
+        #[test]
+        fn any_mapping_is_compiled_or_refused(key in "[a-z.' $:{}\\[\\]]{0,24}", value in "[a-z.' $:{}\\[\\]]{0,24}") {
+            let key = format!("integration.request.{key}");
+            let value = format!("method.request.{value}");
+            let _ = RestRequestMapping::compile([(&*key, &*value)], &NO_SCOPE);
+        }
+    }
+}

@@ -168,3 +168,165 @@ pub(super) fn compile_name(name: &str) -> Result<Box<str>, String> {
     }
     Ok(name.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope {
+        stage_variables: &|name| if name == "env" { Some("beta") } else { None },
+        greedy: None,
+    };
+
+    fn facts() -> TestFacts {
+        TestFacts {
+            headers: list(&[("X-One", "a"), ("X-One", "b"), ("x-one", "c"), ("Empty", "")]),
+            query: list(&[("q", "1"), ("q", "2 3"), ("Q", "4")]),
+            path: list(&[("id", "7")]),
+            request_body: Some(br#" {"pets": [{"name": "Rex"}], "none": null, "n": 1} "#.to_vec()),
+            context: list(&[("identity.sourceIp", "192.0.2.1"), ("authorizer.tenant", "t1")]),
+            answer_headers: list(&[("X-App-Id", "1"), ("X-App-Id", "2")]),
+            answer_body: Some(br#"{"redirect": {"url": "https://example.com/"}}"#.to_vec()),
+            ..TestFacts::default()
+        }
+    }
+
+    fn evaluate(text: &str, side: Side, facts: &TestFacts) -> Result<Option<String>, MappingFault> {
+        let value = RestValue::compile(text, side, &SCOPE);
+        let value = value.unwrap_or_else(|error| panic!("{error}"));
+        let mut out = Vec::new();
+        let found = value.write(facts, &mut Scratch::new(), &mut out)?;
+        Ok(found.then(|| String::from_utf8(out).expect("the facts are text")))
+    }
+
+    /// AWS: "Integration request data mapping expressions".
+    #[test]
+    fn every_expression_of_a_request_has_its_value() {
+        for (text, wanted) in [
+            ("method.request.path.id", Some("7")),
+            ("method.request.querystring.q", Some("2 3")),
+            ("method.request.multivaluequerystring.q", Some("1,2 3")),
+            ("method.request.header.X-One", Some("b")),
+            ("method.request.multivalueheader.X-One", Some("a,b")),
+            ("method.request.body", Some(r#"{"pets": [{"name": "Rex"}], "none": null, "n": 1}"#)),
+            ("method.request.body.pets[0].name", Some("Rex")),
+            ("method.request.body['n']", Some("1")),
+            ("stageVariables.env", Some("beta")),
+            ("context.identity.sourceIp", Some("192.0.2.1")),
+            ("context.authorizer.tenant", Some("t1")),
+            ("'static'", Some("static")),
+            ("'it's'", Some("it's")),
+            // Names count as they are written, and what is absent or empty is no value.
+            ("method.request.header.X-ONE", None),
+            ("method.request.header.Empty", None),
+            ("method.request.querystring.id", None),
+            ("method.request.path.q", None),
+            ("method.request.body.none", None),
+            ("method.request.body.missing", None),
+            ("stageVariables.none", None),
+            ("context.stage", None),
+            ("''", None),
+        ] {
+            let found = evaluate(text, Side::Request, &facts());
+            assert_eq!(found.as_ref().map(Option::as_deref), Ok(wanted), "{text}");
+        }
+    }
+
+    /// AWS: "Method response header mapping expressions".
+    #[test]
+    fn every_expression_of_an_answer_has_its_value() {
+        for (text, wanted) in [
+            ("integration.response.header.X-App-Id", Some("2")),
+            ("integration.response.multivalueheader.X-App-Id", Some("1,2")),
+            ("integration.response.header.x-app-id", None),
+            ("integration.response.body.redirect.url", Some("https://example.com/")),
+            ("integration.response.body", Some(r#"{"redirect": {"url": "https://example.com/"}}"#)),
+            ("stageVariables.env", Some("beta")),
+            ("'*'", Some("*")),
+        ] {
+            let found = evaluate(text, Side::Answer, &facts());
+            assert_eq!(found.as_ref().map(Option::as_deref), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_response_reads_parameters_only() {
+        for (text, wanted) in [
+            ("method.request.header.X-One", Some("b")),
+            ("method.request.path.id", Some("7")),
+            ("method.request.querystring.q", Some("2 3")),
+            ("method.input.params.id", Some("7")),
+            ("method.input.params.q", Some("2 3")),
+            ("method.input.params.X-One", Some("b")),
+            ("method.input.params.none", None),
+            ("'a.b.c'", Some("a.b.c")),
+        ] {
+            let found = evaluate(text, Side::Gateway, &facts());
+            assert_eq!(found.as_ref().map(Option::as_deref), Ok(wanted), "{text}");
+        }
+        for text in ["method.request.body", "integration.response.header.a", "a"] {
+            assert!(RestValue::compile(text, Side::Gateway, &SCOPE).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_no_json_are_faults_of_who_sent_them() {
+        let broken = TestFacts {
+            request_body: Some(b"{".to_vec()),
+            answer_body: Some(b"[".to_vec()),
+            ..TestFacts::default()
+        };
+        for text in ["method.request.body", "method.request.body.a"] {
+            let fault = evaluate(text, Side::Request, &broken).expect_err(text);
+            assert_eq!(fault, MappingFault::InvalidRequestJson);
+            assert_eq!((fault.status(), fault.message()), (400, "Invalid JSON in request body"));
+        }
+        for text in ["integration.response.body", "integration.response.body.a"] {
+            let fault = evaluate(text, Side::Answer, &broken).expect_err(text);
+            assert_eq!((fault, fault.status()), (MappingFault::InvalidAnswerJson, 500));
+        }
+        let plain = TestFacts::with_request_body("plain");
+        let whole = evaluate("method.request.body", Side::Request, &plain);
+        assert_eq!(whole, Ok(Some("plain".into())));
+        assert_eq!(evaluate("method.request.body.a", Side::Request, &plain), Ok(None));
+        let empty = TestFacts::default();
+        assert_eq!(evaluate("method.request.body", Side::Request, &empty), Ok(Some("{}".into())));
+    }
+
+    #[test]
+    fn what_is_no_expression_is_said() {
+        for (text, reason) in [
+            ("", "a value is method.request"),
+            ("'open", "a static value ends with a single quote"),
+            ("'", "a static value ends with a single quote"),
+            ("context.nothing", "there is no such context variable"),
+            ("method.request.cookie.a", "a request has no `cookie`"),
+            ("method.request.header.", "`` is no name of a parameter"),
+            ("method.request.header.a b", "`a b` is no name of a parameter"),
+            ("method.request.path", "a place and a name are joined by a dot"),
+            ("method.request.bodya", "a place and a name are joined by a dot"),
+            ("method.request.body.", "a step has no name"),
+            ("integration.response.header.a", "a value is method.request"),
+        ] {
+            let error = RestValue::compile(text, Side::Request, &SCOPE).expect_err(text);
+            assert!(error.reason.starts_with(reason), "{error}");
+        }
+        let error = RestValue::compile("integration.response.path.a", Side::Answer, &SCOPE);
+        assert!(error.is_err());
+    }
+
+    #[test]
+    fn values_tell_which_body_they_need() {
+        for (text, side, needs) in [
+            ("method.request.body", Side::Request, (true, false)),
+            ("method.request.body.a", Side::Request, (true, false)),
+            ("method.request.header.a", Side::Request, (false, false)),
+            ("integration.response.body.a", Side::Answer, (false, true)),
+            ("integration.response.body", Side::Answer, (false, true)),
+        ] {
+            let source = RestValue::compile(text, side, &SCOPE).expect("a value").source;
+            assert_eq!((source.needs_request_body(), source.needs_answer_body()), needs, "{text}");
+        }
+    }
+}

@@ -4,17 +4,29 @@
 //! expressions. What of them is not in this crate's engine (looking around, back references,
 //! possessive quantifiers) is refused when a pattern is compiled.
 
+use std::ops::Range;
+
 use regex_lite::{Regex, RegexBuilder};
 
 use super::CompileError;
 
 /// The patterns of a method's integration responses, in their order.
+///
+/// Statuses are few, so what each selects is worked out when patterns are compiled: the engine
+/// runs for messages of functions only.
 #[derive(Clone, Debug)]
 pub struct ResponseSelection {
-    patterns: Box<[Regex]>,
-    /// The place of each pattern's response in the caller's list.
-    places: Box<[usize]>,
+    /// Each pattern, and the place of its response in the caller's list.
+    patterns: Box<[(Pattern, usize)]>,
     default: Option<usize>,
+    by_status: Box<[Option<usize>]>,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// No letter of it means anything but itself.
+    Literal(Box<str>),
+    Regex(Box<Regex>),
 }
 
 impl ResponseSelection {
@@ -27,30 +39,56 @@ impl ResponseSelection {
     pub fn compile<'a>(
         patterns: impl IntoIterator<Item = Option<&'a str>>,
     ) -> Result<Self, Vec<CompileError>> {
-        let (mut compiled, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-        let mut default = None;
+        let (mut compiled, mut errors, mut default) = (Vec::new(), Vec::new(), None);
         for (place, pattern) in patterns.into_iter().enumerate() {
-            match pattern.filter(|pattern| !pattern.is_empty()).map(compile_pattern) {
+            match pattern.filter(|pattern| !pattern.is_empty()).map(Pattern::compile) {
                 None => default = default.or(Some(place)),
+                Some(Ok(pattern)) => compiled.push((pattern, place)),
                 Some(Err(error)) => errors.push(error),
-                Some(Ok(pattern)) => {
-                    compiled.push(pattern);
-                    places.push(place);
-                }
             }
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { patterns: compiled.into(), places: places.into(), default })
+        let by_status = Box::default();
+        let mut selection = Self { patterns: compiled.into(), default, by_status };
+        selection.by_status =
+            STATUSES.map(|status| selection.select(itoa::Buffer::new().format(status))).collect();
+        Ok(selection)
+    }
+
+    /// The place of the response for an answer of this status.
+    #[must_use]
+    pub fn select_status(&self, status: u16) -> Option<usize> {
+        let index = status.checked_sub(STATUSES.start).map(usize::from);
+        let known = index.and_then(|index| self.by_status.get(index).copied());
+        known.unwrap_or_else(|| self.select(itoa::Buffer::new().format(status)))
     }
 
     /// The place of the response for `text`: the first whose pattern matches all of it, else the
     /// default. With none the gateway is misconfigured (500 `API_CONFIGURATION_ERROR`).
     #[must_use]
     pub fn select(&self, text: &str) -> Option<usize> {
-        let matching = self.patterns.iter().position(|pattern| pattern.is_match(text));
-        matching.and_then(|index| self.places.get(index).copied()).or(self.default)
+        let matching = self.patterns.iter().find(|(pattern, _)| pattern.matches(text));
+        matching.map(|(_, place)| *place).or(self.default)
+    }
+}
+
+const STATUSES: Range<u16> = 100..600;
+
+impl Pattern {
+    fn compile(pattern: &str) -> Result<Self, CompileError> {
+        if pattern.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(&byte)) {
+            return Ok(Self::Literal(pattern.into()));
+        }
+        compile_pattern(pattern).map(Box::new).map(Self::Regex)
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Literal(literal) => **literal == *text,
+            Self::Regex(regex) => regex.is_match(text),
+        }
     }
 }
 
@@ -104,4 +142,93 @@ fn find_unsupported(pattern: &str) -> Option<&'static str> {
         at += 1;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn select(patterns: &[Option<&str>], text: &str) -> Option<usize> {
+        let selection = ResponseSelection::compile(patterns.iter().copied());
+        let selection = selection.unwrap_or_else(|errors| panic!("{errors:?}"));
+        if let Ok(status) = text.parse() {
+            assert_eq!(selection.select_status(status), selection.select(text), "{text}");
+        }
+        selection.select(text)
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_text() {
+        let patterns = [None, Some("4\\d{2}"), Some("5\\d{2}|404"), Some("200")];
+        for (text, wanted) in [
+            ("200", Some(3)),
+            ("404", Some(1)),
+            ("503", Some(2)),
+            ("302", Some(0)),
+            ("2000", Some(0)),
+            ("1404", Some(0)),
+            ("", Some(0)),
+        ] {
+            assert_eq!(select(&patterns, text), wanted, "{text}");
+        }
+        assert_eq!(select(&[Some("2|40")], "400"), None);
+        assert_eq!(select(&[Some("ab|a")], "ab"), Some(0));
+    }
+
+    #[test]
+    fn without_a_match_and_a_default_nothing_answers() {
+        assert_eq!(select(&[Some("200")], "500"), None);
+        assert_eq!(select(&[], "200"), None);
+        assert_eq!(select(&[Some(""), None], "200"), Some(0));
+    }
+
+    /// AWS: "Handle Lambda errors in API Gateway" has `.*Malformed.*` and such.
+    #[test]
+    fn messages_of_functions_are_matched_too() {
+        let patterns = [Some(".*Malformed.*"), Some("(?i).*TIMED out.*"), Some("(.|\\n)+")];
+        assert_eq!(select(&patterns, "Malformed input: 1"), Some(0));
+        assert_eq!(select(&patterns, "Task timed out after 3.00 seconds"), Some(1));
+        assert_eq!(select(&patterns, "a\nMalformed"), Some(2));
+        assert_eq!(select(&patterns, ""), None);
+    }
+
+    #[test]
+    fn what_cannot_be_compiled_is_named() {
+        for (pattern, reason) in [
+            ("(?=a)b", "looking around"),
+            ("(?<!a)b", "looking around"),
+            ("(?>a)b", "an atomic group"),
+            ("(a)\\1", "a back reference"),
+            ("a*+", "a possessive quantifier"),
+            ("a{2}+", "a possessive quantifier"),
+            ("\\p{Lu}", "a Unicode class"),
+            ("[a-z&&[^b]]", "an intersection of classes"),
+            ("[a[b]]", "a class within a class"),
+            ("(", "this is no regular expression"),
+            ("a)(b", "this is no regular expression"),
+            ("[", "this is no regular expression"),
+        ] {
+            let errors = ResponseSelection::compile([Some(pattern)]).expect_err(pattern);
+            assert_eq!(errors.len(), 1);
+            assert!(errors[0].reason.starts_with(reason), "{}", errors[0]);
+        }
+        for pattern in ["[*+]", "\\*+", "[]a]", "[^]a]b", "(?<name>a)", "\\++", "[\\]+]"] {
+            let compiled = ResponseSelection::compile([Some(pattern)]);
+            assert!(compiled.is_ok(), "{pattern}: {compiled:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_pattern_is_compiled_or_refused(pattern in "[a-c0-9()\\[\\]|*+?{},\\\\^$.&=!<>:#x-]{0,12}") {
+            if let Ok(selection) = ResponseSelection::compile([Some(&*pattern)]) {
+                for status in [0, 99, 100, 200, 404, 599, 600, u16::MAX] {
+                    let _ = selection.select_status(status);
+                }
+                let _ = selection.select("abc 12");
+            }
+        }
+    }
 }

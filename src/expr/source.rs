@@ -5,7 +5,8 @@ use super::{ContextVariable, Facts, JsonPath, MappingFault, NameCase, Pick, Scra
 /// What an expression names, found when it was compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Source {
-    /// Text of the API's author; values of stage variables are such text too.
+    /// Text of the API's author; values of stage variables are such text too. An empty one, which
+    /// a variable that the stage does not have is, is no value.
     Static(Box<str>),
     RequestHeader(Box<str>, NameCase, Pick),
     RequestQuery(Box<str>, Pick),
@@ -47,7 +48,7 @@ impl Source {
         out: &mut Vec<u8>,
     ) -> Result<bool, MappingFault> {
         let found = match self {
-            Self::Static(text) => write_some(Some(text.as_bytes()), out),
+            Self::Static(text) => write_some(Some(text.as_bytes()), out) && !text.is_empty(),
             Self::RequestHeader(name, case, pick) => facts.request_header(name, *case, *pick, out),
             Self::RequestQuery(name, pick) => facts.request_query(name, *pick, out),
             Self::PathParameter(name) => facts.path_parameter(name, out),

@@ -213,13 +213,19 @@ fn parse_pieces(
         rest = after;
     }
     push_text(rest, &mut pieces)?;
-    if is_path
-        && pieces.len() == 1
-        && matches!(&pieces[0], Piece::Text(text) if has_dot_segment(text.as_bytes()))
-    {
+    if is_path && has_static_dot_segment(&pieces) {
         return Err("the path has a segment of dots".into());
     }
     Ok(pieces.into())
+}
+
+/// Whether the path has a dot segment whatever fills it.
+fn has_static_dot_segment(pieces: &[Piece]) -> bool {
+    let texts = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => &**text,
+        Piece::Value { .. } => "x",
+    });
+    has_dot_segment(texts.collect::<String>().as_bytes())
 }
 
 /// A static value is data here, not a part of the URI as written.
@@ -268,9 +274,203 @@ fn write_value(
     let mut text = std::mem::take(&mut scratch.text);
     text.clear();
     let found = source.write(facts, scratch, &mut text);
+    // An empty segment would make another path of it; an empty part of a query does no harm.
+    let is_there = place == Place::Query || !text.is_empty();
     if found == Ok(true) {
         encode(place, &text, out);
     }
     scratch.text = text;
-    if found? { Ok(()) } else { Err(MappingFault::MissingPathValue) }
+    if found? && is_there { Ok(()) } else { Err(MappingFault::MissingPathValue) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_facts::{TestFacts, list};
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope {
+        stage_variables: &|name| match name {
+            "full" => Some("beta.example.com:8080/base?k=v"),
+            "sub" => Some("beta"),
+            _ => None,
+        },
+        greedy: Some("proxy"),
+    };
+
+    fn http(text: &str) -> HttpUri {
+        HttpUri::compile_http(text, &SCOPE).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn rest(text: &str, parameters: &[(&str, &str)]) -> HttpUri {
+        let mapping = RestRequestMapping::compile(parameters.iter().copied(), &SCOPE);
+        let mapping = mapping.unwrap_or_else(|errors| panic!("{errors:?}"));
+        HttpUri::compile_rest(text, &mapping, &SCOPE).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The path, and the query after a question mark.
+    fn target(uri: &HttpUri, facts: &TestFacts) -> Result<String, MappingFault> {
+        let (mut scratch, mut out, mut query) = (Scratch::new(), Vec::new(), Vec::new());
+        uri.write_path(facts, &mut scratch, &mut out)?;
+        if uri.write_query(facts, &mut scratch, &mut query)? {
+            out.push(b'?');
+            out.append(&mut query);
+        }
+        Ok(String::from_utf8(out).expect("a target is ASCII"))
+    }
+
+    /// The forms of "HTTP integration URIs" in "Amazon API Gateway stage variables reference".
+    #[test]
+    fn a_uri_leads_somewhere() {
+        for (text, scheme, host, port, wanted) in [
+            ("http://example.com", Scheme::Http, "example.com", 80, "/"),
+            ("HTTPS://Example.COM/a/b", Scheme::Https, "example.com", 443, "/a/b"),
+            ("http://10.0.0.1:8080?a=b", Scheme::Http, "10.0.0.1", 8080, "/?a=b"),
+            ("http://[2001:db8::1]:81/", Scheme::Http, "[2001:db8::1]", 81, "/"),
+            ("http://a/?", Scheme::Http, "a", 80, "/"),
+            ("http://${stageVariables.full}", Scheme::Http, "beta.example.com", 8080, "/base?k=v"),
+            (
+                "https://${stageVariables.sub}.example.com/r/o",
+                Scheme::Https,
+                "beta.example.com",
+                443,
+                "/r/o",
+            ),
+            (
+                "http://example.com/${stageVariables.sub}/bar",
+                Scheme::Http,
+                "example.com",
+                80,
+                "/beta/bar",
+            ),
+            (
+                "http://example.com/foo?q=${stageVariables.sub}",
+                Scheme::Http,
+                "example.com",
+                80,
+                "/foo?q=beta",
+            ),
+        ] {
+            let uri = http(text);
+            assert_eq!((uri.scheme(), uri.host(), uri.port()), (scheme, host, port), "{text}");
+            assert_eq!(target(&uri, &TestFacts::default()).as_deref(), Ok(wanted), "{text}");
+        }
+    }
+
+    /// The examples of "HTTP proxy integration with path variables".
+    #[test]
+    fn placeholders_are_parameters_of_the_path() {
+        let facts = TestFacts {
+            path: list(&[("petID", "6/../7?a#b"), ("proxy", "cats/black & white"), ("empty", "")]),
+            ..TestFacts::default()
+        };
+        for (text, wanted) in [
+            ("http://a/pets/extentendedpath/{petID}", "/pets/extentendedpath/6%2F..%2F7%3Fa%23b"),
+            ("https://a/petstore/{proxy}", "/petstore/cats/black%20&%20white"),
+            ("https://a/p?q={proxy}&e={empty}", "/p?q=cats%2Fblack%20%26%20white&e="),
+        ] {
+            assert_eq!(target(&http(text), &facts).as_deref(), Ok(wanted), "{text}");
+        }
+        for text in ["http://a/{none}", "http://a/{empty}", "http://a/?q={none}"] {
+            let fault = target(&http(text), &facts).expect_err(text);
+            assert_eq!((fault, fault.status()), (MappingFault::MissingPathValue, 500));
+        }
+    }
+
+    #[test]
+    fn placeholders_are_filled_by_mappings() {
+        let parameters = [
+            ("integration.request.path.name", "method.request.header.Name"),
+            ("integration.request.path.proxy", "method.request.path.proxy"),
+            ("integration.request.path.fixed", "'a/b'"),
+            ("integration.request.path.pet", "method.request.body.pet"),
+        ];
+        let uri = rest("http://a/{name}/{fixed}/{pet}/{proxy}?n={name}", &parameters);
+        assert!(uri.needs_request_body());
+        assert_eq!(uri.unfilled().next(), None);
+        let mut facts = TestFacts {
+            headers: list(&[("Name", "x y")]),
+            path: list(&[("proxy", "p/q")]),
+            ..TestFacts::with_request_body("{\"pet\": \"Rex\"}")
+        };
+        assert_eq!(target(&uri, &facts).as_deref(), Ok("/x%20y/a%2Fb/Rex/p/q?n=x%20y"));
+        facts.request_body = Some(b"{".to_vec());
+        assert_eq!(target(&uri, &facts), Err(MappingFault::InvalidRequestJson));
+        let open = rest("http://a/{name}/{other}", &parameters);
+        assert_eq!(open.unfilled().collect::<Vec<_>>(), ["other"]);
+        assert!(!open.needs_request_body());
+        assert_eq!(target(&open, &facts), Err(MappingFault::MissingPathValue));
+    }
+
+    #[test]
+    fn no_value_climbs() {
+        for (text, value) in [
+            ("http://a/b/{petID}", ".."),
+            ("http://a/b/{petID}/c", "."),
+            ("http://a/b/.{petID}", "."),
+            ("http://a/b/{petID}{petID}", "."),
+            ("http://a/b/{proxy}", "c/../../d"),
+        ] {
+            let path = list(&[("petID", value), ("proxy", value)]);
+            let facts = TestFacts { path, ..TestFacts::default() };
+            assert_eq!(target(&http(text), &facts), Err(MappingFault::UnfitPath), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_said() {
+        for (text, reason) in [
+            ("", "a URI begins with `http://` or `https://`"),
+            ("example.com", "a URI begins with `http://` or `https://`"),
+            ("ftp://a", "a URI begins with `http://` or `https://`"),
+            ("http://", "`` is no host"),
+            ("http://a b/", "a URI cannot hold ' '"),
+            ("http://a/b#c", "a URI cannot hold '#'"),
+            ("http://a/\u{e9}", "a URI cannot hold '\u{e9}'"),
+            ("http://a/\r\n", "a URI cannot hold '\\r'"),
+            ("http://{host}/", "a placeholder can stand in the path and the query only"),
+            ("http://user:secret@a/", "credentials do not belong into a URI"),
+            ("http://a/{b", "a brace is not closed"),
+            ("http://a/b}", "a brace is not opened"),
+            ("http://a/{}", "`` is no name of a parameter: letters, digits, `.`, `_`, `$`, `-`"),
+            ("http://a/../b", "the path has a segment of dots"),
+            ("http://a/%2e%2E/{b}", "the path has a segment of dots"),
+            ("http://${stageVariables.none}/", "the stage has no variable named `none`"),
+        ] {
+            let error = HttpUri::compile_http(text, &SCOPE).expect_err(text);
+            assert_eq!(error.reason, reason, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_uri_or_not(text in "[a-z0-9:/?{}\\[\\].@%$# -]{0,24}") {
+            let _ = HttpUri::compile_http(&text, &SCOPE);
+            let _ = HttpUri::compile_http(&format!("http://{text}"), &SCOPE);
+        }
+
+        #[test]
+        fn a_value_stays_in_its_place(value in prop::collection::vec(any::<u8>(), 1..24)) {
+            let facts = TestFacts {
+                path: vec![("id".into(), value.clone()), ("proxy".into(), value.clone())],
+                ..TestFacts::default()
+            };
+            let segments = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+            if let Ok(target) = target(&http("http://a/b/{id}/c"), &facts) {
+                prop_assert_eq!(segments(&target), 3);
+                prop_assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte)));
+                let mut decoded = Vec::new();
+                let inner = &target["/b/".len()..target.len() - "/c".len()];
+                prop_assert!(crate::proto::uri::percent_decode(inner.as_bytes(), &mut decoded).is_ok());
+                prop_assert_eq!(&decoded, &value);
+            }
+            if let Ok(target) = target(&http("http://a/b/{proxy}?q={id}"), &facts) {
+                let slashes = value.iter().filter(|byte| **byte == b'/').count();
+                let (path, query) = target.split_once('?').expect("a query");
+                prop_assert_eq!(segments(path), 2 + slashes);
+                prop_assert!(!query.bytes().skip(2).any(|byte| b"?#&=+/".contains(&byte)));
+            }
+        }
+    }
 }

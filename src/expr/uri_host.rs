@@ -54,3 +54,31 @@ pub(super) fn unfit_character(text: &str) -> Option<char> {
 
 /// Longest host name that DNS has, written out with its last dot.
 const HOST_BYTES_MAX: usize = 254;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_a_host_and_maybe_a_port() {
+        let parsed = |text: &str| parse_authority(text).ok();
+        for (text, host, port) in [
+            ("a", "a", None),
+            ("A-b_c.Example.com.", "a-b_c.example.com.", None),
+            ("a:1", "a", Some(1)),
+            ("a:65535", "a", Some(65_535)),
+            ("[::1]", "[::1]", None),
+            ("[::1]:80", "[::1]", Some(80)),
+        ] {
+            assert_eq!(parsed(text), Some((host.to_owned(), port)), "{text}");
+        }
+        for text in [
+            "", ":80", "a:", "a:0", "a:65536", "a:+1", "a:b", "a:1:2", "::1", "[::1", "[::1]80",
+            "[a]", "[]", ".a", "a..b", "a,b", "a@b", "{a}", "a%20b", "\u{e9}",
+        ] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+        assert!(parsed(&"a".repeat(HOST_BYTES_MAX)).is_some());
+        assert!(parsed(&"a".repeat(HOST_BYTES_MAX + 1)).is_none());
+    }
+}

@@ -3,6 +3,10 @@
 //! Shared by the fuzz targets and by `tests/fuzz_smoke.rs`, which feeds mutated seeds to the same
 //! laws on every test run.
 
+use super::expr::{
+    gateway_template, http_mapping, integration_uri, json_path, mock_template, rest_mapping,
+    selection_pattern,
+};
 use super::tls::{tls_hello, tls_session};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use shardgate::base::{Fault, Method, Nanos};
@@ -20,7 +24,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 12] = [
+pub const LAWS: [(&str, Law); 19] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
@@ -33,6 +37,13 @@ pub const LAWS: [(&str, Law); 12] = [
     ("http2_frames", http2_frames),
     ("http2_request", http2_request),
     ("http2_response", http2_response),
+    ("json_path", json_path),
+    ("rest_mapping", rest_mapping),
+    ("http_mapping", http_mapping),
+    ("integration_uri", integration_uri),
+    ("gateway_template", gateway_template),
+    ("mock_template", mock_template),
+    ("selection_pattern", selection_pattern),
 ];
 
 const LIMITS: HeadLimits =
