@@ -271,6 +271,8 @@ mod tests {
             proxy_protocol: ProxyProtocol::Off,
             http2_prior_knowledge: true,
             trusted_proxies: Vec::new(),
+            is_private: false,
+            private_networks: Vec::new(),
         }
     }
 

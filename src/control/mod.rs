@@ -48,7 +48,9 @@ pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
 pub use health::{HealthChecks, HealthCounters};
 pub use hickory::HickoryResolver;
 pub use listeners::{ListenError, NamedSocket};
-pub use management::{Credential, ManagementOptions, Quotas};
+pub use management::{
+    BoundCertificate, BoundSource, BoundTrustStore, Credential, ManagementOptions, Quotas,
+};
 pub use process::{Outcome, Ready, RunError, Setup, run};
 pub use reload::LoadConfiguration;
 pub use shards::{ShardSeat, StartShard};

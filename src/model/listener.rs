@@ -23,9 +23,21 @@ pub struct Listener {
     pub http2_prior_knowledge: bool,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and PROXY headers are believed.
     pub trusted_proxies: Vec<IpNetwork>,
+    /// Private APIs may be reached through it, by any client.
+    pub is_private: bool,
+    /// Private APIs may be reached through it by clients in these networks.
+    pub private_networks: Vec<IpNetwork>,
 }
 
 impl Listener {
+    /// Whether a client at this address is a private source. One whose address is not known is in
+    /// no network.
+    #[must_use]
+    pub fn is_private_for(&self, client: Option<IpAddr>) -> bool {
+        let is_within = |client| self.private_networks.iter().any(|block| block.contains(client));
+        self.is_private || client.is_some_and(is_within)
+    }
+
     /// Whether both listen at one place, so that the sockets of one serve the other, whatever
     /// their names. Port 0 is a place of its own for each name.
     #[must_use]

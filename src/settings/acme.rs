@@ -107,6 +107,13 @@ impl AcmeTable {
         }
     }
 
+    /// Records a mistake if `what` wants certificates of ACME and the file says nothing of it.
+    pub(super) fn check_present(&self, what: &str, span: Span, reading: &mut Reading<'_>) {
+        if matches!(self, Self::Absent) {
+            record_no_acme(what, span, reading);
+        }
+    }
+
     /// Where the certificate of a domain with `acme = true` is; `span` is of that. `None` if a
     /// mistake was recorded.
     pub(super) fn source(
@@ -119,9 +126,7 @@ impl AcmeTable {
             Self::Good { acme, challenge } => (acme, *challenge),
             Self::Mistaken => return None,
             Self::Absent => {
-                let message = "the domain has `acme`, but the file has no [acme]";
-                let help = "add [acme] with `storage_folder` and `terms_agreed = true`";
-                reading.record(Mistake::new(span, message).label("from where?").help(help));
+                record_no_acme("the domain", span, reading);
                 return None;
             }
         };
@@ -151,6 +156,13 @@ impl AcmeTable {
         }
         Some(CertificateSource::Acme(Acme::certificate_file(&acme.folder, &first.value.0)))
     }
+}
+
+/// Records that `what` wants certificates of ACME, which the file does not have.
+fn record_no_acme(what: &str, span: Span, reading: &mut Reading<'_>) {
+    let message = format!("{what} has `acme`, but the file has no [acme]");
+    let help = "add [acme] with `storage_folder` and `terms_agreed = true`";
+    reading.record(Mistake::new(span, message).label("from where?").help(help));
 }
 
 fn build_acme(raw: RawAcme, reading: &mut Reading<'_>) -> Option<Acme> {

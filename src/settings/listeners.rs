@@ -45,6 +45,8 @@ pub(super) fn build_listeners(
             proxy_protocol: raw.proxy_protocol.value,
             http2_prior_knowledge: raw.http2_prior_knowledge.value,
             trusted_proxies: raw.trusted_proxies.value.into_iter().map(|one| one.value).collect(),
+            is_private: raw.private.value,
+            private_networks: raw.private_networks.value.into_iter().map(|one| one.value).collect(),
         });
     }
     (listeners, spans)
@@ -65,6 +67,13 @@ fn check_listener(raw: &RawListener, address: &Field<ListenerAddress>, reading: 
         let message = "a unix socket cannot be bound by each shard";
         let mistake = Mistake::new(raw.reuse_port.span, message).label("leave it out");
         reading.record(mistake.related(address.span, "the address"));
+    }
+    if let Some(network) = raw.private_networks.value.first().filter(|_| raw.private.value) {
+        let message = "`private` lets every client of the listener reach private APIs";
+        let mistake = Mistake::new(network.span, message).label("these are among them");
+        reading.record(
+            mistake.related(raw.private.span, "every client").help("leave one of them out"),
+        );
     }
     let is_required = raw.proxy_protocol.value == ProxyProtocol::Required;
     if is_required && raw.trusted_proxies.value.is_empty() && !is_unix {

@@ -1,12 +1,16 @@
 //! The management API: where it listens and who may call it.
 
+use super::acme::AcmeTable;
 use super::diagnostics::Mistake;
-use super::keys::{RawCredential, RawManagement};
+use super::keys::{RawBoundCertificate, RawBoundTrustStore, RawCredential, RawManagement};
 use super::reading::{Field, Reading};
 use super::unique::Unique;
 use super::values::{TextForm, Unformed};
-use crate::control::{Credential, ManagementOptions, Quotas};
+use crate::control::{
+    BoundCertificate, BoundSource, BoundTrustStore, Credential, ManagementOptions, Quotas,
+};
 use crate::model::ListenerAddress;
+use crate::tls::CertificateFiles;
 
 /// A region: `us-east-1`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,9 +79,46 @@ impl TextForm for Secret {
     }
 }
 
+/// The ARN of a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct CertificateArn(pub(super) String);
+
+impl TextForm for CertificateArn {
+    const EXPECTED: &'static str =
+        "the ARN of a certificate (`arn:aws:acm:REGION:ACCOUNT:certificate/ID`)";
+    const PATTERN: Option<&'static str> = Some(r"^arn:\S{1,2044}$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let is_form = text.strip_prefix("arn:").is_some_and(|rest| is_word(rest, 2_044));
+        is_form.then(|| Self(text.into())).ok_or(Unformed::Form)
+    }
+}
+
+/// Where a trust store is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct TrustStoreUri(pub(super) String);
+
+impl TextForm for TrustStoreUri {
+    const EXPECTED: &'static str = "the URI of a trust store (`s3://BUCKET/KEY`)";
+    const PATTERN: Option<&'static str> = Some(r"^s3://[^/\s]+/\S+$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let parts = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+        let is_form =
+            parts.is_some_and(|(bucket, key)| is_word(bucket, 255) && is_word(key, 1_024));
+        is_form.then(|| Self(text.into())).ok_or(Unformed::Form)
+    }
+}
+
+fn is_word(text: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&text.len())
+        && !text.chars().any(|one| one.is_whitespace() || one.is_control())
+}
+
 /// Builds the options. An address that other machines reach needs credentials.
 pub(super) fn build_management(
     raw: RawManagement,
+    acme: &AcmeTable,
     reading: &mut Reading<'_>,
 ) -> Option<ManagementOptions> {
     let credentials = build_credentials(raw.credential.value, reading);
@@ -100,6 +141,8 @@ pub(super) fn build_management(
         region: raw.region.value.0,
         account_id: raw.account_id.value.0,
         credentials,
+        certificates: build_certificates(raw.certificate.value, acme, reading),
+        trust_stores: build_trust_stores(raw.truststore.value, reading),
         test_mode: raw.test_mode.value,
         quotas: Quotas {
             apis_count_max: quotas.apis_count_max.value,
@@ -119,6 +162,64 @@ pub(super) fn build_management(
             http_timeout_ms_max: quotas.http_timeout_ms_max.value,
         },
     })
+}
+
+fn build_certificates(
+    raw: Vec<Field<RawBoundCertificate>>,
+    acme: &AcmeTable,
+    reading: &mut Reading<'_>,
+) -> Vec<BoundCertificate> {
+    let mut seen = Unique::new("certificate");
+    let mut certificates = Vec::new();
+    for Field { value: raw, span, .. } in raw {
+        let arn = raw.arn.map(|arn| {
+            seen.add(arn.value.0.clone(), arn.span, reading);
+            arn.value.0
+        });
+        let is_acme = raw.acme.filter(|one| one.value);
+        let source = match (raw.certificate_file, is_acme) {
+            (Some(file), _) => {
+                let certificate_file = file.value.0;
+                let key_file = raw.key_file.map(|key| key.value.0);
+                BoundSource::Files(CertificateFiles {
+                    key_file: key_file.unwrap_or_else(|| certificate_file.clone()),
+                    certificate_file,
+                    ocsp_file: raw.ocsp_file.map(|ocsp| ocsp.value.0),
+                })
+            }
+            (None, Some(is_acme)) => {
+                acme.check_present("the certificate", is_acme.span, reading);
+                if let Some(file) = raw.key_file.or(raw.ocsp_file) {
+                    let message = "this file belongs to `certificate_file`, which is not there";
+                    let mistake = Mistake::new(file.span, message).label("leave it out");
+                    reading.record(mistake.related(is_acme.span, "the gateway keeps its own"));
+                }
+                BoundSource::Acme
+            }
+            (None, None) => {
+                let message =
+                    "[[management.certificate]] has neither `certificate_file` nor `acme = true`";
+                reading.record(Mistake::new(span, message).label("one is needed"));
+                continue;
+            }
+        };
+        certificates.extend(arn.map(|arn| BoundCertificate { arn, source }));
+    }
+    certificates
+}
+
+fn build_trust_stores(
+    raw: Vec<Field<RawBoundTrustStore>>,
+    reading: &mut Reading<'_>,
+) -> Vec<BoundTrustStore> {
+    let mut seen = Unique::new("trust store");
+    let mut stores = Vec::new();
+    for Field { value: raw, .. } in raw {
+        let (Some(uri), Some(file)) = (raw.uri, raw.file) else { continue };
+        seen.add(uri.value.0.clone(), uri.span, reading);
+        stores.push(BoundTrustStore { uri: uri.value.0, file: file.value.0 });
+    }
+    stores
 }
 
 fn build_credentials(raw: Vec<Field<RawCredential>>, reading: &mut Reading<'_>) -> Vec<Credential> {

@@ -14,7 +14,7 @@ use super::table::{Bound, Shape, Value};
 use super::unique::record_unknown;
 use super::values::{TextForm, Unformed, choice};
 use crate::model::{Acme, Domain, ListenerTls, TargetProtocol, TicketKeySource, Tls};
-use crate::tls::{Alpn, CertificateFiles, ServerRoots, UpstreamTlsOptions};
+use crate::tls::{Alpn, CertificateFiles, CertificateMaterial, ServerRoots, UpstreamTlsOptions};
 
 /// `true` for a table of defaults, `false` for none, or the table.
 #[derive(Debug)]
@@ -103,6 +103,8 @@ impl UpstreamSpans {
 pub(super) struct TlsBuilder {
     /// Some domain has a mistake, so what seems to be missing may be that one's.
     is_incomplete: bool,
+    /// The management API may add domains.
+    may_have_more: bool,
     tls: Tls,
     spans: TlsSpans,
 }
@@ -113,10 +115,11 @@ impl TlsBuilder {
         written_count: usize,
         (domains, domain_spans): (Vec<Domain>, Vec<DomainSpans>),
         acme: Option<Acme>,
+        may_have_more: bool,
     ) -> Self {
         let is_incomplete = domains.len() < written_count;
         let spans = TlsSpans { domains: domain_spans, ..TlsSpans::default() };
-        Self { is_incomplete, tls: Tls { domains, acme, ..Tls::default() }, spans }
+        Self { is_incomplete, may_have_more, tls: Tls { domains, acme, ..Tls::default() }, spans }
     }
 
     pub(super) fn add_tickets(&mut self, raw: RawTls) {
@@ -149,7 +152,7 @@ impl TlsBuilder {
         reading: &mut Reading<'_>,
     ) -> ListenerTls {
         let domains = &self.tls.domains;
-        if domains.is_empty() && !self.is_incomplete {
+        if domains.is_empty() && !self.is_incomplete && !self.may_have_more {
             let message =
                 "the listener has `tls`, but the file has no [[domain]] with a certificate";
             let help = "add [[domain]] with `names` and `certificates`";
@@ -199,7 +202,8 @@ impl TlsBuilder {
             spans.files.push((certificate.value.0.clone(), certificate.span));
             spans.files.push((key.value.0.clone(), key.span));
             let (certificate_file, key_file) = (certificate.value.0, key.value.0);
-            Some(CertificateFiles { certificate_file, key_file, ocsp_file: None })
+            let files = CertificateFiles { certificate_file, key_file, ocsp_file: None };
+            Some(CertificateMaterial::Files(files))
         });
         let options = UpstreamTlsOptions {
             roots,

@@ -44,6 +44,8 @@ impl OneShard {
             proxy_protocol: ProxyProtocol::Off,
             http2_prior_knowledge: true,
             trusted_proxies: Vec::new(),
+            is_private: false,
+            private_networks: Vec::new(),
         };
         let plan = Arc::new(Plan {
             epoch: 1,

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::distinguished_name::{date_text, name_text, serial_text};
 use super::ocsp::check_staple;
-use super::options::CertificateFiles;
+use super::options::{CertificateFiles, CertificateText};
 use super::pem::{self, CHAIN_BYTES_MAX, read_file};
 use super::problem::{Loaded, TlsProblem};
 use super::provider::base_provider;
@@ -29,7 +29,7 @@ pub struct Certificate {
     pub kind: KeyKind,
     /// What it says.
     pub facts: CertificateFacts,
-    /// The file that it came from.
+    /// The file that it came from, or what a text is called.
     pub file: PathBuf,
 }
 
@@ -90,18 +90,12 @@ impl CertificateFacts {
 impl Certificate {
     /// Loads a certificate that clients are shown.
     pub fn load(files: &CertificateFiles, now: UnixTime) -> Result<Loaded<Self>, TlsProblem> {
-        let loaded = Self::load_of_client(files, now)?;
-        let facts = &loaded.value.facts;
-        if facts.names.is_empty() {
-            let message = format!(
-                "the certificate ({}) has no names in its subjectAltName, and clients look \
-                 nowhere else",
-                facts.subject
-            );
-            return Err(TlsProblem::of_file(&files.certificate_file, message)
-                .help("have it issued with the domain's names as subjectAltName"));
-        }
-        Ok(loaded)
+        Self::load_of_client(files, now)?.with_names()
+    }
+
+    /// Reads a certificate that clients are shown.
+    pub fn read(text: &CertificateText, now: UnixTime) -> Result<Loaded<Self>, TlsProblem> {
+        Self::read_of_client(text, now)?.with_names()
     }
 
     /// Loads a certificate that targets are shown, which needs no names.
@@ -109,31 +103,33 @@ impl Certificate {
         files: &CertificateFiles,
         now: UnixTime,
     ) -> Result<Loaded<Self>, TlsProblem> {
-        let file = &files.certificate_file;
-        let chain = pem::certificates(file, &read_file(file, CHAIN_BYTES_MAX)?)?;
-        let key = pem::private_key(&files.key_file, &read_file(&files.key_file, CHAIN_BYTES_MAX)?)?;
-        let key = base_provider().key_provider.load_private_key(key).map_err(|error| {
-            TlsProblem::of_file(&files.key_file, format!("the private key is not usable: {error}"))
-                .help("keys are RSA of 2048 to 8192 bits, ECDSA on P-256, P-384, P-521, or Ed25519")
-        })?;
-        let mut warnings = Vec::new();
-        warnings.extend(pem::secret_warning(&files.key_file));
-        let leaf = check_chain(file, &chain, now, &mut warnings)?;
-        let kind = match key.algorithm() {
-            SignatureAlgorithm::ECDSA => KeyKind::Ecdsa,
-            SignatureAlgorithm::ED25519 => KeyKind::Ed25519,
-            _ => KeyKind::Rsa,
+        let CertificateFiles { certificate_file, key_file, ocsp_file } = files;
+        let sources = Sources {
+            certificate_file,
+            key_file,
+            chain: &read_file(certificate_file, CHAIN_BYTES_MAX)?,
+            key: &read_file(key_file, CHAIN_BYTES_MAX)?,
+            ocsp_file: ocsp_file.as_deref(),
         };
-        let mut certified = CertifiedKey::new(chain, key);
-        match certified.keys_match() {
-            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(_) => return Err(other_key(files)),
-        }
-        if let Some(path) = &files.ocsp_file {
-            certified.ocsp = load_staple(path, &leaf.serial, now, &mut warnings)?;
-        }
-        let (key, file) = (Arc::new(certified), file.clone());
-        Ok(Loaded { value: Self { key, kind, facts: leaf.facts, file }, warnings })
+        let mut loaded = sources.load(now)?;
+        loaded.warnings.extend(pem::secret_warning(key_file));
+        Ok(loaded)
+    }
+
+    /// Reads a certificate that targets are shown.
+    pub(super) fn read_of_client(
+        text: &CertificateText,
+        now: UnixTime,
+    ) -> Result<Loaded<Self>, TlsProblem> {
+        let name = Path::new(&text.name);
+        let sources = Sources {
+            certificate_file: name,
+            key_file: name,
+            chain: text.certificate.as_bytes(),
+            key: text.key.as_bytes(),
+            ocsp_file: None,
+        };
+        sources.load(now)
     }
 
     /// The chain in DER, the certificate itself first.
@@ -143,13 +139,71 @@ impl Certificate {
     }
 }
 
-fn other_key(files: &CertificateFiles) -> TlsProblem {
-    let message = format!(
-        "the private key in {} is not that of the first certificate",
-        files.key_file.display()
-    );
-    TlsProblem::of_file(&files.certificate_file, message)
-        .help("name the key that the certificate was asked for with, or put that certificate first")
+impl Loaded<Certificate> {
+    /// The certificate, if there is a name that clients may ask for.
+    fn with_names(self) -> Result<Self, TlsProblem> {
+        let Certificate { facts, file, .. } = &self.value;
+        if facts.names.is_empty() {
+            let message = format!(
+                "the certificate ({}) has no names in its subjectAltName, and clients look \
+                 nowhere else",
+                facts.subject
+            );
+            return Err(TlsProblem::of_file(file, message)
+                .help("have it issued with the domain's names as subjectAltName"));
+        }
+        Ok(self)
+    }
+}
+
+/// What a certificate is made of, and what messages call where it came from.
+struct Sources<'a> {
+    certificate_file: &'a Path,
+    key_file: &'a Path,
+    /// PEM.
+    chain: &'a [u8],
+    /// PEM.
+    key: &'a [u8],
+    ocsp_file: Option<&'a Path>,
+}
+
+impl Sources<'_> {
+    fn load(&self, now: UnixTime) -> Result<Loaded<Certificate>, TlsProblem> {
+        let file = self.certificate_file;
+        let chain = pem::certificates(file, self.chain)?;
+        let key = pem::private_key(self.key_file, self.key)?;
+        let key = base_provider().key_provider.load_private_key(key).map_err(|error| {
+            TlsProblem::of_file(self.key_file, format!("the private key is not usable: {error}"))
+                .help("keys are RSA of 2048 to 8192 bits, ECDSA on P-256, P-384, P-521, or Ed25519")
+        })?;
+        let mut warnings = Vec::new();
+        let leaf = check_chain(file, &chain, now, &mut warnings)?;
+        let kind = match key.algorithm() {
+            SignatureAlgorithm::ECDSA => KeyKind::Ecdsa,
+            SignatureAlgorithm::ED25519 => KeyKind::Ed25519,
+            _ => KeyKind::Rsa,
+        };
+        let mut certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(_) => return Err(self.other_key()),
+        }
+        if let Some(path) = self.ocsp_file {
+            certified.ocsp = load_staple(path, &leaf.serial, now, &mut warnings)?;
+        }
+        let (key, file) = (Arc::new(certified), file.to_owned());
+        Ok(Loaded { value: Certificate { key, kind, facts: leaf.facts, file }, warnings })
+    }
+
+    fn other_key(&self) -> TlsProblem {
+        let message = format!(
+            "the private key in {} is not that of the first certificate",
+            self.key_file.display()
+        );
+        TlsProblem::of_file(self.certificate_file, message).help(
+            "name the key that the certificate was asked for with, or put that certificate first",
+        )
+    }
 }
 
 /// The files in a folder that make up certificates: `NAME.pem`, `.crt` or `.cer` with `NAME.key`

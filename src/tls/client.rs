@@ -16,7 +16,7 @@ use rustls::{
 use webpki::EndEntityCert;
 
 use super::certificate::{Certificate, parse, seconds};
-use super::options::{ServerRoots, UpstreamTlsOptions};
+use super::options::{CertificateMaterial, ServerRoots, UpstreamTlsOptions};
 use super::pem::{self, read_file};
 use super::problem::{Loaded, TlsProblem};
 use super::provider::Clock;
@@ -44,14 +44,19 @@ impl UpstreamTls {
             .map_err(|error| TlsProblem::new(format!("{}: {error}", options.policy.name)))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let client_certificate = match &options.client_certificate {
+        let loaded = match &options.client_certificate {
             None => None,
-            Some(files) => {
-                let loaded = Certificate::load_of_client(files, clock.now())?;
-                warnings.extend(loaded.warnings);
-                Some(loaded.value)
+            Some(CertificateMaterial::Files(files)) => {
+                Some(Certificate::load_of_client(files, clock.now())?)
+            }
+            Some(CertificateMaterial::Text(text)) => {
+                Some(Certificate::read_of_client(text, clock.now())?)
             }
         };
+        let client_certificate = loaded.map(|loaded| {
+            warnings.extend(loaded.warnings);
+            loaded.value
+        });
         let mut config = match &client_certificate {
             None => builder.with_no_client_auth(),
             Some(certificate) => {

@@ -45,8 +45,8 @@ pub use client::UpstreamTls;
 pub use client_certificate::ClientCertificate;
 pub use hello::{HelloReader, HelloStep, UNRECOGNIZED_NAME_ALERT};
 pub use options::{
-    Alpn, CertificateFiles, CertificateSource, DomainOptions, MutualTlsOptions, OnInvalid,
-    ServerRoots, UpstreamTlsOptions,
+    Alpn, CertificateFiles, CertificateMaterial, CertificateSource, CertificateText, DomainOptions,
+    MutualTlsOptions, OnInvalid, ServerRoots, UpstreamTlsOptions,
 };
 pub use policy::{Group, SecurityPolicy, Suite, TlsVersion};
 pub use policy_table::policy_table;

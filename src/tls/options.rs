@@ -1,5 +1,6 @@
 //! What a domain or a target group asks of TLS, parsed: names of files, a policy, modes.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::policy::SecurityPolicy;
@@ -31,6 +32,34 @@ pub enum CertificateSource {
     /// A file of certificate and key that the gateway keeps itself, by ACME. It may not be there
     /// yet: clients are refused until it is.
     Acme(PathBuf),
+    /// A certificate that is in no file.
+    Text(CertificateText),
+}
+
+/// A certificate that is in no file.
+#[derive(Clone, Eq, PartialEq)]
+pub struct CertificateText {
+    /// What messages call it.
+    pub name: String,
+    /// PEM: the certificate first, then its issuers.
+    pub certificate: String,
+    /// PEM: PKCS#8, PKCS#1 or SEC1.
+    pub key: String,
+}
+
+impl fmt::Debug for CertificateText {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "CertificateText({}, secret)", self.name)
+    }
+}
+
+/// One certificate, wherever it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CertificateMaterial {
+    /// In files.
+    Files(CertificateFiles),
+    /// In no file.
+    Text(CertificateText),
 }
 
 /// The files of one certificate.
@@ -103,7 +132,7 @@ pub struct UpstreamTlsOptions {
     /// Its dates and its name are verified all the same.
     pub insecure_skip_verification: bool,
     /// What the gateway shows when a target asks for a certificate.
-    pub client_certificate: Option<CertificateFiles>,
+    pub client_certificate: Option<CertificateMaterial>,
     /// What may be negotiated.
     pub policy: &'static SecurityPolicy,
     /// The protocols that are offered, most wanted first.
@@ -112,7 +141,7 @@ pub struct UpstreamTlsOptions {
 
 impl CertificateFiles {
     /// Every file whose change asks for a reload.
-    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let own = [self.certificate_file.clone(), self.key_file.clone()];
         own.into_iter().chain(self.ocsp_file.clone())
     }
@@ -126,7 +155,9 @@ impl UpstreamTlsOptions {
         if let ServerRoots::File(file) = &self.roots {
             paths.push(file.clone());
         }
-        paths.extend(self.client_certificate.iter().flat_map(CertificateFiles::paths));
+        if let Some(CertificateMaterial::Files(files)) = &self.client_certificate {
+            paths.extend(files.paths());
+        }
         paths
     }
 }

@@ -144,7 +144,7 @@ impl DomainOptions {
                 paths.extend(files.iter().flat_map(CertificateFiles::paths));
             }
             // Whoever writes it brings it into force.
-            CertificateSource::Acme(_) => {}
+            CertificateSource::Acme(_) | CertificateSource::Text(_) => {}
         }
         if let Some(mutual) = &self.mutual_tls {
             paths.push(mutual.trust_store_file.clone());
@@ -199,6 +199,13 @@ impl Loading<'_> {
     ) -> Vec<Certificate> {
         let (files, folder) = match &options.certificates {
             CertificateSource::Acme(file) => return self.load_issued(file, options, now),
+            CertificateSource::Text(text) => {
+                let mut certificates = Vec::new();
+                let read = Certificate::read(text, now);
+                self.take(index, options, DomainPart::Certificate(0), read, &mut certificates);
+                self.check_names(index, options, &certificates);
+                return certificates;
+            }
             CertificateSource::Files(files) => (files.clone(), None),
             CertificateSource::Folder(folder) => match find_in_folder(folder) {
                 Ok(files) => (files, Some(folder)),
@@ -211,21 +218,33 @@ impl Loading<'_> {
         let mut certificates = Vec::new();
         for (position, files) in files.iter().enumerate() {
             let part = folder.map_or(DomainPart::Certificate(position), |_| DomainPart::Folder);
-            match Certificate::load(files, now) {
-                Err(problem) => self.record(index, part, problem),
-                Ok(Loaded { value, warnings }) => {
-                    let is_own = options.names.iter().any(|name| value.facts.covers(name));
-                    if is_own {
-                        self.warnings.extend(warnings);
-                        certificates.push(value);
-                    } else if folder.is_none() {
-                        self.record(index, part, other_names(&value, &options.names));
-                    }
-                }
-            }
+            let loaded = Certificate::load(files, now);
+            self.take(index, options, part, loaded, &mut certificates);
         }
         self.check_names(index, options, &certificates);
         certificates
+    }
+
+    /// Takes a certificate if it has one of the domain's names. Others may lie in a folder.
+    fn take(
+        &mut self,
+        index: usize,
+        options: &DomainOptions,
+        part: DomainPart,
+        loaded: Result<Loaded<Certificate>, TlsProblem>,
+        certificates: &mut Vec<Certificate>,
+    ) {
+        match loaded {
+            Err(problem) => self.record(index, part, problem),
+            Ok(Loaded { value, warnings }) => {
+                if options.names.iter().any(|name| value.facts.covers(name)) {
+                    self.warnings.extend(warnings);
+                    certificates.push(value);
+                } else if part != DomainPart::Folder {
+                    self.record(index, part, other_names(&value, &options.names));
+                }
+            }
+        }
     }
 
     /// The certificate that ACME has issued, if there is one. What is wrong with it is a warning:

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use super::certificate::parse;
 use super::ocsp::Der;
-use super::options::CertificateFiles;
+use super::options::{CertificateFiles, CertificateText};
 use super::pem;
 use super::provider::Clock;
 
@@ -52,6 +52,15 @@ impl Identity {
 
     pub(super) fn serial(&self) -> Vec<u8> {
         parse(&self.der).expect("a certificate").raw_serial().to_vec()
+    }
+
+    /// Certificate and key in no file.
+    pub(super) fn text(&self, name: &str) -> CertificateText {
+        CertificateText {
+            name: name.into(),
+            certificate: self.pem(),
+            key: self.key.serialize_pem(),
+        }
     }
 
     /// Writes `NAME.pem` with further certificates behind, and `NAME.key`.

@@ -33,7 +33,9 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub use options::{Credential, ManagementOptions, Quotas};
+pub use options::{
+    BoundCertificate, BoundSource, BoundTrustStore, Credential, ManagementOptions, Quotas,
+};
 
 use super::owned_task::OwnedTask;
 use super::sockets::{self, BindOptions, shown};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::model::ListenerAddress;
+use crate::tls::CertificateFiles;
 
 /// What the management API runs with.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,10 +21,54 @@ pub struct ManagementOptions {
     pub account_id: String,
     /// Who may call; empty lets anyone on this machine.
     pub credentials: Vec<Credential>,
+    /// What ARNs of certificates stand for; no ARN is there twice.
+    pub certificates: Vec<BoundCertificate>,
+    /// What URIs of trust stores stand for; no URI is there twice.
+    pub trust_stores: Vec<BoundTrustStore>,
     /// Whether everything may be removed by one request.
     pub test_mode: bool,
     /// How much of each resource there may be.
     pub quotas: Quotas,
+}
+
+impl ManagementOptions {
+    /// Every file whose change asks for a reload, whether a domain uses it yet or not.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let files = self.certificates.iter().filter_map(|one| match &one.source {
+            BoundSource::Files(files) => Some(files.paths()),
+            BoundSource::Acme => None,
+        });
+        let stores = self.trust_stores.iter().map(|one| one.file.clone());
+        files.flatten().chain(stores).collect()
+    }
+}
+
+/// What the ARN of a certificate stands for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BoundCertificate {
+    /// What domain names are given.
+    pub arn: String,
+    /// Where the certificate is.
+    pub source: BoundSource,
+}
+
+/// Where the certificate of an ARN is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum BoundSource {
+    /// In files.
+    Files(CertificateFiles),
+    /// Where ACME keeps what it issued: one certificate for each domain.
+    Acme,
+}
+
+/// What the URI of a trust store stands for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BoundTrustStore {
+    /// What domain names are given.
+    pub uri: String,
+    /// PEM.
+    pub file: PathBuf,
 }
 
 /// A key that signs requests.

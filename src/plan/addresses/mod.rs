@@ -19,6 +19,10 @@
 mod build;
 mod domains;
 mod endpoints;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
 
 use self::domains::{DomainEntry, Domains, Hit};
 use self::endpoints::{EndpointHost, EndpointPath, Endpoints, StageEntry};

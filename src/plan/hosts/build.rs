@@ -1,14 +1,16 @@
 //! Builds the host table from the APIs of a model.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
-use super::{HostError, HostTable, Name, NamedStage, PathNode};
+use super::{HostError, HostTable, Mount, NamedStage};
 use crate::model::Api;
+use crate::plan::base_paths::{BasePathTree, BasePathsBuilder, dense};
 use crate::plan::host_name::HOST_BYTES_MAX;
 
 /// Builds the table, or says which APIs are in each other's way.
 pub(super) fn build(apis: &[Api]) -> Result<HostTable, Vec<HostError>> {
-    let mut hosts = BTreeMap::<Host, Segments>::new();
+    let mut hosts = BTreeMap::<Host, BasePathTree>::new();
+    let mut mounts = Vec::new();
     let mut errors = Vec::new();
     for (index, api) in (0..).zip(apis) {
         if api.hosts.is_empty() {
@@ -21,7 +23,8 @@ pub(super) fn build(apis: &[Api]) -> Result<HostTable, Vec<HostError>> {
         for text in &api.hosts {
             match Host::parse(text) {
                 Ok(host) => {
-                    let taken = hosts.entry(host).or_default().mount(api, index);
+                    let tree = hosts.entry(host).or_default();
+                    let taken = mount(api, index, tree, &mut mounts);
                     errors.extend(taken.map(|first| conflict(apis, first, index, text)));
                 }
                 Err(reason) => errors.push(HostError {
@@ -32,7 +35,7 @@ pub(super) fn build(apis: &[Api]) -> Result<HostTable, Vec<HostError>> {
             }
         }
     }
-    if errors.is_empty() { Ok(flatten(hosts)) } else { Err(errors) }
+    if errors.is_empty() { Ok(flatten(hosts, mounts)) } else { Err(errors) }
 }
 
 fn conflict(apis: &[Api], first: u32, second: u32, host: &str) -> HostError {
@@ -88,109 +91,42 @@ impl Host {
     }
 }
 
-/// One segment of base paths while they are collected.
-#[derive(Debug, Default)]
-struct Segments {
-    children: BTreeMap<Box<str>, Segments>,
-    stages: BTreeMap<Box<str>, u32>,
-}
-
-impl Segments {
-    /// Puts the API at its base path; answers which API has the same place already.
-    fn mount(&mut self, api: &Api, index: u32) -> Option<u32> {
-        let mut place = self;
-        for segment in api.base_path.split('/').skip(1) {
-            place = place.children.entry(segment.into()).or_default();
-        }
-        match place.stages.get(api.stage.name.as_str()) {
-            Some(first) => Some(*first),
-            None => {
-                place.stages.insert(api.stage.name.as_str().into(), index);
-                None
-            }
+/// Puts the API at its base path; answers which API has the same place already.
+fn mount(api: &Api, index: u32, tree: &mut BasePathTree, mounts: &mut Vec<Mount>) -> Option<u32> {
+    let place = *tree.mount(api.base_path.split('/').skip(1)).get_or_insert_with(|| {
+        mounts.push(Mount::default());
+        dense(mounts.len() - 1)
+    });
+    let mount = &mut mounts[place as usize];
+    let name = api.stage.name.as_str();
+    if name == "$default" {
+        let first = mount.default_stage;
+        mount.default_stage = first.or(Some(index));
+        return first;
+    }
+    match mount.stages.binary_search_by(|one| (*one.name).cmp(name)) {
+        Ok(first) => Some(mount.stages[first].stage_index),
+        Err(at) => {
+            mount.stages.insert(at, NamedStage { name: name.into(), stage_index: index });
+            None
         }
     }
 }
 
-#[derive(Debug, Default)]
-struct Flat {
-    nodes: Vec<PathNode>,
-    stages: Vec<NamedStage>,
-    names: Vec<u8>,
-}
-
-fn flatten(hosts: BTreeMap<Host, Segments>) -> HostTable {
-    let mut flat = Flat::default();
-    let mut exact = HashMap::default();
-    let mut suffixes = HashMap::default();
-    let mut any = None;
-    let mut suffix_bytes_max = 0;
-    for (host, segments) in hosts {
-        let root = flat.add_tree(segments);
+fn flatten(hosts: BTreeMap<Host, BasePathTree>, mounts: Vec<Mount>) -> HostTable {
+    let mut table = HostTable { mounts: mounts.into(), ..HostTable::default() };
+    let mut base_paths = BasePathsBuilder::default();
+    let (mut exact, mut suffixes) = (HashMap::default(), HashMap::default());
+    for (host, tree) in hosts {
+        let root = base_paths.add(tree);
         match host {
             Host::Exact(name) => _ = exact.insert(name, root),
             Host::Suffix(suffix) => {
-                suffix_bytes_max = suffix_bytes_max.max(suffix.len());
+                table.suffix_bytes_max = table.suffix_bytes_max.max(suffix.len());
                 suffixes.insert(suffix, root);
             }
-            Host::Any => any = Some(root),
+            Host::Any => table.any = Some(root),
         }
     }
-    HostTable {
-        suffix_bytes_max,
-        exact,
-        suffixes,
-        any,
-        nodes: flat.nodes.into(),
-        stages: flat.stages.into(),
-        names: flat.names.into(),
-    }
-}
-
-impl Flat {
-    /// Level by level, so that children are neighbours.
-    fn add_tree(&mut self, root: Segments) -> u32 {
-        let root_index = dense(self.nodes.len());
-        let mut waiting = VecDeque::from([(Box::<str>::default(), root)]);
-        let mut seen = 1; // nodes that have got their place
-        while let Some((segment, segments)) = waiting.pop_front() {
-            let children_count = segments.children.len();
-            let node = PathNode {
-                segment: self.add_name(&segment),
-                children_start: root_index + dense(seen),
-                children_count: dense(children_count),
-                stages_start: dense(self.stages.len()),
-                stages_count: 0,
-                default_stage: None,
-            };
-            let node = self.add_stages(node, segments.stages);
-            self.nodes.push(node);
-            seen += children_count;
-            waiting.extend(segments.children);
-        }
-        root_index
-    }
-
-    fn add_stages(&mut self, mut node: PathNode, stages: BTreeMap<Box<str>, u32>) -> PathNode {
-        for (name, stage_index) in stages {
-            if &*name == "$default" {
-                node.default_stage = Some(stage_index);
-            } else {
-                let name = self.add_name(&name);
-                self.stages.push(NamedStage { name, stage_index });
-                node.stages_count += 1;
-            }
-        }
-        node
-    }
-
-    fn add_name(&mut self, text: &str) -> Name {
-        let start = dense(self.names.len());
-        self.names.extend_from_slice(text.as_bytes());
-        Name { start, bytes: dense(text.len()) }
-    }
-}
-
-fn dense(index: usize) -> u32 {
-    u32::try_from(index).expect("fewer than 2^32 base paths, stages and bytes of their names")
+    HostTable { exact, suffixes, base_paths: base_paths.finish(), ..table }
 }

@@ -18,6 +18,7 @@ mod build;
 
 use std::collections::HashMap;
 
+use super::base_paths::BasePaths;
 use super::host_name::{HOST_BYTES_MAX, folded_name};
 use super::symbol::{compare_segment, segment_after};
 use crate::model::Api;
@@ -31,9 +32,9 @@ pub struct HostTable {
     suffixes: HashMap<Box<[u8]>, u32, ahash::RandomState>,
     suffix_bytes_max: usize,
     any: Option<u32>,
-    nodes: Box<[PathNode]>,
-    stages: Box<[NamedStage]>,
-    names: Box<[u8]>,
+    /// Base paths to indexes of `mounts`.
+    base_paths: BasePaths,
+    mounts: Box<[Mount]>,
 }
 
 /// Where a request goes.
@@ -65,28 +66,17 @@ pub struct HostError {
     pub other_api_index: Option<u32>,
 }
 
-/// A range of bytes in [`HostTable::names`].
-#[derive(Clone, Copy, Debug)]
-struct Name {
-    start: u32,
-    bytes: u32,
-}
-
-/// One segment of base paths. The children of a node are neighbours, sorted by segment.
-#[derive(Clone, Copy, Debug)]
-struct PathNode {
-    segment: Name,
-    children_start: u32,
-    children_count: u32,
-    /// Named stages of the base path that ends here, sorted by name.
-    stages_start: u32,
-    stages_count: u32,
+/// The stages of one base path.
+#[derive(Debug, Default)]
+struct Mount {
+    /// Sorted by name.
+    stages: Vec<NamedStage>,
     default_stage: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct NamedStage {
-    name: Name,
+    name: Box<str>,
     stage_index: u32,
 }
 
@@ -151,64 +141,30 @@ impl HostTable {
     }
 
     fn find_stage(&self, root: u32, path: &[u8]) -> HostMatch {
-        let Some(mut node) = self.node(root) else { return HostMatch::NoPath };
-        let mut at = 0;
-        let mut mount = node.is_mount().then_some((node, 0));
-        while node.children_count > 0 {
-            let Some((child, end)) = self.child(node, path, at) else { break };
-            (node, at) = (child, end);
-            if node.is_mount() {
-                mount = Some((node, at));
-            }
-        }
-        let found = mount.and_then(|(node, at)| self.stage(node, path, at));
-        // A path whose prefix does not fit spans is longer than any that routes match.
-        match found.and_then(|(stage_index, end)| Some((stage_index, u16::try_from(end).ok()?))) {
+        let found = self.base_paths.find(root, path).and_then(|(mount, at)| {
+            let (stage_index, end) = self.mounts.get(mount as usize)?.stage(path, at)?;
+            // A path whose prefix does not fit spans is longer than any that routes match.
+            Some((stage_index, u16::try_from(end).ok()?))
+        });
+        match found {
             Some((stage_index, prefix_bytes)) => HostMatch::Found { stage_index, prefix_bytes },
             None => HostMatch::NoPath,
         }
     }
-
-    /// The base-path segment below `node` that the path continues with, and where it ends.
-    fn child(&self, node: &PathNode, path: &[u8], at: usize) -> Option<(&PathNode, usize)> {
-        let (segment, end) = segment_after(path, at)?;
-        let start = node.children_start as usize;
-        let children = self.nodes.get(start..start + node.children_count as usize)?;
-        let place = children
-            .binary_search_by(|child| compare_segment(segment, self.name(child.segment)).reverse())
-            .ok()?;
-        Some((children.get(place)?, end))
-    }
-
-    /// The stage of this base path for the rest of the path, and where the rest starts.
-    fn stage(&self, node: &PathNode, path: &[u8], at: usize) -> Option<(u32, usize)> {
-        let named = || {
-            let (segment, end) = segment_after(path, at)?;
-            let start = node.stages_start as usize;
-            let stages = self.stages.get(start..start + node.stages_count as usize)?;
-            let place = stages
-                .binary_search_by(|one| compare_segment(segment, self.name(one.name)).reverse())
-                .ok()?;
-            Some((stages.get(place)?.stage_index, end))
-        };
-        let found = if node.stages_count > 0 { named() } else { None };
-        found.or_else(|| Some((node.default_stage?, at)))
-    }
-
-    fn node(&self, index: u32) -> Option<&PathNode> {
-        self.nodes.get(index as usize)
-    }
-
-    fn name(&self, name: Name) -> &[u8] {
-        let start = name.start as usize;
-        self.names.get(start..start + name.bytes as usize).unwrap_or_default()
-    }
 }
 
-impl PathNode {
-    /// Whether some API has the base path that ends here.
-    fn is_mount(&self) -> bool {
-        self.stages_count > 0 || self.default_stage.is_some()
+impl Mount {
+    /// The stage for the rest of the path, and where the rest starts.
+    fn stage(&self, path: &[u8], at: usize) -> Option<(u32, usize)> {
+        let named = || {
+            let (segment, end) = segment_after(path, at)?;
+            let compare =
+                |one: &NamedStage| compare_segment(segment, one.name.as_bytes()).reverse();
+            let place = self.stages.binary_search_by(compare).ok()?;
+            Some((self.stages.get(place)?.stage_index, end))
+        };
+        let found = if self.stages.is_empty() { None } else { named() };
+        found.or_else(|| Some((self.default_stage?, at)))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The keys of the management API.
 
 use crate::model::ListenerAddress;
-use crate::settings::management::{AccessKeyId, AccountId, Region, Secret};
+use crate::settings::management::{
+    AccessKeyId, AccountId, CertificateArn, Region, Secret, TrustStoreUri,
+};
 use crate::settings::names::{FilePath, Name};
 use crate::settings::reading::Field;
 use crate::settings::table::table;
@@ -21,6 +23,10 @@ table! {
         account_id: AccountId ["000000000000"];
         /// Who may call. Without any, anyone on this machine may, whatever they sign with.
         credential: Vec<Field<RawCredential>> [[]];
+        /// What ARNs of certificates stand for, which custom domain names are given.
+        certificate: Vec<Field<RawBoundCertificate>> [[]];
+        /// What trust stores in S3 stand for, which custom domain names are given.
+        truststore: Vec<Field<RawBoundTrustStore>> [[]];
         /// Answer `POST /_shardgate/reset`, which removes everything.
         test_mode: bool [false];
         /// How much of each resource there may be.
@@ -37,6 +43,34 @@ table! {
         secret_access_key: Secret [required] eg "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         /// Who holds it, for the audit log.
         name: Name [required] eg "deployer";
+    }
+}
+
+table! {
+    /// The certificate of an ARN: files, or what ACME issues for each domain that has the ARN.
+    struct RawBoundCertificate as "[[management.certificate]]" {
+        /// What domain names are given as `certificateArn` or `regionalCertificateArn`.
+        arn: CertificateArn [required] eg "arn:aws:acm:us-east-1:000000000000:certificate/a1b2";
+        /// PEM: the certificate first, then its issuers.
+        certificate_file: FilePath [optional] eg "/etc/shardgate/api.pem";
+        /// PEM: PKCS#8, PKCS#1 or SEC1. Without it, the key is in the file of the certificate.
+        key_file: FilePath [optional] eg "/etc/shardgate/api.key";
+        /// DER: an OCSP response for it, which is stapled.
+        ocsp_file: FilePath [optional] eg "/etc/shardgate/api.ocsp";
+        /// `true`: it is ordered by ACME, as [acme] says, and renewed in time.
+        acme: bool [optional] eg true;
+    }
+    at most one of certificate_file acme;
+}
+
+table! {
+    /// The trust store of a URI.
+    struct RawBoundTrustStore as "[[management.truststore]]" {
+        /// What domain names are given as `truststoreUri`.
+        uri: TrustStoreUri [required] eg "s3://bucket/truststore.pem";
+        /// PEM: authorities from the issuer of clients up to the root, or certificates of clients
+        /// that issued themselves.
+        file: FilePath [required] eg "/etc/shardgate/clients.pem";
     }
 }
 

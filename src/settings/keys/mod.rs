@@ -14,7 +14,9 @@ mod upstream;
 
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
-pub(super) use management::{RawCredential, RawManagement};
+pub(super) use management::{
+    RawBoundCertificate, RawBoundTrustStore, RawCredential, RawManagement,
+};
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
 pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};
 pub(super) use traffic::{

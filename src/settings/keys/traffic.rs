@@ -31,6 +31,10 @@ table! {
         /// Peers whose word about the client is believed: PROXY protocol headers,
         /// `X-Forwarded-*` and `Forwarded`.
         trusted_proxies: Vec<Field<IpNetwork>> [[]] eg ["10.0.0.0/8", "fd00::/8"];
+        /// Private APIs of the management API may be reached through it.
+        private: bool [false];
+        /// Private APIs may be reached through it by clients in these networks.
+        private_networks: Vec<Field<IpNetwork>> [[]] eg ["10.0.0.0/8", "fd00::/8"];
         /// Without TLS: take HTTP/2 from clients that begin with it ("prior knowledge"). Over TLS
         /// the protocols of the domain decide.
         http2_prior_knowledge: bool [true];

@@ -81,6 +81,24 @@ fn one_file_may_hold_both() {
 }
 
 #[test]
+fn a_certificate_may_be_in_no_file() {
+    let root = Authority::root("root");
+    let (server, other) = (root.server(&["a.example.com"]), root.server(&["a.example.com"]));
+    let text = server.text("imported");
+    let loaded = Certificate::read(&text, now()).expect("a good certificate");
+    assert_eq!(loaded.value.facts.names, ["a.example.com"]);
+    assert_eq!(loaded.warnings, [], "no file that others can read");
+    assert!(!format!("{text:?}").contains("PRIVATE KEY"), "a key is not shown");
+    let stolen = CertificateText { key: other.key.serialize_pem(), ..text.clone() };
+    let problem = Certificate::read(&stolen, now()).expect_err("another key");
+    assert!(problem.to_string().starts_with("imported: the private key in imported is not"));
+    let empty = CertificateText { certificate: String::new(), ..text };
+    assert!(Certificate::read(&empty, now()).is_err());
+    let nameless = CertificateText { certificate: root.client("c").pem(), ..server.text("n") };
+    assert!(Certificate::read(&nameless, now()).is_err());
+}
+
+#[test]
 fn what_no_client_could_accept_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = Authority::root("root");

@@ -7,7 +7,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
 use super::*;
-use crate::tls::options::Alpn;
+use crate::tls::options::{Alpn, CertificateMaterial};
 use crate::tls::policy::SecurityPolicy;
 use crate::tls::provider::base_provider;
 use crate::tls::test_authority::{Authority, Identity, clock, write};
@@ -115,10 +115,13 @@ fn the_gateway_shows_its_certificate_if_asked() {
     let server = servers.server(&["a.b"]);
     assert!(reach(&load(&options), "a.b", target(&server, Some(&clients))).is_err());
     let own = clients.client("gateway");
-    options.client_certificate = Some(own.write(folder.path(), "client", &[]));
-    let reached = reach(&load(&options), "a.b", target(&server, Some(&clients)));
-    let reached = reached.expect("the target believes the gateway");
-    assert_eq!(reached.peer_certificates().map(|shown| &shown[0]), Some(&own.der));
+    let files = CertificateMaterial::Files(own.write(folder.path(), "client", &[]));
+    for material in [files, CertificateMaterial::Text(own.text("client"))] {
+        options.client_certificate = Some(material);
+        let reached = reach(&load(&options), "a.b", target(&server, Some(&clients)));
+        let reached = reached.expect("the target believes the gateway");
+        assert_eq!(reached.peer_certificates().map(|shown| &shown[0]), Some(&own.der));
+    }
     reach(&load(&options), "a.b", target(&server, None)).expect("nobody asked");
 }
 

@@ -51,6 +51,17 @@ fn names_lead_to_domains() {
     assert!(server.domains()[0].config.max_early_data_size == 0, "no early data");
 }
 
+#[test]
+fn a_domain_shows_a_certificate_that_is_in_no_file() {
+    let server = Authority::root("root").server(&["a.example.com"]);
+    let source = || CertificateSource::Text(server.text("imported"));
+    let loaded = load(&[options(&["a.example.com"], source())]).expect("good").value;
+    assert_eq!(loaded.domains()[0].certificates[0].facts.names, ["a.example.com"]);
+    let problems = load(&[options(&["b.example.com"], source())]).expect_err("another name");
+    assert_eq!(problems[0].part, DomainPart::Certificate(0));
+    assert!(options(&["a.example.com"], source()).paths().is_empty());
+}
+
 /// What ACME has not issued yet, or what is no good of it, is ordered; nobody has to mend it first.
 #[test]
 fn a_domain_loads_with_whatever_acme_has_issued() {
