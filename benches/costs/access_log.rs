@@ -58,6 +58,7 @@ fn counters() -> impl FnMut() {
 fn record() -> AccessRecord<'static> {
     AccessRecord {
         request_id: RequestIdSource::new([1, 2]).next_id(),
+        request_uuid: None,
         connection_id: Some(123_456),
         source_ip: Some([192, 168, 110, 214].into()),
         method: b"GET",

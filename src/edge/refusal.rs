@@ -48,6 +48,7 @@ impl Refusal<'_> {
         let known = self.understood;
         let record = AccessRecord {
             request_id: self.id,
+            request_uuid: None,
             connection_id: None,
             source_ip: self.source_ip,
             method: known.map_or(b"", |one| one.head.method_token.of(one.bytes)),

@@ -25,6 +25,16 @@ pub(super) fn find_answer(
     Some(MockPlan { status: 200, head: head.into_bytes().into(), body })
 }
 
+/// A short text for whoever asks whether we are there.
+#[cold]
+pub(super) fn text_answer(text: &str) -> MockPlan {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n",
+        text.len()
+    );
+    MockPlan { status: 200, head: head.into_bytes().into(), body: text.as_bytes().into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,8 +184,8 @@ impl Client<'_> {
     }
 
     /// Whether private APIs may be reached from where it is.
-    pub(crate) fn is_private_source(&self) -> bool {
-        false
+    pub(crate) fn is_private_source(&self, request: &Request<'_>) -> bool {
+        self.listener.listener.is_private_for(self.source_ip(request))
     }
 
     /// The name that the TLS handshake was for.

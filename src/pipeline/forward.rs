@@ -316,7 +316,12 @@ fn copy_named(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], name: FieldNa
 }
 
 /// The values of a list field so far, each followed by a comma.
-pub(super) fn write_list_so_far(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], name: FieldName) {
+pub(super) fn write_list_so_far(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    bytes: &[u8],
+    name: FieldName,
+) {
     for field in head.fields.iter().filter(|field| field.known == name) {
         let value = field.value.of(bytes);
         if !value.is_empty() {

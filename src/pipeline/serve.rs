@@ -17,9 +17,9 @@ use super::respond::{
 use super::state::{ShardPlan, ShardStage, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
 use crate::coord::Decision;
+use crate::model::ApiProtocol;
 use crate::observe::access_log::AccessRecord;
 use crate::observe::{DeadlineKind, RequestEnd};
-use crate::model::ApiProtocol;
 use crate::plan::{
     AddressMatch, AddressQuery, AddressRefusal, HostMatch, IntegrationPlan, MockPlan, PathSpans,
     RoutePlan,
@@ -317,7 +317,7 @@ fn find_address(
     let query = AddressQuery {
         host: request.authority(),
         path,
-        is_private_source: client.is_private_source(),
+        is_private_source: client.is_private_source(request),
         handshake: client.handshake_name(),
     };
     let header = |name: &str| {
@@ -595,7 +595,9 @@ fn record(
         target: log.target.as_deref(),
         tls: client.tls,
         fault: answered.fault,
-        error_message: answered.fault.map(|fault| log.detail.as_deref().unwrap_or(fault_message(fault))),
+        error_message: answered
+            .fault
+            .map(|fault| log.detail.as_deref().unwrap_or(fault_message(fault))),
         request_uuid: log.arrival.as_ref().map(Arrival::uuid),
     };
     sink.line(|line| format.render(&record, line));

@@ -65,17 +65,17 @@ pub async fn accept_tls(
         Some(config) => Some(Choice::Challenge(config)),
         None => server
             .select(hello.server_name(), default_domain)
-            .map(|domain| Choice::Domain(Arc::clone(domain))),
+            .map(|domain| Choice::Domain(Arc::clone(domain), hello.server_name().map(Into::into))),
     };
     let (choice, bytes) = read_hello(&stream, early, choose).await?;
     let config = match &choice {
-        Choice::Domain(domain) => Arc::clone(&domain.config),
+        Choice::Domain(domain, _) => Arc::clone(&domain.config),
         Choice::Challenge(config) => Arc::clone(config),
     };
     let mut session = Session::server(config).map_err(HandshakeFailure::Refused)?;
     *session.incoming() = bytes;
     shake_hands(&stream, &mut session).await?;
-    let Choice::Domain(domain) = choice else {
+    let Choice::Domain(domain, server_name) = choice else {
         let facts = TlsFacts::of(&session);
         let transport = Transport::Tls(Rc::new(TlsStream::new(stream, session, facts)));
         return Ok(Accepted::Authority(transport));
@@ -93,14 +93,20 @@ pub async fn accept_tls(
         .filter(|_| domain.trust.is_some())
         .and_then(ClientCertificate::read)
         .map(Box::new);
-    let facts =
-        TlsFacts { domain: Some(domain), verdict, client_certificate, ..TlsFacts::of(&session) };
+    let facts = TlsFacts {
+        server_name,
+        domain: Some(domain),
+        verdict,
+        client_certificate,
+        ..TlsFacts::of(&session)
+    };
     Ok(Accepted::Client(Transport::Tls(Rc::new(TlsStream::new(stream, session, facts)))))
 }
 
 /// What a first message is for.
 enum Choice {
-    Domain(Arc<DomainTls>),
+    /// With the name that was asked for.
+    Domain(Arc<DomainTls>, Option<Box<str>>),
     Challenge(Arc<ServerConfig>),
 }
 

@@ -41,6 +41,8 @@ pub struct TlsFacts {
     pub is_resumed: bool,
     /// The protocol on top, as ALPN has it; empty if the client did not ask.
     pub alpn: Vec<u8>,
+    /// The name that the client asked for, on the server's side.
+    pub server_name: Option<Box<str>>,
     /// The domain that the handshake was for, on the server's side.
     pub domain: Option<Arc<DomainTls>>,
     /// What the client's certificate is worth, where the domain asks for one.
@@ -64,6 +66,7 @@ impl TlsFacts {
             group: group.and_then(|group| group.name().as_str()).unwrap_or_default(),
             is_resumed: facts.handshake_kind() == Some(HandshakeKind::Resumed),
             alpn: facts.alpn_protocol().unwrap_or_default().to_vec(),
+            server_name: None,
             domain: None,
             verdict: None,
             client_certificate: None,

@@ -224,6 +224,7 @@ mod tests {
     fn record() -> AccessRecord<'static> {
         AccessRecord {
             request_id: RequestIdSource::new([1, 2]).next_id(),
+            request_uuid: None,
             connection_id: Some(7),
             source_ip: Some([192, 0, 2, 255].into()),
             method: b"GET",

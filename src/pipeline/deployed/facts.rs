@@ -79,7 +79,8 @@ impl<'c> Call<'c> {
     /// The last `Accept`, which chooses templates.
     pub(super) fn accept(&self) -> Option<&'c [u8]> {
         let fields = self.request.head.fields.iter().rev();
-        let accept = fields.filter(|field| field.known == FieldName::Accept).map(|field| field.value);
+        let accept =
+            fields.filter(|field| field.known == FieldName::Accept).map(|field| field.value);
         accept.map(|value| value.of(self.request.bytes)).next()
     }
 }
@@ -134,12 +135,7 @@ impl Facts for CallFacts<'_> {
         }
     }
 
-    fn each_request_query(
-        &self,
-        name: &str,
-        scratch: &mut Vec<u8>,
-        mut visit: impl FnMut(&[u8]),
-    ) {
+    fn each_request_query(&self, name: &str, scratch: &mut Vec<u8>, mut visit: impl FnMut(&[u8])) {
         for raw in query::values(self.call.request.query(), name) {
             scratch.clear();
             query::decode(raw, scratch);
@@ -252,7 +248,9 @@ impl CallFacts<'_> {
             V::BasePathMatched | V::RoutingRuleIdMatched => self.write_domain(variable, out)?,
             V::ErrorMessage => out.extend_from_slice(self.error?.message?.as_bytes()),
             V::ErrorResponseType => out.extend_from_slice(self.error?.response_type.as_bytes()),
-            V::ErrorValidationErrorString => out.extend_from_slice(arrival.detail.as_deref()?.as_bytes()),
+            V::ErrorValidationErrorString => {
+                out.extend_from_slice(arrival.detail.as_deref()?.as_bytes())
+            }
             V::TlsVersion => out.extend_from_slice(client.tls?.version.as_bytes()),
             V::CipherSuite => out.extend_from_slice(client.tls?.suite.as_bytes()),
             V::IntegrationStatus | V::IntegrationStatusPlain | V::IntegrationIntegrationStatus => {

@@ -65,4 +65,5 @@ pub(super) fn refused(refusal: &NotServed) -> Failed {
 }
 
 const NO_STATUS: &str = "no template and no body gives a mock integration its statusCode";
-pub(super) const NO_RESPONSE: &str = "no integration response takes the status, and none is the default";
+pub(super) const NO_RESPONSE: &str =
+    "no integration response takes the status, and none is the default";

@@ -63,9 +63,8 @@ pub(super) fn routed_method(dialect: &Dialect, request: &Request<'_>) -> Method 
     }
     let field = head.field_by_name(request.bytes, b"x-http-method-override");
     let method = field.map(|field| Method::from_token(field.value.of(request.bytes)));
-    let is_fit = |method: &Method| {
-        !matches!(method, Method::Other | Method::Connect | Method::Trace)
-    };
+    let is_fit =
+        |method: &Method| !matches!(method, Method::Other | Method::Connect | Method::Trace);
     method.filter(is_fit).unwrap_or(head.method)
 }
 

@@ -1,12 +1,12 @@
 //! Why a request of a deployed API gets no integration's answer, in the words of the API's kind:
 //! gateway responses of REST APIs, plain errors of HTTP APIs.
 
+use super::super::forward::field_line;
 use super::super::respond::{
     Persistence, fault_message, write_json_string, write_number_line, write_request_id,
 };
 use super::cors::write_cors;
 use super::facts::{Call, CallFacts, ErrorFacts};
-use super::super::forward::field_line;
 use super::rest_answer::write_status;
 use crate::base::{Fault, RequestId};
 use crate::expr::Scratch;

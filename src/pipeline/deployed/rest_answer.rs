@@ -93,15 +93,17 @@ impl Translation for RestTranslation<'_> {
     fn judge(&self, head: &ResponseHead, _: &[u8]) -> Result<AnswerUse, Fault> {
         let is_dropped = head.status != 204 && self.method != Method::Head && !self.has_body(200);
         if self.plan.is_proxy {
-            return Ok(if is_dropped { AnswerUse::Collect } else { AnswerUse::PassOn(head.status) });
+            return Ok(if is_dropped {
+                AnswerUse::Collect
+            } else {
+                AnswerUse::PassOn(head.status)
+            });
         }
         let text = itoa::Buffer::new().format(head.status).to_owned();
         self.selected.set(self.plan.responses.selection.select(&text));
         let response = self.selected();
-        let response =
-            response.ok_or_else(|| self.fail(Fault::ApiConfiguration, NO_RESPONSE))?;
-        let collects =
-            is_dropped || response.collects_answer() || !self.has_body(response.status);
+        let response = response.ok_or_else(|| self.fail(Fault::ApiConfiguration, NO_RESPONSE))?;
+        let collects = is_dropped || response.collects_answer() || !self.has_body(response.status);
         Ok(if collects { AnswerUse::Collect } else { AnswerUse::PassOn(response.status) })
     }
 

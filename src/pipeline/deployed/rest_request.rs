@@ -53,7 +53,8 @@ fn write_defaults(
 ) {
     let call = facts.call;
     let head = call.request.head;
-    let is_there = |known, name: &[u8]| (plan.is_proxy && has(head, known)) || mapped.has(plan, name);
+    let is_there =
+        |known, name: &[u8]| (plan.is_proxy && has(head, known)) || mapped.has(plan, name);
     let api_id = call.stage.labels.api_id.as_bytes();
     if !is_there(FieldName::Accept, b"accept") {
         out.extend_from_slice(b"Accept: application/json\r\n");
