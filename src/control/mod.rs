@@ -10,6 +10,8 @@ mod admin;
 mod certificate_expiry;
 mod check_record;
 mod configuration;
+#[cfg_attr(not(test), expect(dead_code, reason = "for whoever deploys what is in the store"))]
+mod deployed_domains;
 mod dns;
 mod health;
 mod health_check;

@@ -45,6 +45,10 @@ pub struct DnsHook {
 }
 
 impl Acme {
+    /// Longest first name of a domain. A file's name has at most 255 bytes; this leaves room for
+    /// what is added to it.
+    pub const FIRST_NAME_BYTES_MAX: usize = 200;
+
     /// The folder for what `directory_url` issues: one for each directory, so that a change from a
     /// test directory to the real one orders everything anew, and a change back nothing.
     #[must_use]

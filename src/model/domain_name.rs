@@ -15,6 +15,8 @@ pub struct DeployedDomain {
     pub mappings: Vec<ApiMapping>,
     /// Its routing rules, in any order.
     pub rules: Vec<RoutingRule>,
+    /// Its clients must show certificates, and there is no way to ask for them: nothing reaches it.
+    pub is_closed: bool,
 }
 
 /// A custom domain name.

@@ -115,6 +115,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn private_sources_are_those_of_a_private_listener_or_network() {
+        let listener = |is_private, networks: &[&str]| Listener {
+            name: "l".into(),
+            address: ListenerAddress::Unix("/l.sock".into()),
+            dual_stack: false,
+            reuse_port: false,
+            backlog: 1,
+            proxy_protocol: ProxyProtocol::Off,
+            http2_prior_knowledge: false,
+            trusted_proxies: Vec::new(),
+            is_private,
+            private_networks: networks.iter().filter_map(|one| IpNetwork::parse(one)).collect(),
+        };
+        let (near, far) = (Some([10, 1, 2, 3].into()), Some([192, 0, 2, 1].into()));
+        for (listener, expected) in [
+            (listener(false, &[]), [false, false, false]),
+            (listener(false, &["10.0.0.0/8", "fd00::/8"]), [true, false, false]),
+            (listener(true, &[]), [true, true, true]),
+        ] {
+            let found = [near, far, None].map(|client| listener.is_private_for(client));
+            assert_eq!(found, expected, "{listener:?}");
+        }
+    }
+
+    #[test]
     fn networks_contain_what_their_prefix_says() {
         let block = IpNetwork::parse("10.1.0.0/16").expect("well formed");
         assert!(block.contains("10.1.255.255".parse().expect("address")));

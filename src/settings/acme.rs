@@ -147,10 +147,10 @@ impl AcmeTable {
             reading.record(Mistake::new(span, message).help("make two [[domain]] of it"));
         }
         let first = names.first()?;
-        if first.value.0.len() > FIRST_NAME_BYTES_MAX {
-            let message = format!(
-                "the first name of a domain with `acme` has at most {FIRST_NAME_BYTES_MAX} bytes"
-            );
+        let bytes_max = Acme::FIRST_NAME_BYTES_MAX;
+        if first.value.0.len() > bytes_max {
+            let message =
+                format!("the first name of a domain with `acme` has at most {bytes_max} bytes");
             let help = "its file is called after it: put a shorter name first";
             reading.record(Mistake::new(first.span, message).label("too long").help(help));
         }
@@ -214,8 +214,6 @@ fn build_challenge(raw: &RawAcme, reading: &mut Reading<'_>) -> Option<AcmeChall
 
 /// Let's Encrypt's bound, and that of other authorities.
 const NAMES_COUNT_MAX: usize = 100;
-/// A file's name has at most 255 bytes; this leaves room for what is added to it.
-const FIRST_NAME_BYTES_MAX: usize = 200;
 const URL_BYTES_MAX: usize = 1_024;
 /// The longest address that mail is delivered to (RFC 5321 section 4.5.3.1).
 const CONTACT_BYTES_MAX: usize = 254;

@@ -243,6 +243,7 @@ fn build_credentials(raw: Vec<Field<RawCredential>>, reading: &mut Reading<'_>) 
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::settings::{self, Settings};
 
     fn parse(management: &str) -> Result<Settings, String> {
@@ -290,6 +291,80 @@ mod tests {
             (options.region.as_str(), options.account_id.as_str()),
             ("us-east-1", "000000000000")
         );
+    }
+
+    const ARN: &str = "arn:aws:acm:us-east-1:000000000000:certificate/a";
+
+    fn certificate(more: &str) -> String {
+        format!("[[management.certificate]]\narn = \"{ARN}\"\n{more}\n")
+    }
+
+    #[test]
+    fn arns_stand_for_files_or_acme() {
+        let parsed = |text: &str| parse(text).expect(text).management.expect("a table");
+        let both = certificate("certificate_file = \"/a.pem\"\nkey_file = \"/a.key\"");
+        let files = |key: &str| {
+            BoundSource::Files(CertificateFiles {
+                certificate_file: "/a.pem".into(),
+                key_file: key.into(),
+                ocsp_file: None,
+            })
+        };
+        let options = parsed(&both);
+        assert_eq!(
+            (&*options.certificates[0].arn, &options.certificates[0].source),
+            (ARN, &files("/a.key"))
+        );
+        let one = certificate("certificate_file = \"/a.pem\"");
+        assert_eq!(parsed(&one).certificates[0].source, files("/a.pem"), "the key is inside");
+        let acme = certificate("acme = true");
+        let said = parse(&acme).expect_err("from where?");
+        assert!(said.contains("the certificate has `acme`, but the file has no [acme]"), "{said}");
+        let table = "[acme]\nstorage_folder = \"/acme\"\nterms_agreed = true\n";
+        assert_eq!(parsed(&format!("{acme}{table}")).certificates[0].source, BoundSource::Acme);
+        let key = certificate("acme = true\nkey_file = \"/a.key\"") + table;
+        assert!(parse(&key).expect_err("two").contains("this file belongs to `certificate_file`"));
+        for (text, reason) in [
+            (
+                both.clone() + &both,
+                "certificate `arn:aws:acm:us-east-1:000000000000:certificate/a` is there twice",
+            ),
+            (certificate(""), "neither `certificate_file` nor `acme = true`"),
+            (certificate("acme = false"), "neither `certificate_file` nor `acme = true`"),
+            (both.replace("arn:", ""), "the ARN of a certificate"),
+            (both.replace("000000000000", "a b"), "the ARN of a certificate"),
+        ] {
+            let said = parse(&text).expect_err(reason);
+            assert!(said.contains(reason), "{said}");
+        }
+    }
+
+    #[test]
+    fn uris_of_trust_stores_stand_for_files() {
+        let store = |uri: &str| {
+            format!("[[management.truststore]]\nuri = \"{uri}\"\nfile = \"/clients.pem\"\n")
+        };
+        let good = store("s3://bucket/a/b.pem");
+        let options = parse(&good).expect("good").management.expect("a table");
+        let bound =
+            BoundTrustStore { uri: "s3://bucket/a/b.pem".into(), file: "/clients.pem".into() };
+        assert_eq!(options.trust_stores, [bound]);
+        assert_eq!(options.paths(), [std::path::PathBuf::from("/clients.pem")]);
+        assert!(parse(&format!("{good}{good}")).expect_err("twice").contains("is there twice"));
+        for uri in
+            ["", "s3://", "s3://bucket", "s3://bucket/", "s3:///key", "https://a/b", "s3://a b/c"]
+        {
+            assert!(parse(&store(uri)).is_err(), "{uri}");
+        }
+    }
+
+    /// Domains that are made later have certificates that the file knows nothing of.
+    #[test]
+    fn a_listener_for_tls_may_wait_for_domains() {
+        let listener = "[[listener]]\nname = \"tls\"\naddress = \"127.0.0.1:1\"\ntls = true\n";
+        let settings = parse(listener).expect("the management API may add domains");
+        let tls = &settings.model.tls.listeners["tls"];
+        assert_eq!(tls.default_domain, None, "nobody's certificate is shown to strangers");
     }
 
     #[test]

@@ -442,6 +442,25 @@ class Region(Case):
         changed = self.v1.update_account(patchOperations=patch("replace", "/cloudwatchRoleArn", role))
         self.assertEqual(changed["cloudwatchRoleArn"], role)
 
+    def test_imported_certificates(self):
+        made = self.status(
+            self.v1.create_domain_name(
+                domainName="imported.example.com",
+                certificateName="imported",
+                certificateBody="body",
+                certificatePrivateKey="a secret",
+                certificateChain="chain",
+            ),
+            201,
+        )
+        shown = self.v1.get_domain_name(domainName="imported.example.com")
+        for answer in (made, shown):
+            self.assertEqual(answer["certificateName"], "imported")
+            for hidden in ("certificateBody", "certificatePrivateKey", "certificateChain"):
+                self.assertNotIn(hidden, answer)
+        self.assertNotIn("a secret", str(self.v2.get_domain_name(DomainName="imported.example.com")))
+        self.v1.delete_domain_name(domainName="imported.example.com")
+
     def test_client_certificates(self):
         made = self.status(self.v1.generate_client_certificate(description="d"), 201)
         self.assertTrue(made["pemEncodedCertificate"].startswith("-----BEGIN CERTIFICATE-----"))

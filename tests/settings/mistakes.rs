@@ -178,6 +178,12 @@ const SINGLE: &[(&str, usize, usize, &str)] = &[
         "an IP address or a network",
     ),
     (
+        "[[listener]]\nname = \"two\"\naddress = \"127.0.0.1:1\"\nprivate = true\nprivate_networks = [\"10.0.0.0/8\"]",
+        5,
+        21,
+        "`private` lets every client",
+    ),
+    (
         "[[listener]]\nname = \"x\"\naddress = \"127.0.0.1:1\"\n[[listener]]\nname = \"y\"\naddress = \"127.0.0.1:1\"",
         6,
         11,

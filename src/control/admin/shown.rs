@@ -170,6 +170,9 @@ fn listener(listener: &Listener) -> Value {
         "http2_prior_knowledge": listener.http2_prior_knowledge,
         "trusted_proxies":
             listener.trusted_proxies.iter().map(|one| format!("{one}")).collect::<Vec<_>>(),
+        "private": listener.is_private,
+        "private_networks":
+            listener.private_networks.iter().map(|one| format!("{one}")).collect::<Vec<_>>(),
     })
 }
 

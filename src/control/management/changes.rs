@@ -1,12 +1,25 @@
-//! What the data plane must know of: stages whose deployment or settings changed.
+//! What the data plane must know of: stages whose deployment or settings changed, and custom
+//! domain names.
 //!
-//! The seam to whoever compiles plans: commits become [`StageChange`]s by the keys that they wrote, so
-//! no operation can forget to tell, and [`Changes::load`] reads what the stage serves now.
+//! The seam to whoever compiles plans: commits become [`Change`]s by the keys that they wrote, so no
+//! operation can forget to tell. [`Changes::load`] reads what a stage serves now,
+//! [`Changes::load_domain`] where a domain leads to.
 
 use tokio::sync::mpsc;
 
 use super::service::Service;
+use super::stored_domain::{StoredDomain, load_client_certificate};
 use crate::store::{Document, Key, Store, StoreError};
+use crate::tls::CertificateText;
+
+/// Something that may be another now, or gone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// What a stage serves.
+    Stage(StageChange),
+    /// A domain: itself, its mappings or its rules.
+    Domain(DomainChange),
+}
 
 /// A stage that may serve something else now, or is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +29,13 @@ pub(crate) struct StageChange {
     pub(super) service: Service,
     pub(crate) api_id: String,
     pub(crate) stage_name: String,
+}
+
+/// A custom domain name that may lead elsewhere now, or is gone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct DomainChange {
+    pub(crate) region: String,
+    pub(crate) name: String,
 }
 
 /// What a stage serves: all that a plan is compiled from.
@@ -32,23 +52,50 @@ pub(crate) struct DeployedStage {
 #[derive(Debug)]
 pub(crate) struct Changes {
     store: Store,
-    inbox: mpsc::UnboundedReceiver<StageChange>,
+    inbox: mpsc::UnboundedReceiver<Change>,
 }
 
 impl Changes {
-    pub(super) fn new(store: Store, inbox: mpsc::UnboundedReceiver<StageChange>) -> Self {
+    pub(super) fn new(store: Store, inbox: mpsc::UnboundedReceiver<Change>) -> Self {
         Self { store, inbox }
     }
 
     /// The next change; `None` once the store is gone.
-    pub(crate) async fn next(&mut self) -> Option<StageChange> {
+    pub(crate) async fn next(&mut self) -> Option<Change> {
         self.inbox.recv().await
     }
 
     /// All stages that there are, for the start: as if each had just changed.
     pub(crate) fn stages(&self) -> Result<Vec<StageChange>, StoreError> {
         let keys = self.store.snapshot()?.keys()?;
-        Ok(stage_changes(&keys).collect())
+        Ok(keys.iter().filter_map(stage_change).collect())
+    }
+
+    /// All domains that there are, for the start: as if each had just changed.
+    pub(crate) fn domains(&self) -> Result<Vec<DomainChange>, StoreError> {
+        let keys = self.store.snapshot()?.keys()?;
+        let mut changes: Vec<_> = keys.iter().filter_map(domain_change).collect();
+        changes.dedup();
+        Ok(changes)
+    }
+
+    /// Where the domain leads to now; `None` if it is gone.
+    pub(crate) fn load_domain(
+        &self,
+        change: &DomainChange,
+    ) -> Result<Option<StoredDomain>, StoreError> {
+        StoredDomain::load(&self.store.snapshot()?, &change.region, &change.name)
+    }
+
+    /// What the gateway shows to targets of stages that name this client certificate; `None` if it
+    /// is gone.
+    #[expect(dead_code, reason = "for whoever deploys what is in the store")]
+    pub(crate) fn load_client_certificate(
+        &self,
+        region: &str,
+        id: &str,
+    ) -> Result<Option<CertificateText>, StoreError> {
+        load_client_certificate(&self.store.snapshot()?, region, id)
     }
 
     /// What the stage serves now; `None` if it is gone.
@@ -77,22 +124,41 @@ fn api_key(change: &StageChange) -> Key {
     }
 }
 
-/// The stages among the keys of a commit.
-pub(super) fn stage_changes(keys: &[Key]) -> impl Iterator<Item = StageChange> {
-    keys.iter().filter_map(|key| {
-        let segments: Vec<&str> = key.segments().collect();
-        let (region, service, api_id, stage_name) = match segments[..] {
-            [region, "restapis", api, "stages", stage] => (region, Service::Rest, api, stage),
-            [region, "v2", "apis", api, "stages", stage] => (region, Service::Http, api, stage),
-            _ => return None,
-        };
-        Some(StageChange {
-            region: region.to_owned(),
-            service,
-            api_id: api_id.to_owned(),
-            stage_name: stage_name.to_owned(),
-        })
+/// What the keys of a commit change; each domain once.
+pub(super) fn changes_of(keys: &[Key]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for key in keys {
+        let stage = stage_change(key).map(Change::Stage);
+        if let Some(change) = stage.or_else(|| domain_change(key).map(Change::Domain))
+            && !changes.contains(&change)
+        {
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+fn stage_change(key: &Key) -> Option<StageChange> {
+    let segments: Vec<&str> = key.segments().collect();
+    let (region, service, api_id, stage_name) = match segments[..] {
+        [region, "restapis", api, "stages", stage] => (region, Service::Rest, api, stage),
+        [region, "v2", "apis", api, "stages", stage] => (region, Service::Http, api, stage),
+        _ => return None,
+    };
+    Some(StageChange {
+        region: region.to_owned(),
+        service,
+        api_id: api_id.to_owned(),
+        stage_name: stage_name.to_owned(),
     })
+}
+
+/// A domain has its mappings and rules under it.
+fn domain_change(key: &Key) -> Option<DomainChange> {
+    let mut segments = key.segments();
+    let (region, kind, name) = (segments.next()?, segments.next()?, segments.next()?);
+    let change = || DomainChange { region: region.to_owned(), name: name.to_owned() };
+    (kind == "domainnames").then(change)
 }
 
 #[cfg(test)]
@@ -131,12 +197,29 @@ mod tests {
             Key::new(&["r", "v2", "apis", "b", "stages", "$default"]),
             Key::new(&["r", "v2", "apis", "b"]),
         ];
-        let changes: Vec<_> = stage_changes(&keys).collect();
+        let changes: Vec<_> = keys.iter().filter_map(stage_change).collect();
         assert_eq!(changes.len(), 2);
         assert_eq!((changes[0].api_id.as_str(), changes[0].stage_name.as_str()), ("a", "prod"));
         assert_eq!(
             (changes[1].service, changes[1].stage_name.as_str()),
             (Service::Http, "$default")
         );
+    }
+
+    #[test]
+    fn a_commit_changes_each_domain_once() {
+        let domain = |more: &[&str]| Key::new(&[&["r", "domainnames", "a.b"], more].concat());
+        let keys = [
+            domain(&[]),
+            Key::new(&["r", "restapis", "a", "stages", "prod"]),
+            domain(&["basepathmappings", "x/y"]),
+            domain(&["routingrules", "r1"]),
+            Key::new(&["r", "domainnameaccessassociations", "x"]),
+        ];
+        let changes = changes_of(&keys);
+        let expected = DomainChange { region: "r".into(), name: "a.b".into() };
+        assert_eq!(changes[0], Change::Domain(expected));
+        assert!(matches!(changes[1], Change::Stage(_)));
+        assert_eq!(changes.len(), 2);
     }
 }

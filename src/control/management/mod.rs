@@ -21,6 +21,7 @@ mod options;
 mod resource;
 mod rest;
 mod service;
+mod stored_domain;
 
 use std::io;
 use std::net::SocketAddr;
@@ -42,8 +43,9 @@ use super::sockets::{self, BindOptions, shown};
 use crate::model::ListenerAddress;
 use crate::rt::ListenerSocket;
 use crate::store::Store;
-use changes::{Changes, stage_changes};
+use changes::{Change, Changes, changes_of};
 use gate::Gate;
+pub(crate) use stored_domain::StoredDomain;
 
 /// The management listener with its store. Stops when dropped.
 pub(crate) struct Management {
@@ -62,7 +64,7 @@ impl Management {
     ) -> io::Result<Self> {
         let (teller, inbox) = mpsc::unbounded_channel();
         let on_commit = Box::new(move |keys: &[crate::store::Key]| {
-            for change in stage_changes(keys) {
+            for change in changes_of(keys) {
                 // Nobody listens any more once the process ends.
                 let _ = teller.send(change);
             }
@@ -165,11 +167,27 @@ fn serve(socket: ListenerSocket, gate: Arc<Gate>) -> io::Result<JoinHandle<io::R
 
 /// Takes the changes of stages until plans are compiled from them.
 async fn announce(mut changes: Changes) {
-    match changes.stages() {
-        Ok(stages) => tracing::info!(stages_count = stages.len(), "the store is open"),
+    match changes.stages().and_then(|stages| Ok((stages, changes.domains()?))) {
+        Ok((stages, domains)) => {
+            let (stages_count, domains_count) = (stages.len(), domains.len());
+            tracing::info!(stages_count, domains_count, "the store is open");
+        }
         Err(error) => tracing::error!(%error, "the stages cannot be read"),
     }
     while let Some(change) = changes.next().await {
+        let change = match change {
+            Change::Stage(change) => change,
+            Change::Domain(change) => {
+                match changes.load_domain(&change) {
+                    Ok(domain) => {
+                        let is_there = domain.is_some();
+                        tracing::debug!(?change, is_there, "a domain changed");
+                    }
+                    Err(error) => tracing::error!(?change, %error, "a domain cannot be read"),
+                }
+                continue;
+            }
+        };
         match changes.load(&change) {
             Ok(Some(deployed)) => tracing::debug!(
                 ?change,

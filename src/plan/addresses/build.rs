@@ -98,7 +98,7 @@ impl<'a> DomainsBuilder<'a> {
     }
 
     fn add(&mut self, deployed: &DeployedDomain) {
-        let DeployedDomain { region, domain, mappings, rules } = deployed;
+        let DeployedDomain { region, domain, mappings, rules, is_closed } = deployed;
         let index = dense(self.entries.len());
         if self.names.insert(&domain.name, index).is_err() {
             let name = &domain.name;
@@ -124,6 +124,8 @@ impl<'a> DomainsBuilder<'a> {
             mode: domain.routing_mode,
             is_private: domain.is_private(),
             is_strict: domain.access_mode == EndpointAccessMode::Strict,
+            is_mutual: domain.mutual_tls.is_some(),
+            is_closed: *is_closed,
             rules: rules_start..dense(self.rules.len()),
             root,
         });

@@ -148,6 +148,8 @@ pub enum AddressRefusal {
     PrivateOnly,
     /// The handshake was for another name than the request, and the access mode is strict.
     OtherName,
+    /// Clients of the domain must show certificates, and this one was not asked.
+    ClientCertificateRequired,
     /// The custom domain leads nowhere from this path: no rule and no mapping match, or the one
     /// that matches is to a stage that is not deployed.
     NoMapping,
@@ -234,6 +236,10 @@ impl Addresses {
     ) -> AddressMatch {
         if domain.is_private && !query.is_private_source {
             return AddressMatch::Refused(AddressRefusal::PrivateOnly);
+        }
+        let is_plain = query.handshake == HandshakeName::Plain;
+        if domain.is_closed || (domain.is_mutual && is_plain) {
+            return AddressMatch::Refused(AddressRefusal::ClientCertificateRequired);
         }
         if domain.is_strict && !query.handshake.is_for(name) {
             return AddressMatch::Refused(AddressRefusal::OtherName);

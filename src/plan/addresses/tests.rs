@@ -1,7 +1,10 @@
 //! Addresses by example: the guide's tables, every form, every refusal.
 
 use super::*;
-use crate::model::{ApiMapping, DomainName, HeaderCondition, HeaderGlob, RoutingMode, RoutingRule};
+use crate::model::{
+    ApiMapping, DomainName, HeaderCondition, HeaderGlob, MutualTlsAuthentication, RoutingMode,
+    RoutingRule,
+};
 
 pub(super) fn stage<'a>(
     api_id: &'a str,
@@ -42,6 +45,7 @@ pub(super) fn domain(name: &str, routing_mode: RoutingMode) -> DeployedDomain {
         },
         mappings: Vec::new(),
         rules: Vec::new(),
+        is_closed: false,
     }
 }
 
@@ -487,6 +491,30 @@ fn strict_access_compares_the_names_of_handshake_and_request() {
     }
     let query = AddressQuery { handshake: HandshakeName::Unnamed, ..query("a.example.com", "/") };
     assert_eq!(find_with(&table, &query, &[]), refused(AddressRefusal::OtherName));
+}
+
+#[test]
+fn a_domain_with_mutual_tls_is_never_reached_without() {
+    let make = |is_closed| {
+        let mut own = domain("api.example.com", RoutingMode::ApiMappingOnly);
+        own.domain.mutual_tls = Some(MutualTlsAuthentication {
+            truststore_uri: "s3://bucket/key".into(),
+            truststore_version: None,
+        });
+        own.mappings = vec![mapping("", "a", Some("prod"))];
+        table(&[stage("a", "prod", 0)], &[DeployedDomain { is_closed, ..own }])
+    };
+    let refusal = refused(AddressRefusal::ClientCertificateRequired);
+    for (is_closed, handshake, is_reached) in [
+        (false, HandshakeName::Plain, false),
+        (false, HandshakeName::Named(b"api.example.com"), true),
+        (true, HandshakeName::Named(b"api.example.com"), false),
+    ] {
+        let query = AddressQuery { handshake, ..query("api.example.com", "/ping/x") };
+        let found = find_with(&make(is_closed), &query, &[]);
+        let expected = if is_reached { by_mapping(0, 0) } else { refusal };
+        assert_eq!(found, expected, "{handshake:?}");
+    }
 }
 
 #[test]

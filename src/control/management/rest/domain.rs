@@ -71,12 +71,10 @@ static MAPPING_PATCH: Patch = Patch {
 /// The base path of a mapping that has none.
 pub(in crate::control::management) const NO_BASE_PATH: &str = "(none)";
 
-/// `CreateDomainName` of the first generation.
+/// `CreateDomainName` of the first generation. A certificate that comes with it stays in the store:
+/// no answer has a place for it.
 pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Result<Answer> {
-    let mut document = context.call.body.clone();
-    for secret in ["certificateBody", "certificatePrivateKey", "certificateChain"] {
-        document.remove(secret);
-    }
+    let document = context.call.body.clone();
     let (key, document) = store_new(context, document)?;
     view(context, &key, document).map(Answer::Document)
 }
