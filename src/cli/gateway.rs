@@ -98,6 +98,7 @@ impl Gateway {
             drawing.to_string()
         };
         Configuration {
+            deployed_domains_count: 0,
             explain: ExplainMistakes(Arc::new(explain)),
             shards: shards.collect(),
             driver: process.io_driver,

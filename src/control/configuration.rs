@@ -17,8 +17,11 @@ use crate::tls::TlsProblem;
 /// A configuration without mistakes.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// What a plan is compiled from.
+    /// What a plan is compiled from. At the end of its domains are those that were made through the
+    /// management API.
     pub model: Model,
+    /// How many of the model's domains these are; none in what was just read.
+    pub deployed_domains_count: usize,
     /// One entry per shard, at least one. Read at the start of the process only.
     pub shards: Vec<ShardPlace>,
     /// The I/O driver asked for. Read at the start of the process only.

@@ -4,6 +4,7 @@
 //! Knows nothing of what shards make of it. A newcomer would break: the cell of a target whose
 //! checks end is set back to "unchecked", or it would stay out for ever.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,10 +88,15 @@ impl HealthChecks {
 
     /// Checks the groups among `groups` that ask for it, and no others. Call it with each plan,
     /// after its targets are on the board. `tls` is how groups are reached over TLS, by name.
-    pub fn watch(&self, groups: &[TargetGroup], tls: &BTreeMap<String, Arc<UpstreamTls>>) {
+    pub fn watch<G: Borrow<TargetGroup>>(
+        &self,
+        groups: &[G],
+        tls: &BTreeMap<String, Arc<UpstreamTls>>,
+    ) {
         let mut checked = self.groups();
         let wanted: HashMap<&str, CheckPlan> = groups
             .iter()
+            .map(Borrow::borrow)
             .filter_map(|group| {
                 let policy = group.health.clone()?;
                 let tls = tls.get(&group.name).map(CheckTls::new);

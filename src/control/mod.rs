@@ -11,6 +11,7 @@ mod certificate_expiry;
 mod check_record;
 mod configuration;
 #[cfg_attr(not(test), expect(dead_code, reason = "for whoever deploys what is in the store"))]
+mod deploy;
 mod deployed_domains;
 mod dns;
 mod health;
@@ -51,7 +52,8 @@ pub use health::{HealthChecks, HealthCounters};
 pub use hickory::HickoryResolver;
 pub use listeners::{ListenError, NamedSocket};
 pub use management::{
-    BoundCertificate, BoundSource, BoundTrustStore, Credential, ManagementOptions, Quotas,
+    BoundCertificate, BoundSource, BoundTrustStore, BoundVpcLink, Credential, ManagementOptions,
+    Quotas,
 };
 pub use process::{Outcome, Ready, RunError, Setup, run};
 pub use reload::LoadConfiguration;

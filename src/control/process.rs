@@ -17,6 +17,7 @@ use super::inherited;
 use super::listeners::ListenError;
 use super::logs::Logs;
 use super::management::Management;
+use super::owned_task::OwnedTask;
 use super::reload::{InForce, LoadConfiguration, Reloader};
 use super::shards::{Shards, StartShard};
 use super::signals::{Asked, Signals};
@@ -121,6 +122,8 @@ pub(super) struct Process {
     pub(super) logs: Arc<Logs>,
     pub(super) admin: Option<Admin>,
     pub(super) management: Option<Arc<Management>>,
+    /// Serves what the management API deploys.
+    pub(super) _deployer: Option<OwnedTask>,
     pub(super) signals: Signals,
     pub(super) systemd: Arc<Systemd>,
     pub(super) watch: Option<Watch>,

@@ -6,16 +6,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::acme::AcmeWatch;
 use super::certificate_expiry::CertificateExpiry;
 use super::configuration::{Configuration, PlanMistakes};
+use super::deploy::{BootFacts, Deployments};
 use super::inherited::InheritedSockets;
 use super::listeners::{ListenError, Listeners};
-use super::logs::Logs;
+use super::logs::{LogChange, Logs};
+use super::management::Change;
 use super::snapshot::Snapshot;
 use super::sockets::shown;
 use super::status::Status;
@@ -61,6 +65,9 @@ pub(crate) struct Reloader {
     pub(crate) acme: Arc<AcmeWatch>,
     /// How the groups in force are reached over TLS, by name.
     pub(crate) upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
+    /// The plan of the boot file alone, which is in force with what is deployed.
+    pub(crate) base: Arc<Plan>,
+    pub(crate) deployments: Deployments,
     pub(crate) ticket_rotation: TicketRotation,
     pub(crate) certificate_expiry: CertificateExpiry,
     /// What the watch is told of, if files are watched.
@@ -134,9 +141,65 @@ impl Reloader {
         result.map(|_| ())
     }
 
+    /// Brings changes of what is deployed into force. A domain has certificates, which are loaded with
+    /// all others; a stage changes nothing but itself.
+    pub(crate) async fn deploy(&mut self, changes: Vec<Change>) {
+        let has_domain = changes.iter().any(|change| matches!(change, Change::Domain(_)));
+        let result = if has_domain {
+            let in_force = self.configuration();
+            let load = Arc::new(move || Ok(Configuration::clone(&in_force)));
+            self.try_reload(load).await.map(|reloaded| reloaded.epoch)
+        } else {
+            self.try_deploy(changes).await
+        };
+        match result {
+            Ok(epoch) => {
+                self.status.started(epoch);
+                tracing::info!(epoch, "what was deployed is in force");
+            }
+            Err(error) => tracing::error!("what was deployed is not in force: {error}"),
+        }
+    }
+
+    async fn try_deploy(&mut self, changes: Vec<Change>) -> Result<u64, ReloadError> {
+        let epoch = self.publisher.next_epoch();
+        let boot = BootFacts::of(&self.configuration().model);
+        let (base, metrics) = (Arc::clone(&self.base), Arc::clone(&self.metrics));
+        let mut deployments = self.deployments.clone();
+        let work = move || {
+            deployments.apply(&changes, &boot);
+            let plan = Arc::new(base.with_deployed(epoch, deployments.plans()));
+            metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&plan);
+            (deployments, plan)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        let (deployments, plan) = done
+            .map_err(|error| ReloadError::Configuration(format!("the compiler failed: {error}")))?;
+        let upstream_tls = plan.tls.upstreams.clone();
+        self.targets.watch(&plan.groups, &upstream_tls, DEPLOY_PATIENCE).await;
+        let gear = (0..self.publisher.shards_count()).map(|_| ShardGear {
+            sockets: Vec::new(),
+            access_log: self.logs.sink(&LogChange::Keep),
+        });
+        match self.publisher.publish_with(plan, gear.collect()).await {
+            Ok(()) => {}
+            // It is in force: a shard that has not said so adopts it when it reads its mail.
+            Err(error @ PublishError::NotAdopted { .. }) => tracing::error!("{error}"),
+            Err(error) => {
+                let before = self.base.with_deployed(epoch, self.deployments.plans());
+                self.targets.watch(&before.groups, &self.upstream_tls, DEPLOY_PATIENCE).await;
+                return Err(error.into());
+            }
+        }
+        self.upstream_tls = upstream_tls;
+        self.deployments = deployments;
+        Ok(epoch)
+    }
+
     async fn try_reload(&mut self, load: LoadConfiguration) -> Result<Reloaded, ReloadError> {
         let epoch = self.publisher.next_epoch();
-        let (configuration, plan, ticket_keys) = self.compile(load, epoch).await?;
+        let Compiled { configuration, base, plan, ticket_keys, deployments } =
+            self.compile(load, epoch).await?;
         let log = prepare_log(&self.logs, &configuration)?;
         let mut inherited = InheritedSockets::default();
         let mut change = self.listeners.prepare(&configuration.model.listeners, &mut inherited)?;
@@ -147,19 +210,21 @@ impl Reloader {
         let gear = gear.collect();
         let certificates: Arc<[_]> = plan.tls.certificates().into();
         let upstream_tls = plan.tls.upstreams.clone();
-        self.targets.watch(&configuration.model.target_groups, &upstream_tls).await;
+        self.targets.watch(&plan.groups, &upstream_tls, RELOAD_PATIENCE).await;
         match self.publisher.publish_with(plan, gear).await {
             Ok(()) => {}
             // It is in force: a shard that has not said so adopts it when it reads its mail.
             Err(error @ PublishError::NotAdopted { .. }) => tracing::error!("{error}"),
             Err(error) => {
-                let before = self.configuration();
-                self.targets.watch(&before.model.target_groups, &self.upstream_tls).await;
+                let before = self.base.with_deployed(epoch, self.deployments.plans());
+                self.targets.watch(&before.groups, &self.upstream_tls, RELOAD_PATIENCE).await;
                 return Err(error.into());
             }
         }
         self.listeners.commit(change);
         self.upstream_tls = upstream_tls;
+        self.base = base;
+        self.deployments = deployments;
         self.ticket_rotation.follow(ticket_keys);
         let warning_days = configuration.model.tls.expiry_warning_days;
         self.certificate_expiry = CertificateExpiry::start(Arc::clone(&certificates), warning_days);
@@ -179,24 +244,23 @@ impl Reloader {
 
     /// Reads and compiles on another thread: a hundred thousand routes take a while, and the side
     /// thread answers health checks meanwhile.
-    async fn compile(
-        &self,
-        load: LoadConfiguration,
-        epoch: u64,
-    ) -> Result<(Configuration, Arc<Plan>, Arc<TicketKeys>), ReloadError> {
+    async fn compile(&self, load: LoadConfiguration, epoch: u64) -> Result<Compiled, ReloadError> {
         let metrics = Arc::clone(&self.metrics);
         let before = Arc::clone(self.ticket_rotation.keys());
         let (watched, boot_file) = (self.watched.clone(), self.configuration().watch.clone());
+        let deployments = self.deployments.clone();
         let work = move || {
             let boot = Snapshot::of(boot_file);
             let configuration = load()?;
-            if let Some(watched) = watched {
-                // Also of files that turn out to be bad: their next change is waited for.
-                watched.replace(boot.with(Snapshot::of(configuration.model.tls.paths())));
-            }
-            let (plan, ticket_keys) = compile_plan(&configuration, Some(&before), epoch)?;
-            metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&plan);
-            Ok((configuration, Arc::new(plan), ticket_keys))
+            let note = |files| {
+                if let Some(watched) = watched {
+                    // Also of files that turn out to be bad: their next change is waited for.
+                    watched.replace(boot.with(Snapshot::of(files)));
+                }
+            };
+            let compiled = compile_all(configuration, deployments, Some(&before), epoch, note)?;
+            metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&compiled.plan);
+            Ok(compiled)
         };
         let done = tokio::task::spawn_blocking(work).await;
         let done = done.unwrap_or_else(|error| Err(format!("the compiler failed: {error}")));
@@ -227,9 +291,45 @@ impl Reloader {
     }
 }
 
+/// A configuration with everything that was made of it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) configuration: Configuration,
+    /// The plan of the boot file alone.
+    pub(crate) base: Arc<Plan>,
+    /// The plan with what is deployed.
+    pub(crate) plan: Arc<Plan>,
+    /// Those of before, if they may stay.
+    pub(crate) ticket_keys: Arc<TicketKeys>,
+    pub(crate) deployments: Deployments,
+}
+
+/// Compiles a configuration with what is deployed, and loads the files of TLS; the error names every
+/// mistake. `note` is told which files those are, before they are read.
+pub(crate) fn compile_all(
+    mut configuration: Configuration,
+    mut deployments: Deployments,
+    before: Option<&Arc<TicketKeys>>,
+    epoch: u64,
+    note: impl FnOnce(Vec<PathBuf>),
+) -> Result<Compiled, String> {
+    let boot = BootFacts::of(&configuration.model);
+    let tls = &mut configuration.model.tls;
+    tls.domains.truncate(tls.domains.len() - configuration.deployed_domains_count);
+    deployments.load_all(&boot);
+    let domains = deployments.tls_domains(tls);
+    deployments.assemble(&boot);
+    configuration.deployed_domains_count = domains.len();
+    tls.domains.extend(domains);
+    note(tls.paths());
+    let (base, ticket_keys) = compile_plan(&configuration, before, epoch)?;
+    let plan = Arc::new(base.with_deployed(epoch, deployments.plans()));
+    Ok(Compiled { configuration, base: Arc::new(base), plan, ticket_keys, deployments })
+}
+
 /// Compiles and loads the files of TLS; the error names every mistake. Answers with the ticket
 /// keys too, which are those of `before` if they may stay.
-pub(crate) fn compile_plan(
+fn compile_plan(
     configuration: &Configuration,
     before: Option<&Arc<TicketKeys>>,
     epoch: u64,
@@ -263,6 +363,12 @@ pub(crate) fn bound_listeners(listeners: &Listeners) -> Vec<BoundListener> {
     });
     bound.collect()
 }
+
+/// How long a reload waits for names that were not looked up before.
+pub(crate) const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a deployment, which is to be live at once; a name that takes longer is used as soon as
+/// it has an address.
+const DEPLOY_PATIENCE: Duration = Duration::from_millis(50);
 
 fn set_log_level(level: &str) {
     let set = process_log::parse_level(level).and_then(process_log::set_level);

@@ -11,12 +11,16 @@ use super::acme::AcmeWatch;
 use super::admin::{AdminSocket, AdminView};
 use super::certificate_expiry::CertificateExpiry;
 use super::configuration::Configuration;
+use super::deploy::Deployments;
 use super::inherited::{Inheritance, InheritedSockets, Predecessor};
 use super::listeners::Listeners;
 use super::logs::Logs;
-use super::management::Management;
+use super::management::{Changes, Management};
+use super::owned_task::OwnedTask;
 use super::process::{Process, Ready, RunError, Setup, starting};
-use super::reload::{InForce, Reloader, bound_listeners, compile_plan, prepare_log};
+use super::reload::{
+    Compiled, InForce, RELOAD_PATIENCE, Reloader, bound_listeners, compile_all, prepare_log,
+};
 use super::shards::{Shards, StartShard};
 use super::signals::Signals;
 use super::snapshot::Snapshot;
@@ -28,6 +32,7 @@ use super::ticket_rotation::TicketRotation;
 use super::watch::{Watch, WatchedFiles};
 use crate::coord::{AcmeChallenges, ShardGear};
 use crate::observe::Metrics;
+use crate::plan::Plan;
 use crate::rt;
 use crate::tls::{Clock, ShownCertificate, UpstreamTls};
 
@@ -43,6 +48,17 @@ struct DataPlane {
     shards: Shards,
     ticket_rotation: TicketRotation,
     certificates: Arc<[ShownCertificate]>,
+    configuration: Configuration,
+    /// The plan of the boot file alone.
+    base: Arc<Plan>,
+    deployments: Deployments,
+}
+
+/// Brings what is deployed into force, change by change, for as long as the store lives.
+async fn deploy_changes(mut changes: Changes, reloader: Arc<tokio::sync::Mutex<Reloader>>) {
+    while let Some(changes) = changes.next().await {
+        reloader.lock().await.deploy(changes).await;
+    }
 }
 
 impl Process {
@@ -62,16 +78,25 @@ impl Process {
 
         let management = configuration.management.clone();
         let management = management.map(|options| Management::start(options, inherited_management));
-        let management = management.transpose().map_err(starting("start the management API"))?;
+        let mut management =
+            management.transpose().map_err(starting("start the management API"))?;
+        let deployments = management.as_ref().zip(configuration.management.clone());
+        let deployments =
+            deployments.map(|(one, options)| Deployments::new(one.deployed(), options));
 
         let issued = Arc::new(Notify::new());
         let to_loop = Arc::clone(&issued);
         let challenges = Arc::new(AcmeChallenges::new());
         let acme = AcmeWatch::new(challenges, Clock::system(), move || to_loop.notify_one());
         let acme = Arc::new(acme);
+        let deployments = deployments.unwrap_or_default();
+        let challenges = acme.challenges();
         let plane =
-            DataPlane::start(&configuration, sockets, acme.challenges(), &mut start_shard).await?;
+            DataPlane::start(configuration, deployments, sockets, challenges, &mut start_shard);
+        let plane = plane.await?;
         let DataPlane { epoch, metrics, listeners, logs, targets, shards, .. } = plane;
+        let (configuration, base, deployments) =
+            (plane.configuration, plane.base, plane.deployments);
         let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
         let upstream_tls = plane.upstream_tls;
         let certificate_expiry = CertificateExpiry::start(
@@ -99,10 +124,14 @@ impl Process {
             targets,
             acme: Arc::clone(&acme),
             upstream_tls,
+            base,
+            deployments,
             ticket_rotation,
             certificate_expiry,
             watched,
         }));
+        let changes = management.as_mut().and_then(Management::take_changes);
+        let deployer = changes.map(|changes| deploy_changes(changes, Arc::clone(&reloader)));
         let events = mpsc::channel(EVENTS_CAPACITY);
         let view = AdminView {
             status: Arc::clone(&status),
@@ -126,6 +155,7 @@ impl Process {
             logs,
             admin: admin.map_err(starting("start the admin listener"))?,
             management: management.map(Arc::new),
+            _deployer: deployer.map(OwnedTask::spawn),
             signals,
             systemd: Arc::new(Systemd::from_environment()),
             watch,
@@ -183,13 +213,18 @@ impl Process {
 
 impl DataPlane {
     async fn start(
-        configuration: &Configuration,
+        configuration: Configuration,
+        deployments: Deployments,
         mut inherited: InheritedSockets,
         challenges: &Arc<AcmeChallenges>,
         start_shard: &mut StartShard,
     ) -> Result<Self, RunError> {
-        let (plan, ticket_keys) =
-            compile_plan(configuration, None, FIRST_EPOCH).map_err(RunError::Configuration)?;
+        let compiled = tokio::task::spawn_blocking(move || {
+            compile_all(configuration, deployments, None, FIRST_EPOCH, |_| {})
+        });
+        let compiled = compiled.await.map_err(|error| RunError::Start(error.to_string()))?;
+        let Compiled { configuration, base, plan, ticket_keys, deployments } =
+            compiled.map_err(RunError::Configuration)?;
         let places = &configuration.shards;
         let mut metrics = Metrics::new(u16::try_from(places.len()).unwrap_or(u16::MAX));
         metrics.prepare(&plan);
@@ -202,16 +237,15 @@ impl DataPlane {
         }
         let failed = |error: &dyn std::error::Error| RunError::Start(error.to_string());
         let logs = Logs::default();
-        let log = prepare_log(&logs, configuration).map_err(|error| failed(&error))?;
+        let log = prepare_log(&logs, &configuration).map_err(|error| failed(&error))?;
         let gear = change.take_sockets().into_iter().map(|sockets| {
             let access_log = logs.sink(&log);
             ShardGear { sockets, access_log }
         });
         let gear = gear.collect();
         let mut targets = Targets::new();
-        targets.watch(&configuration.model.target_groups, &plan.tls.upstreams).await;
+        targets.watch(&plan.groups, &plan.tls.upstreams, RELOAD_PATIENCE).await;
         let certificates = plan.tls.certificates().into();
-        let plan = Arc::new(plan);
         let board = targets.board();
         let shards = Shards::start(places, &plan, gear, &metrics, board, challenges, start_shard)
             .map_err(|error| failed(&error))?;
@@ -231,6 +265,9 @@ impl DataPlane {
             shards,
             ticket_rotation,
             certificates,
+            configuration,
+            base,
+            deployments,
         })
     }
 }

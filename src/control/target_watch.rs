@@ -4,6 +4,7 @@
 //! One task per group with names. Knows nothing of health and of shards: a list that changed goes
 //! to the board and to a callback.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,11 +113,17 @@ impl<R: Resolve> TargetWatch<R> {
     /// first lookup of names that are new, and answers with the names that have no address.
     ///
     /// Call it before the plan is published, so that shards that adopt it find its targets.
-    pub async fn watch(&mut self, groups: &[TargetGroup], patience: Duration) -> Vec<Unresolved> {
+    pub async fn watch<G: Borrow<TargetGroup>>(
+        &mut self,
+        groups: &[G],
+        patience: Duration,
+    ) -> Vec<Unresolved> {
+        let groups: Vec<&TargetGroup> = groups.iter().map(Borrow::borrow).collect();
+        let groups = groups.as_slice();
         self.forget_all_but(groups).await;
         let deadline = Instant::now() + patience;
         let mut first_rounds = Vec::new();
-        for group in groups {
+        for group in groups.iter().copied() {
             let is_same = self.groups.get(&group.name).is_some_and(|known| {
                 known.targets == group.targets && known.dns_ttl_ms_max == group.dns_ttl_ms_max
             });
@@ -142,7 +149,7 @@ impl<R: Resolve> TargetWatch<R> {
         self.unresolved(groups)
     }
 
-    async fn forget_all_but(&mut self, groups: &[TargetGroup]) {
+    async fn forget_all_but(&mut self, groups: &[&TargetGroup]) {
         let names: HashSet<&str> = groups.iter().map(|group| group.name.as_str()).collect();
         let gone: Vec<_> =
             self.groups.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
@@ -151,14 +158,15 @@ impl<R: Resolve> TargetWatch<R> {
                 task.stop().await;
             }
         }
-        let hosts: HashSet<&str> = groups.iter().flat_map(hosts_of).collect();
+        let hosts: HashSet<&str> = groups.iter().copied().flat_map(hosts_of).collect();
         self.shared.known().retain(|host, _| hosts.contains(host.as_str()));
     }
 
-    fn unresolved(&self, groups: &[TargetGroup]) -> Vec<Unresolved> {
+    fn unresolved(&self, groups: &[&TargetGroup]) -> Vec<Unresolved> {
         let known = self.shared.known();
         groups
             .iter()
+            .copied()
             .flat_map(|group| hosts_of(group).map(move |host| (group, host)))
             .filter(|(_, host)| !known.contains_key(*host))
             .map(|(group, host)| Unresolved { group: group.name.clone(), host: host.to_owned() })

@@ -53,14 +53,16 @@ impl Targets {
         let _ = self.shards.set(Arc::clone(shards));
     }
 
-    /// Watches `groups`, which are reached over TLS by `tls`, and no others. To be called before the plan with these groups is
-    /// published, so that shards that adopt it find its targets.
+    /// Watches `groups`, which are reached over TLS by `tls`, and no others. To be called before the
+    /// plan with these groups is published, so that shards that adopt it find its targets; waits
+    /// `patience` at most for names that were not looked up before.
     pub(crate) async fn watch(
         &mut self,
-        groups: &[TargetGroup],
+        groups: &[Arc<TargetGroup>],
         tls: &BTreeMap<String, Arc<UpstreamTls>>,
+        patience: Duration,
     ) {
-        for unresolved in self.names.watch(groups, PATIENCE).await {
+        for unresolved in self.names.watch(groups, patience).await {
             tracing::warn!(
                 group = unresolved.group,
                 host = unresolved.host,
@@ -70,6 +72,3 @@ impl Targets {
         self.checks.watch(groups, tls);
     }
 }
-
-/// How long a start or a reload waits for names that were not looked up before.
-const PATIENCE: Duration = Duration::from_secs(5);

@@ -92,6 +92,12 @@ impl Publisher {
         }
     }
 
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards_count(&self) -> usize {
+        self.shards.len()
+    }
+
     /// A number for the next plan, greater than every number before.
     #[must_use]
     pub fn next_epoch(&self) -> u64 {

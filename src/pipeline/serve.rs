@@ -384,6 +384,7 @@ impl<'m> Log<'m> {
             | AddressRefusal::EndpointDisabled { .. }
             | AddressRefusal::UnknownApi
             | AddressRefusal::PrivateOnly
+            | AddressRefusal::ClientCertificateRequired
             | AddressRefusal::NoMapping => (ApiProtocol::Rest, Fault::EndpointRefused),
         };
         self.refused_by = Some(protocol);

@@ -35,6 +35,14 @@ impl Upstreams {
         let is_incomplete = names.len() < raw.len();
         Self { known: names.iter().cloned().collect(), names, is_incomplete }
     }
+
+    /// Records a name that is no upstream's.
+    pub(super) fn check(&self, name: &Field<Name>, reading: &mut Reading<'_>) {
+        let group = &name.value.0;
+        if !self.known.contains(group.as_str()) && !self.is_incomplete {
+            record_unknown("upstream", group, name.span, &self.names, reading);
+        }
+    }
 }
 
 /// Builds the APIs. An API without a name, like a route without a key, is left out; that was
@@ -143,9 +151,7 @@ fn build_proxy(
 ) -> Option<ProxyIntegration> {
     let upstream = raw.upstream.as_ref()?;
     let group = &upstream.value.0;
-    if !upstreams.known.contains(group.as_str()) && !upstreams.is_incomplete {
-        record_unknown("upstream", group, upstream.span, &upstreams.names, reading);
-    }
+    upstreams.check(upstream, reading);
     if let (Some(path), Some(key)) = (&raw.path, &raw.key) {
         check_placeholders(&path.value.placeholders, &[], path.span, key, reading);
     }

@@ -143,9 +143,10 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let domains_count = raw.domain.as_ref().map_or(0, |list| list.value.0.len());
     let acme = AcmeTable::build(raw.acme, reading);
     let domains = build_domains(raw.domain, &acme, reading);
+    let names = Upstreams::new(&upstreams);
     // Its domains come later, with certificates of their own.
     let may_have_more = raw.management.is_some();
-    let management = raw.management.and_then(|one| build_management(one.value, &acme, reading));
+    let management = raw.management.and_then(|one| build_management(one.value, &acme, &names, reading));
     let mut tls = TlsBuilder::new(domains_count, domains, acme.into_acme(), may_have_more);
     tls.add_tickets(raw.tls.value);
     for listener in &mut listeners {
@@ -160,7 +161,6 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let process = build_process(raw.process.value, &listener_names, reading);
     let admin = raw.admin.map(|admin| build_admin(admin.value, reading));
     let limits = build_limits(&raw.limits, &raw.http2.value, &raw.timeouts, reading);
-    let names = Upstreams::new(&upstreams);
     let (target_groups, groups) = build_upstreams(upstreams, reading);
     if raw.api.value.is_empty() && management.is_none() {
         let mistake = Mistake::of_file("`api` is missing: there would be nothing to serve");

@@ -1,13 +1,17 @@
 //! The management API: where it listens and who may call it.
 
 use super::acme::AcmeTable;
+use super::apis::Upstreams;
 use super::diagnostics::Mistake;
-use super::keys::{RawBoundCertificate, RawBoundTrustStore, RawCredential, RawManagement};
+use super::keys::{
+    RawBoundCertificate, RawBoundTrustStore, RawBoundVpcLink, RawCredential, RawManagement,
+};
 use super::reading::{Field, Reading};
 use super::unique::Unique;
 use super::values::{TextForm, Unformed};
 use crate::control::{
-    BoundCertificate, BoundSource, BoundTrustStore, Credential, ManagementOptions, Quotas,
+    BoundCertificate, BoundSource, BoundTrustStore, BoundVpcLink, Credential, ManagementOptions,
+    Quotas,
 };
 use crate::model::ListenerAddress;
 use crate::tls::CertificateFiles;
@@ -94,6 +98,26 @@ impl TextForm for CertificateArn {
     }
 }
 
+/// What a VPC link, or something behind it, is called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct LinkName(pub(super) String);
+
+impl TextForm for LinkName {
+    const EXPECTED: &'static str = "the id or an ARN of a VPC link, its target, a listener or a service";
+    const PATTERN: Option<&'static str> = Some(r"^\S{1,2048}$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        is_word(text, 2_048).then(|| Self(text.into())).ok_or(Unformed::Form)
+    }
+}
+
+/// How a stage with a canary splits its requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum CanarySplitBy {
+    Random,
+    SourceIp,
+}
+
 /// Where a trust store is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct TrustStoreUri(pub(super) String);
@@ -119,6 +143,7 @@ fn is_word(text: &str, bytes_max: usize) -> bool {
 pub(super) fn build_management(
     raw: RawManagement,
     acme: &AcmeTable,
+    upstreams: &Upstreams,
     reading: &mut Reading<'_>,
 ) -> Option<ManagementOptions> {
     let credentials = build_credentials(raw.credential.value, reading);
@@ -143,6 +168,8 @@ pub(super) fn build_management(
         credentials,
         certificates: build_certificates(raw.certificate.value, acme, reading),
         trust_stores: build_trust_stores(raw.truststore.value, reading),
+        vpc_links: build_vpc_links(raw.vpc_link.value, upstreams, reading),
+        canary_is_sticky: raw.canary_split.value == CanarySplitBy::SourceIp,
         test_mode: raw.test_mode.value,
         quotas: Quotas {
             apis_count_max: quotas.apis_count_max.value,
@@ -162,6 +189,22 @@ pub(super) fn build_management(
             http_timeout_ms_max: quotas.http_timeout_ms_max.value,
         },
     })
+}
+
+fn build_vpc_links(
+    raw: Vec<Field<RawBoundVpcLink>>,
+    upstreams: &Upstreams,
+    reading: &mut Reading<'_>,
+) -> Vec<BoundVpcLink> {
+    let mut seen = Unique::new("VPC link");
+    let mut links = Vec::new();
+    for Field { value: raw, .. } in raw {
+        let (Some(arn), Some(upstream)) = (raw.arn, raw.upstream) else { continue };
+        seen.add(arn.value.0.clone(), arn.span, reading);
+        upstreams.check(&upstream, reading);
+        links.push(BoundVpcLink { arn: arn.value.0, upstream: upstream.value.0 });
+    }
+    links
 }
 
 fn build_certificates(

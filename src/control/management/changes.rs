@@ -2,8 +2,8 @@
 //! domain names.
 //!
 //! The seam to whoever compiles plans: commits become [`Change`]s by the keys that they wrote, so no
-//! operation can forget to tell. [`Changes::load`] reads what a stage serves now,
-//! [`Changes::load_domain`] where a domain leads to.
+//! operation can forget to tell. [`DeployedStore::load`] reads what a stage serves now,
+//! [`DeployedStore::load_domain`] where a domain leads to.
 
 use tokio::sync::mpsc;
 
@@ -22,7 +22,7 @@ pub(crate) enum Change {
 }
 
 /// A stage that may serve something else now, or is gone.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct StageChange {
     pub(crate) region: String,
     /// Which generation its API is of.
@@ -32,7 +32,7 @@ pub(crate) struct StageChange {
 }
 
 /// A custom domain name that may lead elsewhere now, or is gone.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct DomainChange {
     pub(crate) region: String,
     pub(crate) name: String,
@@ -50,30 +50,43 @@ pub(crate) struct DeployedStage {
 
 /// Changes in the order of their commits.
 #[derive(Debug)]
-pub(crate) struct Changes {
-    store: Store,
-    inbox: mpsc::UnboundedReceiver<Change>,
-}
+pub(crate) struct Changes(mpsc::UnboundedReceiver<Change>);
 
 impl Changes {
-    pub(super) fn new(store: Store, inbox: mpsc::UnboundedReceiver<Change>) -> Self {
-        Self { store, inbox }
+    pub(super) fn new(inbox: mpsc::UnboundedReceiver<Change>) -> Self {
+        Self(inbox)
     }
 
-    /// The next change; `None` once the store is gone.
-    pub(crate) async fn next(&mut self) -> Option<Change> {
-        self.inbox.recv().await
+    /// The next change with all that have come by then, each once; `None` once the store is gone.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Change>> {
+        let mut changes = vec![self.0.recv().await?];
+        while let Ok(change) = self.0.try_recv() {
+            if !changes.contains(&change) {
+                changes.push(change);
+            }
+        }
+        Some(changes)
+    }
+}
+
+/// What is deployed, as the store has it.
+#[derive(Clone, Debug)]
+pub(crate) struct DeployedStore(Store);
+
+impl DeployedStore {
+    pub(super) fn new(store: Store) -> Self {
+        Self(store)
     }
 
     /// All stages that there are, for the start: as if each had just changed.
     pub(crate) fn stages(&self) -> Result<Vec<StageChange>, StoreError> {
-        let keys = self.store.snapshot()?.keys()?;
+        let keys = self.0.snapshot()?.keys()?;
         Ok(keys.iter().filter_map(stage_change).collect())
     }
 
     /// All domains that there are, for the start: as if each had just changed.
     pub(crate) fn domains(&self) -> Result<Vec<DomainChange>, StoreError> {
-        let keys = self.store.snapshot()?.keys()?;
+        let keys = self.0.snapshot()?.keys()?;
         let mut changes: Vec<_> = keys.iter().filter_map(domain_change).collect();
         changes.dedup();
         Ok(changes)
@@ -84,23 +97,33 @@ impl Changes {
         &self,
         change: &DomainChange,
     ) -> Result<Option<StoredDomain>, StoreError> {
-        StoredDomain::load(&self.store.snapshot()?, &change.region, &change.name)
+        StoredDomain::load(&self.0.snapshot()?, &change.region, &change.name)
     }
 
     /// What the gateway shows to targets of stages that name this client certificate; `None` if it
     /// is gone.
-    #[expect(dead_code, reason = "for whoever deploys what is in the store")]
     pub(crate) fn load_client_certificate(
         &self,
         region: &str,
         id: &str,
     ) -> Result<Option<CertificateText>, StoreError> {
-        load_client_certificate(&self.store.snapshot()?, region, id)
+        load_client_certificate(&self.0.snapshot()?, region, id)
+    }
+
+    /// The ARNs by which the settings may name where a VPC link of a region leads: its own, and those
+    /// of its targets.
+    pub(crate) fn vpc_link_arns(&self, region: &str, id: &str) -> Result<Vec<String>, StoreError> {
+        let own = format!("arn:aws:apigateway:{region}::/vpclinks/{id}");
+        let snapshot = self.0.snapshot()?;
+        let link = snapshot.get(&Key::new(&[region, "vpclinks", id]))?;
+        let targets = link.as_ref().and_then(|link| link.get("targetArns")?.as_array());
+        let targets = targets.into_iter().flatten().filter_map(|arn| arn.as_str());
+        Ok([own].into_iter().chain(targets.map(str::to_owned)).collect())
     }
 
     /// What the stage serves now; `None` if it is gone.
     pub(crate) fn load(&self, change: &StageChange) -> Result<Option<DeployedStage>, StoreError> {
-        let snapshot = self.store.snapshot()?;
+        let snapshot = self.0.snapshot()?;
         let api = api_key(change);
         let Some(stage) = snapshot.get(&api.child("stages").child(&change.stage_name))? else {
             return Ok(None);
@@ -112,6 +135,13 @@ impl Changes {
         let canary = stage.get("canarySettings").and_then(|canary| canary.get("deploymentId"));
         let (canary_snapshot, serves) = (deployed(canary)?, deployed(stage.get("deploymentId"))?);
         Ok(Some(DeployedStage { stage, snapshot: serves, canary_snapshot }))
+    }
+}
+
+impl StageChange {
+    /// Whether its API is a REST API.
+    pub(crate) fn is_rest(&self) -> bool {
+        self.service != Service::Http
     }
 }
 
@@ -180,7 +210,7 @@ mod tests {
             Ok::<_, StoreError>(())
         });
         written.expect("written");
-        let changes = Changes::new(store.clone(), mpsc::unbounded_channel().1);
+        let changes = DeployedStore::new(store.clone());
         let stages = changes.stages().expect("read");
         assert_eq!(stages.len(), 1);
         let deployed = changes.load(&stages[0]).expect("read").expect("it is there");

@@ -35,15 +35,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use options::{
-    BoundCertificate, BoundSource, BoundTrustStore, Credential, ManagementOptions, Quotas,
+    BoundCertificate, BoundSource, BoundTrustStore, BoundVpcLink, Credential, ManagementOptions,
+    Quotas,
 };
 
-use super::owned_task::OwnedTask;
 use super::sockets::{self, BindOptions, shown};
 use crate::model::ListenerAddress;
 use crate::rt::ListenerSocket;
 use crate::store::Store;
-use changes::{Change, Changes, changes_of};
+use changes::changes_of;
+pub(crate) use changes::{Change, Changes, DeployedStore, DomainChange, StageChange};
 use gate::Gate;
 pub(crate) use stored_domain::StoredDomain;
 
@@ -53,7 +54,7 @@ pub(crate) struct Management {
     socket: ListenerSocket,
     gate: Arc<Gate>,
     server: JoinHandle<io::Result<()>>,
-    _announcer: OwnedTask,
+    changes: Option<Changes>,
 }
 
 impl Management {
@@ -70,7 +71,7 @@ impl Management {
             }
         });
         let store = Store::open(&options.store, on_commit)?;
-        let announcer = OwnedTask::spawn(announce(Changes::new(store.clone(), inbox)));
+        let changes = Changes::new(inbox);
         let socket = bind(&options.address, inherited)?;
         let bound = sockets::local_address(&socket)?;
         if options.credentials.is_empty() {
@@ -81,12 +82,22 @@ impl Management {
         }
         let gate = Arc::new(Gate::new(options, store, &bound)?);
         let server = serve(socket.try_clone()?, Arc::clone(&gate))?;
-        Ok(Self { address: shown(&bound), socket, gate, server, _announcer: announcer })
+        Ok(Self { address: shown(&bound), socket, gate, server, changes: Some(changes) })
     }
 
     /// Where it listens, as people write it.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What is deployed, for whoever serves it.
+    pub(crate) fn deployed(&self) -> DeployedStore {
+        DeployedStore::new(self.gate.store.clone())
+    }
+
+    /// The changes from now on; whoever asks first gets them.
+    pub(crate) fn take_changes(&mut self) -> Option<Changes> {
+        self.changes.take()
     }
 
     /// The store, for backups.
@@ -163,43 +174,6 @@ fn serve(socket: ListenerSocket, gate: Arc<Gate>) -> io::Result<JoinHandle<io::R
             tokio::spawn(async move { axum::serve(listener, routes).await })
         }
     })
-}
-
-/// Takes the changes of stages until plans are compiled from them.
-async fn announce(mut changes: Changes) {
-    match changes.stages().and_then(|stages| Ok((stages, changes.domains()?))) {
-        Ok((stages, domains)) => {
-            let (stages_count, domains_count) = (stages.len(), domains.len());
-            tracing::info!(stages_count, domains_count, "the store is open");
-        }
-        Err(error) => tracing::error!(%error, "the stages cannot be read"),
-    }
-    while let Some(change) = changes.next().await {
-        let change = match change {
-            Change::Stage(change) => change,
-            Change::Domain(change) => {
-                match changes.load_domain(&change) {
-                    Ok(domain) => {
-                        let is_there = domain.is_some();
-                        tracing::debug!(?change, is_there, "a domain changed");
-                    }
-                    Err(error) => tracing::error!(?change, %error, "a domain cannot be read"),
-                }
-                continue;
-            }
-        };
-        match changes.load(&change) {
-            Ok(Some(deployed)) => tracing::debug!(
-                ?change,
-                is_deployed = deployed.snapshot.is_some(),
-                has_canary = deployed.canary_snapshot.is_some(),
-                variables = ?deployed.stage.get("variables"),
-                "a stage changed"
-            ),
-            Ok(None) => tracing::debug!(?change, "a stage is gone"),
-            Err(error) => tracing::error!(?change, %error, "a stage cannot be read"),
-        }
-    }
 }
 
 const BACKLOG: u32 = 128;

@@ -25,6 +25,10 @@ pub struct ManagementOptions {
     pub certificates: Vec<BoundCertificate>,
     /// What URIs of trust stores stand for; no URI is there twice.
     pub trust_stores: Vec<BoundTrustStore>,
+    /// Where VPC links lead.
+    pub vpc_links: Vec<BoundVpcLink>,
+    /// The requests of one client go all to a stage's canary or all not.
+    pub canary_is_sticky: bool,
     /// Whether everything may be removed by one request.
     pub test_mode: bool,
     /// How much of each resource there may be.
@@ -69,6 +73,16 @@ pub struct BoundTrustStore {
     pub uri: String,
     /// PEM.
     pub file: PathBuf,
+}
+
+/// Where a VPC link leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BoundVpcLink {
+    /// The ARN or the id of the link, the ARN of a target of it, or that of the listener or service
+    /// that an integration names.
+    pub arn: String,
+    /// The name of a target group of the boot file.
+    pub upstream: String,
 }
 
 /// A key that signs requests.

@@ -2,11 +2,12 @@
 
 use crate::model::ListenerAddress;
 use crate::settings::management::{
-    AccessKeyId, AccountId, CertificateArn, Region, Secret, TrustStoreUri,
+    AccessKeyId, AccountId, CanarySplitBy, CertificateArn, LinkName, Region, Secret, TrustStoreUri,
 };
 use crate::settings::names::{FilePath, Name};
 use crate::settings::reading::Field;
 use crate::settings::table::table;
+use crate::settings::values::choice;
 
 table! {
     /// Without this table it is not served, and nothing is stored.
@@ -27,6 +28,11 @@ table! {
         certificate: Vec<Field<RawBoundCertificate>> [[]];
         /// What trust stores in S3 stand for, which custom domain names are given.
         truststore: Vec<Field<RawBoundTrustStore>> [[]];
+        /// Where VPC links lead: private integrations have a target group for them.
+        vpc_link: Vec<Field<RawBoundVpcLink>> [[]];
+        /// How a stage with a canary splits its requests: "random" by chance, "source_ip" so that all
+        /// requests of one address go the same way.
+        canary_split: CanarySplitBy ["random"];
         /// Answer `POST /_shardgate/reset`, which removes everything.
         test_mode: bool [false];
         /// How much of each resource there may be.
@@ -71,6 +77,19 @@ table! {
         /// PEM: authorities from the issuer of clients up to the root, or certificates of clients
         /// that issued themselves.
         file: FilePath [required] eg "/etc/shardgate/clients.pem";
+    }
+}
+
+choice!(CanarySplitBy { "random" => CanarySplitBy::Random, "source_ip" => CanarySplitBy::SourceIp });
+
+table! {
+    /// Where a VPC link leads.
+    struct RawBoundVpcLink as "[[management.vpc_link]]" {
+        /// The id or the ARN of the link, the ARN of a target of it, or the ARN of the listener or
+        /// service that an integration names.
+        arn: LinkName [required] eg "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/a/b";
+        /// The name of an upstream.
+        upstream: Name [required] eg "backend";
     }
 }
 

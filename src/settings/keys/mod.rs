@@ -15,7 +15,7 @@ mod upstream;
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
 pub(super) use management::{
-    RawBoundCertificate, RawBoundTrustStore, RawCredential, RawManagement,
+    RawBoundCertificate, RawBoundTrustStore, RawBoundVpcLink, RawCredential, RawManagement,
 };
 pub(super) use process::{RawAdmin, RawCore, RawProcess};
 pub(super) use tls::{RawCertificate, RawDomain, RawListenerTls, RawMutualTls, RawTls};

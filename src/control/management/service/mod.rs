@@ -14,7 +14,7 @@ pub(super) use router::{Routed, route};
 pub(super) use shape::{Member, Place, Plain, PlainKind, Shape, Type};
 
 /// One of the services that share the listener.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) enum Service {
     /// `apigateway`: REST APIs, and what both generations share.
     Rest,

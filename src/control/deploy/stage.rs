@@ -1,0 +1,138 @@
+//! One deployed stage: from its documents to its plan.
+
+use std::sync::Arc;
+
+use super::BootFacts;
+use crate::control::management::{DeployedStore, ManagementOptions, StageChange};
+use crate::model::http_api::{HttpApi, HttpStage};
+use crate::model::rest_api::{RestApi, RestStage};
+use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType};
+use crate::plan::StagePlan;
+use crate::plan::deployed::{
+    CompiledStage, DeployedApi, DeployedContext, Origin, PrivateTarget, compile_deployed,
+};
+
+/// A stage, compiled, with what its address is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    pub(super) plan: Arc<StagePlan>,
+    /// Its canary, with the percentage of requests that it takes.
+    pub(super) canary: Option<(f64, Arc<StagePlan>)>,
+    /// The endpoints that both name.
+    pub(super) origins: Vec<Origin>,
+    pub(super) protocol: ApiProtocol,
+    pub(super) is_default_endpoint_disabled: bool,
+    pub(super) endpoint_type: EndpointType,
+    pub(super) access_mode: EndpointAccessMode,
+}
+
+/// Compiles stages.
+pub(super) struct StageCompiler<'c> {
+    pub(super) store: &'c DeployedStore,
+    pub(super) options: &'c ManagementOptions,
+    pub(super) boot: &'c BootFacts,
+}
+
+impl StageCompiler<'_> {
+    /// The stage as it is now; `None` if it is gone, or serves no deployment yet.
+    pub(super) fn compile(&self, change: &StageChange) -> Result<Option<Stage>, String> {
+        let deployed = self.store.load(change).map_err(|error| error.to_string())?;
+        let Some(deployed) = deployed else { return Ok(None) };
+        let Some(snapshot) = &deployed.snapshot else { return Ok(None) };
+        let stage = match change.is_rest() {
+            true => {
+                self.rest(change, &deployed.stage, snapshot, deployed.canary_snapshot.as_ref())?
+            }
+            false => self.http(change, &deployed.stage, snapshot)?,
+        };
+        Ok(Some(stage))
+    }
+
+    fn rest(
+        &self,
+        change: &StageChange,
+        stage: &Document,
+        snapshot: &Document,
+        canary_snapshot: Option<&Document>,
+    ) -> Result<Stage, String> {
+        let stage = RestStage::read(&change.api_id, stage).map_err(|error| error.to_string())?;
+        let api = RestApi::read(snapshot).map_err(|error| error.to_string())?;
+        let stage = &stage;
+        let served = DeployedApi::Rest { api: &api, stage, is_canary: false };
+        let CompiledStage { plan, mut origins, .. } = self.compile_with(change, served)?;
+        let canary = stage.canary_settings.as_ref().zip(canary_snapshot);
+        let canary = canary.filter(|(settings, _)| settings.percent_traffic > 0.0);
+        let canary = canary.map(|(settings, snapshot)| {
+            let api = RestApi::read(snapshot).map_err(|error| error.to_string())?;
+            let canary = DeployedApi::Rest { api: &api, stage, is_canary: true };
+            let compiled = self.compile_with(change, canary)?;
+            origins.extend(compiled.origins);
+            Ok::<_, String>((settings.percent_traffic, Arc::new(compiled.plan)))
+        });
+        let types = &api.endpoint_configuration.types;
+        Ok(Stage {
+            plan: Arc::new(plan),
+            canary: canary.transpose()?,
+            origins,
+            protocol: ApiProtocol::Rest,
+            is_default_endpoint_disabled: api.disable_execute_api_endpoint,
+            endpoint_type: types.first().copied().unwrap_or(EndpointType::Edge),
+            access_mode: EndpointAccessMode::Basic,
+        })
+    }
+
+    fn http(
+        &self,
+        change: &StageChange,
+        stage: &Document,
+        snapshot: &Document,
+    ) -> Result<Stage, String> {
+        let stage = HttpStage::read(&change.api_id, stage).map_err(|error| error.to_string())?;
+        let api = HttpApi::read(snapshot).map_err(|error| error.to_string())?;
+        let compiled = self.compile_with(change, DeployedApi::Http { api: &api, stage: &stage })?;
+        Ok(Stage {
+            plan: Arc::new(compiled.plan),
+            canary: None,
+            origins: compiled.origins,
+            protocol: ApiProtocol::Http,
+            is_default_endpoint_disabled: api.disable_execute_api_endpoint,
+            endpoint_type: EndpointType::Regional,
+            access_mode: EndpointAccessMode::Basic,
+        })
+    }
+
+    fn compile_with(
+        &self,
+        change: &StageChange,
+        api: DeployedApi<'_>,
+    ) -> Result<CompiledStage, String> {
+        let find_upstream = |target: PrivateTarget<'_>| self.upstream(&change.region, target);
+        let compiled = compile_deployed(
+            api,
+            &DeployedContext {
+                region: &change.region,
+                account_id: &self.options.account_id,
+                body_bytes_max: self.boot.limits.body_bytes_max,
+                find_upstream: &find_upstream,
+            },
+        )?;
+        for problem in &compiled.problems {
+            let StageChange { api_id, stage_name, .. } = change;
+            tracing::warn!(api_id, stage_name, "{problem}");
+        }
+        Ok(compiled)
+    }
+
+    /// The target group that a private integration leads to: what it names itself goes before the
+    /// link, and the link before the link's targets.
+    fn upstream(&self, region: &str, target: PrivateTarget<'_>) -> Option<String> {
+        let of_link = self.store.vpc_link_arns(region, target.link_id);
+        let of_link =
+            of_link.inspect_err(|error| tracing::error!(%error, "a VPC link cannot be read"));
+        let own = target.arn.map(str::to_owned).into_iter().chain([target.link_id.to_owned()]);
+        let names = own.chain(of_link.unwrap_or_default());
+        let bound = |arn: String| self.options.vpc_links.iter().find(move |one| one.arn == arn);
+        let upstream = names.into_iter().find_map(bound)?.upstream.clone();
+        self.boot.groups.contains(&upstream).then_some(upstream)
+    }
+}
