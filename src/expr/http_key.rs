@@ -69,7 +69,7 @@ pub(super) fn write_header(
     out: &mut Vec<u8>,
 ) -> Result<bool, MappingFault> {
     let start = out.len();
-    let found = value.write(facts, scratch, out);
+    let found = value.write_line(facts, scratch, out);
     if header::is_value(&out[start..]) {
         return Ok(found);
     }
