@@ -273,6 +273,7 @@ mod tests {
             ("{\"a\": \"$method.request.header.Accept\"}", r#"{"a": "text/\"html\""}"#),
             ("<p>$method.request.header.Accept</p>", "<p>text/&#34;html&#34;</p>"),
             ("$context.error.validationErrorString|", "|"),
+            (r#"{"a": "\" $method.request.header.Accept"}"#, r#"{"a": "\" text/\"html\""}"#),
             // What is no variable is text.
             ("costs $5, $x ${y} $", "costs $5, $x ${y} $"),
             ("${context.stage", "${context.stage"),
