@@ -122,8 +122,9 @@ fn push_text(pieces: &mut Vec<Piece>, plain: &mut String) {
 /// The variable that `rest` begins with, and its length.
 fn variable_at_start(rest: &str, scope: &Scope<'_>) -> Option<(Source, usize)> {
     if let Some(inside) = rest.strip_prefix("${") {
-        let (name, _) = inside.split_once('}')?;
-        return Some((compile_variable(name, scope)?, name.len() + 3));
+        let name = name_at_start(inside);
+        let is_closed = inside[name.len()..].starts_with('}');
+        return Some((compile_variable(name, scope).filter(|_| is_closed)?, name.len() + 3));
     }
     let (name, mark) = match rest.strip_prefix('$') {
         Some(tail) => (name_at_start(tail), 1),
@@ -152,9 +153,13 @@ fn compile_variable(name: &str, scope: &Scope<'_>) -> Option<Source> {
 
 /// The longest name at the start: a full stop at its end is the sentence's.
 fn name_at_start(tail: &str) -> &str {
-    let is_end = |one: char| !(one.is_ascii_alphanumeric() || "._-".contains(one));
-    tail[..tail.find(is_end).unwrap_or(tail.len())].trim_end_matches(['.', '-'])
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let length = tail.bytes().take(NAME_BYTES_MAX).take_while(is_part).count();
+    tail[..length].trim_end_matches(['.', '-'])
 }
+
+/// Longer than any name is, so that a template is compiled in one pass.
+const NAME_BYTES_MAX: usize = 512;
 
 /// A place in a template: what it is written in, and whether quotes are open.
 struct Place {
@@ -268,8 +273,11 @@ mod tests {
             ("{\"a\": \"$method.request.header.Accept\"}", r#"{"a": "text/\"html\""}"#),
             ("<p>$method.request.header.Accept</p>", "<p>text/&#34;html&#34;</p>"),
             ("$context.error.validationErrorString|", "|"),
+            (r#"{"a": "\" $method.request.header.Accept"}"#, r#"{"a": "\" text/\"html\""}"#),
             // What is no variable is text.
             ("costs $5, $x ${y} $", "costs $5, $x ${y} $"),
+            ("${context.stage", "${context.stage"),
+            ("${context.stage.}", "${context.stage.}"),
             ("$context.nothing", "$context.nothing"),
             ("$method.request.body", "$method.request.body"),
             ("$input.body #set($a = 1)", "$input.body #set($a = 1)"),

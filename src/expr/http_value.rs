@@ -93,14 +93,17 @@ impl HttpValue {
         found_count > 0 || self.pieces.len() != 1
     }
 
-    /// Appends the value as it is and answers whether there is one.
-    pub(super) fn write(
+    /// Appends the value for a header and answers whether there is one.
+    pub(super) fn write_line(
         &self,
         facts: &impl Facts,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.each_piece(facts, scratch, |_, text| out.extend_from_slice(text))
+        // Only bodies by REST's rules can fail, and none is in here.
+        let write = |piece: &Source| piece.write_line(facts, scratch, out).unwrap_or(false);
+        let found_count = self.pieces.iter().map(write).filter(|found| *found).count();
+        found_count > 0 || self.pieces.len() != 1
     }
 }
 
@@ -226,7 +229,7 @@ mod tests {
         let value = HttpValue::compile(text, side, &SCOPE);
         let value = value.unwrap_or_else(|error| panic!("{error}"));
         let mut out = Vec::new();
-        let found = value.write(&facts(), &mut Scratch::new(), &mut out);
+        let found = value.write_line(&facts(), &mut Scratch::new(), &mut out);
         assert!(found || out.is_empty());
         found.then(|| String::from_utf8(out).expect("the facts are text"))
     }

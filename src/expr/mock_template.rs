@@ -61,17 +61,17 @@ fn without_comments(template: &str) -> Cow<'_, str> {
         text.push_str(&rest[..at]);
         let tail = &rest[at..];
         let end = if tail.starts_with("##") {
-            tail.find('\n').map(|end| end + 1).or(Some(tail.len()))
+            Some(tail.find('\n').map_or(tail.len(), |end| end + 1))
         } else if tail.starts_with("#*") {
             tail.find("*#").map(|end| end + 2)
         } else {
             None
         };
-        // What is no comment stays, and makes the template unsupported.
+        rest = &tail[end.unwrap_or_default()..];
         if end.is_none() {
-            text.push('#');
+            // What is no comment makes the template unsupported, whatever follows.
+            break;
         }
-        rest = &tail[end.unwrap_or(1)..];
     }
     text.push_str(rest);
     Cow::Owned(text)

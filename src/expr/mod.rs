@@ -13,7 +13,9 @@ mod context;
 mod facts;
 mod gateway_template;
 mod header;
-mod http_mapping;
+mod http_key;
+mod http_request;
+mod http_response;
 mod http_value;
 mod json_path;
 mod lenient_json;
@@ -36,9 +38,10 @@ pub use compile_error::CompileError;
 pub use context::ContextVariable;
 pub use facts::{Facts, NameCase, Pick};
 pub use gateway_template::GatewayTemplate;
-pub use http_mapping::{
-    Action, HttpRequestMapping, HttpResponseMapping, HttpResponseMappings, RequestOperation,
-    RequestTarget, ResponseOperation, ResponseTarget, is_reserved_header,
+pub use http_key::{Action, is_reserved_header};
+pub use http_request::{HttpRequestMapping, RequestOperation, RequestTarget};
+pub use http_response::{
+    HttpResponseMapping, HttpResponseMappings, ResponseOperation, ResponseTarget,
 };
 pub use json_path::{Found, JsonPath};
 pub use mapping_fault::MappingFault;

@@ -55,7 +55,7 @@ impl RestValue {
         out: &mut Vec<u8>,
     ) -> Result<bool, MappingFault> {
         let start = out.len();
-        let found = self.write(facts, scratch, out)?;
+        let found = self.source.write_line(facts, scratch, out)? && out.len() > start;
         if header::is_value(&out[start..]) {
             return Ok(found);
         }
@@ -292,6 +292,22 @@ mod tests {
         assert_eq!(evaluate("method.request.body.a", Side::Request, &plain), Ok(None));
         let empty = TestFacts::default();
         assert_eq!(evaluate("method.request.body", Side::Request, &empty), Ok(Some("{}".into())));
+    }
+
+    #[test]
+    fn a_certificate_is_one_line_of_a_header() {
+        let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+        let context = list(&[("identity.clientCert.clientCertPem", pem), ("stage", "a\nb")]);
+        let facts = TestFacts { context, ..TestFacts::default() };
+        let header = |text: &str| {
+            let value = RestValue::compile(text, Side::Request, &SCOPE).expect("a value");
+            let mut out = Vec::new();
+            let found = value.write_header(&facts, &mut Scratch::new(), &mut out)?;
+            Ok(found.then(|| String::from_utf8(out).expect("the facts are text")))
+        };
+        let wanted = pem.replace('\n', " ");
+        assert_eq!(header("context.identity.clientCert.clientCertPem"), Ok(Some(wanted)));
+        assert_eq!(header("context.stage"), Err(MappingFault::UnfitRequestHeader));
     }
 
     #[test]

@@ -40,6 +40,24 @@ impl Source {
         matches!(self, Self::AnswerBody(..) | Self::AnswerJson(..))
     }
 
+    /// Appends the value as a part of a header's: the lines of a certificate, which the gateway
+    /// writes itself, become one (RFC 9110 section 5.5); any other control character is left for
+    /// the caller to find.
+    pub(super) fn write_line(
+        &self,
+        facts: &impl Facts,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, MappingFault> {
+        let start = out.len();
+        let found = self.write(facts, scratch, out)?;
+        if *self == Self::Context(ContextVariable::ClientCertPem) {
+            let breaks = out[start..].iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n'));
+            breaks.for_each(|byte| *byte = b' ');
+        }
+        Ok(found)
+    }
+
     /// Appends the value and answers whether there is one. On an error `out` is as it was.
     pub(super) fn write(
         &self,

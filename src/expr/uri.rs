@@ -4,7 +4,7 @@
 //! Stage variables are resolved when it is compiled, wherever they stand. `{name}` may stand in
 //! the path and the query only: which host is called is never up to a request.
 
-use super::http_mapping::place_in_path;
+use super::http_request::place_in_path;
 use super::percent::{Place, encode, has_dot_segment};
 use super::rest_value::compile_name;
 use super::source::Source;

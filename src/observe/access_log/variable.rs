@@ -1,7 +1,9 @@
-//! The table of `$context` variables that an access log may name.
+//! What an access log renders for each `$context` variable.
 //!
-//! AWS: "Customizing HTTP API access logs" and, for REST APIs, "`$context` Variables for access
-//! logging only". Variables of features that do not exist here yet are known and render `-`.
+//! Which variables there are is told by `expr`, for logs as for mappings. Variables of features
+//! that do not exist here yet are known and render `-`.
+
+use crate::expr::ContextVariable;
 
 /// What a variable renders.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,10 +53,55 @@ pub(super) enum Variable {
 impl Variable {
     /// The variable of this name, which follows `$context.`.
     pub(super) fn find(name: &str) -> Option<Self> {
-        let exact = NAMES.iter().find(|(one, _)| *one == name);
-        let is_property =
-            || PROPERTIES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(is_name));
-        exact.map(|(_, variable)| *variable).or_else(|| is_property().then_some(Self::Absent))
+        let own = OWN.iter().find(|(one, _)| *one == name).map(|(_, variable)| *variable);
+        own.or_else(|| ContextVariable::find(name).map(|variable| Self::of(&variable)))
+    }
+
+    fn of(variable: &ContextVariable) -> Self {
+        match variable {
+            ContextVariable::ApiId => Self::ApiId,
+            ContextVariable::CipherSuite => Self::CipherSuite,
+            ContextVariable::ConnectionId => Self::ConnectionId,
+            ContextVariable::DataProcessed => Self::DataProcessed,
+            ContextVariable::DomainName => Self::DomainName,
+            ContextVariable::DomainPrefix => Self::DomainPrefix,
+            ContextVariable::ErrorMessage => Self::ErrorMessage,
+            ContextVariable::ErrorMessageString => Self::ErrorMessageString,
+            ContextVariable::ErrorResponseType => Self::ErrorResponseType,
+            ContextVariable::RequestId => Self::RequestId,
+            ContextVariable::ExtendedRequestId => Self::ExtendedRequestId,
+            ContextVariable::HttpMethod => Self::HttpMethod,
+            ContextVariable::ClientCertPem => Self::ClientCertPem,
+            ContextVariable::ClientCertIssuer => Self::ClientCertIssuer,
+            ContextVariable::ClientCertSerialNumber => Self::ClientCertSerialNumber,
+            ContextVariable::ClientCertSubject => Self::ClientCertSubject,
+            ContextVariable::ClientCertNotAfter => Self::ClientCertNotAfter,
+            ContextVariable::ClientCertNotBefore => Self::ClientCertNotBefore,
+            ContextVariable::IdentitySourceIp => Self::SourceIp,
+            ContextVariable::IdentityUserAgent => Self::UserAgent,
+            ContextVariable::IntegrationError | ContextVariable::IntegrationErrorMessage => {
+                Self::IntegrationError
+            }
+            ContextVariable::IntegrationLatency | ContextVariable::IntegrationLatencyPlain => {
+                Self::IntegrationLatency
+            }
+            // AWS: the plain one is equivalent to the other for an HTTP integration.
+            ContextVariable::IntegrationStatus | ContextVariable::IntegrationStatusPlain => {
+                Self::IntegrationStatus
+            }
+            ContextVariable::Path => Self::Path,
+            ContextVariable::Protocol => Self::Protocol,
+            ContextVariable::RequestTime => Self::RequestTime,
+            ContextVariable::RequestTimeEpoch => Self::RequestTimeEpoch,
+            ContextVariable::ResourcePath => Self::ResourcePath,
+            ContextVariable::ResponseLatency => Self::ResponseLatency,
+            ContextVariable::ResponseLength => Self::ResponseLength,
+            ContextVariable::RouteKey => Self::RouteKey,
+            ContextVariable::Stage => Self::Stage,
+            ContextVariable::Status => Self::Status,
+            ContextVariable::TlsVersion => Self::TlsVersion,
+            _ => Self::Absent,
+        }
     }
 
     /// Whether the value is JSON as it stands: a number, `null` for none, or a string with quotes.
@@ -83,17 +130,14 @@ impl Variable {
 
 /// Whether `name` belongs to a family whose last part is a name of the user's.
 pub(super) fn is_family(name: &str) -> bool {
-    PROPERTIES.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with('.')
+    ContextVariable::families().any(|prefix| name.starts_with(prefix))
 }
 
 /// The name that is nearest to `name`, which is none.
 pub(super) fn nearest(name: &str) -> &'static str {
-    let near = NAMES.iter().min_by_key(|(one, _)| distance(one, name));
-    near.map_or("requestId", |(one, _)| one)
+    let own = OWN.iter().map(|(one, _)| *one);
+    let near = ContextVariable::names().chain(own).min_by_key(|one| distance(one, name));
+    near.unwrap_or("requestId")
 }
 
 /// Insertions, deletions and replacements between two names; case costs nothing, because a wrong
@@ -114,100 +158,8 @@ fn distance(left: &str, right: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-const PROPERTIES: [&str; 6] = [
-    "authorizer.claims.",
-    "authorizer.",
-    "requestOverride.header.",
-    "requestOverride.path.",
-    "requestOverride.querystring.",
-    "responseOverride.header.",
-];
-
-/// Every variable, by name without `$context.`.
-pub(super) const NAMES: &[(&str, Variable)] = &[
-    ("accountId", Variable::Absent),
-    ("apiId", Variable::ApiId),
-    ("authenticate.error", Variable::Absent),
-    ("authenticate.latency", Variable::Absent),
-    ("authenticate.status", Variable::Absent),
-    ("authorize.error", Variable::Absent),
-    ("authorize.latency", Variable::Absent),
-    ("authorize.status", Variable::Absent),
-    ("authorizer.claims", Variable::Absent),
-    ("authorizer.error", Variable::Absent),
-    ("authorizer.integrationLatency", Variable::Absent),
-    ("authorizer.integrationStatus", Variable::Absent),
-    ("authorizer.latency", Variable::Absent),
-    ("authorizer.principalId", Variable::Absent),
-    ("authorizer.requestId", Variable::Absent),
-    ("authorizer.status", Variable::Absent),
-    ("awsEndpointRequestId", Variable::Absent),
-    ("awsEndpointRequestId2", Variable::Absent),
-    ("cipherSuite", Variable::CipherSuite),
-    ("connectionId", Variable::ConnectionId),
-    ("customDomain.basePathMatched", Variable::Absent),
-    ("customDomain.routingRuleIdMatched", Variable::Absent),
-    ("dataProcessed", Variable::DataProcessed),
-    ("domainName", Variable::DomainName),
-    ("domainPrefix", Variable::DomainPrefix),
-    ("endpointType", Variable::Absent),
-    ("error.message", Variable::ErrorMessage),
-    ("error.messageString", Variable::ErrorMessageString),
-    ("error.responseType", Variable::ErrorResponseType),
-    ("error.validationErrorString", Variable::Absent),
-    ("extendedRequestId", Variable::ExtendedRequestId),
-    ("httpMethod", Variable::HttpMethod),
-    ("identity.accountId", Variable::Absent),
-    ("identity.apiKey", Variable::Absent),
-    ("identity.apiKeyId", Variable::Absent),
-    ("identity.caller", Variable::Absent),
-    ("identity.clientCert.clientCertPem", Variable::ClientCertPem),
-    ("identity.clientCert.issuerDN", Variable::ClientCertIssuer),
-    ("identity.clientCert.serialNumber", Variable::ClientCertSerialNumber),
-    ("identity.clientCert.subjectDN", Variable::ClientCertSubject),
-    ("identity.clientCert.validity.notAfter", Variable::ClientCertNotAfter),
-    ("identity.clientCert.validity.notBefore", Variable::ClientCertNotBefore),
-    ("identity.cognitoAuthenticationProvider", Variable::Absent),
-    ("identity.cognitoAuthenticationType", Variable::Absent),
-    ("identity.cognitoIdentityId", Variable::Absent),
-    ("identity.cognitoIdentityPoolId", Variable::Absent),
-    ("identity.principalOrgId", Variable::Absent),
-    ("identity.sourceIp", Variable::SourceIp),
-    ("identity.user", Variable::Absent),
-    ("identity.userAgent", Variable::UserAgent),
-    ("identity.userArn", Variable::Absent),
-    ("identity.vpcId", Variable::Absent),
-    ("identity.vpceId", Variable::Absent),
-    ("integration.error", Variable::IntegrationError),
-    ("integration.integrationStatus", Variable::Absent),
-    ("integration.latency", Variable::IntegrationLatency),
-    ("integration.requestId", Variable::Absent),
-    ("integration.status", Variable::IntegrationStatus),
-    ("integrationErrorMessage", Variable::IntegrationError),
-    ("integrationLatency", Variable::IntegrationLatency),
-    // AWS: equivalent to integration.status for an HTTP integration.
-    ("integrationStatus", Variable::IntegrationStatus),
-    ("path", Variable::Path),
-    ("protocol", Variable::Protocol),
-    ("requestId", Variable::RequestId),
-    ("requestTime", Variable::RequestTime),
-    ("requestTimeEpoch", Variable::RequestTimeEpoch),
-    ("resourceId", Variable::Absent),
-    ("resourcePath", Variable::ResourcePath),
-    ("responseLatency", Variable::ResponseLatency),
-    ("responseLength", Variable::ResponseLength),
-    ("responseOverride.status", Variable::Absent),
-    ("routeKey", Variable::RouteKey),
-    ("stage", Variable::Stage),
-    ("status", Variable::Status),
-    ("tlsVersion", Variable::TlsVersion),
-    ("waf.error", Variable::Absent),
-    ("waf.latency", Variable::Absent),
-    ("waf.status", Variable::Absent),
-    ("wafResponseCode", Variable::Absent),
-    ("webaclArn", Variable::Absent),
-    ("xrayTraceId", Variable::Absent),
-    // Not AWS's: what operators of a proxy ask for, under a name that AWS will not take.
+/// Not AWS's: what operators of a proxy ask for, under a name that AWS will not take.
+const OWN: [(&str, Variable); 4] = [
     ("shardgate.cause", Variable::Cause),
     ("shardgate.query", Variable::Query),
     ("shardgate.requestLength", Variable::RequestLength),
@@ -246,10 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn names_are_distinct() {
-        for (index, (name, _)) in NAMES.iter().enumerate() {
-            assert!(NAMES[index + 1..].iter().all(|(other, _)| other != name), "{name} twice");
+    fn every_variable_that_has_a_value_is_found_by_its_name() {
+        let absent = |name: &str| Variable::find(name) == Some(Variable::Absent);
+        let rendered = ContextVariable::names().filter(|name| !absent(name)).count();
+        assert_eq!(rendered, 37, "as many as there are names with a value");
+        for (name, wanted) in [
+            ("requestId", Variable::RequestId),
+            ("extendedRequestId", Variable::ExtendedRequestId),
+            ("integrationStatus", Variable::IntegrationStatus),
+            ("identity.clientCert.validity.notAfter", Variable::ClientCertNotAfter),
+            ("shardgate.cause", Variable::Cause),
+            ("authorizer.claims.sub", Variable::Absent),
+        ] {
+            assert_eq!(Variable::find(name), Some(wanted), "{name}");
         }
+        assert!(OWN.iter().all(|(name, _)| ContextVariable::find(name).is_none()));
     }
 
     #[test]
