@@ -21,6 +21,8 @@ mod options;
 mod resource;
 mod rest;
 mod service;
+#[cfg(test)]
+mod views_tests;
 
 use std::io;
 use std::net::SocketAddr;
