@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::diagnostics::{Mistake, Span};
 use super::keys::{RawApi, RawMock, RawRedirect, RawRoute, RawUpstream};
 use super::listeners::build_throttle;
+use super::names::Name;
 use super::reading::{Field, Reading, listed};
 use super::templates::{LocationTemplate, Placeholder};
 use super::unique::{Unique, record_unknown};

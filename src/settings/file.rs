@@ -146,7 +146,8 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let names = Upstreams::new(&upstreams);
     // Its domains come later, with certificates of their own.
     let may_have_more = raw.management.is_some();
-    let management = raw.management.and_then(|one| build_management(one.value, &acme, &names, reading));
+    let management =
+        raw.management.and_then(|one| build_management(one.value, &acme, &names, reading));
     let mut tls = TlsBuilder::new(domains_count, domains, acme.into_acme(), may_have_more);
     tls.add_tickets(raw.tls.value);
     for listener in &mut listeners {

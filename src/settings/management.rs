@@ -103,7 +103,8 @@ impl TextForm for CertificateArn {
 pub(super) struct LinkName(pub(super) String);
 
 impl TextForm for LinkName {
-    const EXPECTED: &'static str = "the id or an ARN of a VPC link, its target, a listener or a service";
+    const EXPECTED: &'static str =
+        "the id or an ARN of a VPC link, its target, a listener or a service";
     const PATTERN: Option<&'static str> = Some(r"^\S{1,2048}$");
 
     fn parse(text: &str) -> Result<Self, Unformed> {

@@ -22,6 +22,8 @@ mod resource;
 mod rest;
 mod service;
 mod stored_domain;
+#[cfg(test)]
+mod views_tests;
 
 use std::io;
 use std::net::SocketAddr;
