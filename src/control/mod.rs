@@ -10,7 +10,6 @@ mod admin;
 mod certificate_expiry;
 mod check_record;
 mod configuration;
-#[cfg_attr(not(test), expect(dead_code, reason = "for whoever deploys what is in the store"))]
 mod deploy;
 mod deployed_domains;
 mod dns;

@@ -32,14 +32,17 @@ impl TraceId {
                 write_hex(&mut text, state.next_random(), 8);
             }
         }
-        if let Some(parent) = part(b"Parent=") {
-            text.extend_from_slice(b";Parent=");
-            text.extend_from_slice(parent);
+        text.extend_from_slice(b";Parent=");
+        let parent = part(b"Parent=");
+        match parent {
+            Some(parent) => text.extend_from_slice(parent),
+            None => write_hex(&mut text, state.next_random(), 16),
         }
-        if let Some(sampled) = part(b"Sampled=") {
-            text.extend_from_slice(b";Sampled=");
-            text.extend_from_slice(sampled);
-        }
+        text.extend_from_slice(b";Sampled=");
+        let sampled = part(b"Sampled=");
+        // Whoever has a span of its own around this one traces.
+        let by_default = if parent.is_some() { b"1" } else { b"0" };
+        text.extend_from_slice(sampled.unwrap_or(by_default));
         Self(text)
     }
 
