@@ -94,7 +94,6 @@ fn the_default_covers_all_of_its_class() {
     let api = api(&site);
     let validator = json!({ "name": "v", "validateRequestParameters": true });
     let made = site.management().post(&api.path("/requestvalidators"), &validator);
-    api.mock("/needs", "GET", "ok");
     api.put_method(
         "/needs",
         "GET",

@@ -6,14 +6,17 @@ use serde_json::{Value as Json, json};
 use crate::harness::{Managed, Received, Request, RestApi, Upstream, replace};
 use crate::refusal::assert_internal_error;
 
+const BODY: &str = r#"{"a":{"b":"c","n":[1,22]}}"#;
+
 /// Answers with the status that is the last part of the path.
 fn backend() -> Upstream {
     Upstream::answering_by(|request| {
         let status = request.target().rsplit('/').next().expect("a path").to_owned();
+        let length = BODY.len();
         format!(
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nX-Backend: b\r\n\
              X-Many: one\r\nX-Many: two\r\nServer: backend/1\r\nWWW-Authenticate: Basic\r\n\
-             Content-Length: 28\r\n\r\n{{\"a\":{{\"b\":\"c\",\"n\":[1,22]}}}} "
+             Content-Length: {length}\r\n\r\n{BODY}"
         )
     })
 }
@@ -203,5 +206,5 @@ fn a_static_template_takes_the_place_of_the_answer() {
 fn the_answer_passes_without_a_template() {
     let (site, backend) = (Managed::start(), backend());
     let api = api(&site, &backend, &[(200, json!({}))]);
-    assert_eq!(api.ask_for(200, &status(200)).text(), r#"{"a":{"b":"c","n":[1,22]}} "#);
+    assert_eq!(api.ask_for(200, &status(200)).text(), BODY);
 }
