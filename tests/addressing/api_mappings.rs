@@ -82,6 +82,7 @@ fn hosts_have_no_case_and_may_have_a_port() {
     let domain = Domain::create(&site, "api.example.com", "");
     domain.map("", api.id(), "prod");
     domain.ask_for_body("one", &Request::get("/x"));
+    // [K] the one with the dot of a full name.
     for host in ["API.Example.COM", "api.example.com:8443", "api.example.com."] {
         assert_eq!(site.ask(&Request::get("/x").host(host)).text(), "one", "{host}");
     }
@@ -89,6 +90,7 @@ fn hosts_have_no_case_and_may_have_a_port() {
 
 #[test]
 fn a_wildcard_covers_one_label() {
+    // [K] that it is one, and that a name of its own comes first.
     let site = Managed::start();
     let (wild, own) = (api_that_says(&site, "wild"), api_that_says(&site, "own"));
     Domain::create(&site, "*.example.com", "").map("", wild.id(), "prod");

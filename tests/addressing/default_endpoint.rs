@@ -90,6 +90,7 @@ fn http_apis_have_the_same_forms() {
     api.create_stage(json!({ "stageName": "dev", "autoDeploy": true }));
     api.ask_for(200, &Request::get("/x"));
     api.ask_for(200, &Request::get("/dev/x"));
+    // [K] that the stage is named in the path even if it is `$default`.
     for stage in ["$default", "%24default", "dev"] {
         let target = format!("/_aws/execute-api/{}/{stage}/x", api.id());
         let answer = site.ask(&Request::get(&target));

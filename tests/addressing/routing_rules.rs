@@ -98,6 +98,7 @@ fn base_paths_are_whole_parts_and_have_case() {
     domain.create_rule(&rule(2, &[], no.id()));
     domain.ask_for_body("yes", &Request::get("/orders/v1"));
     assert_eq!(domain.ask(&Request::get("/orders/v1/items")).text(), "yes");
+    // [K] that a part is matched whole.
     for target in ["/orders", "/orders/v11", "/Orders/v1", "/x/orders/v1"] {
         assert_eq!(domain.ask(&Request::get(target)).text(), "no", "{target}");
     }

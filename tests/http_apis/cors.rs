@@ -86,6 +86,7 @@ fn another_origin_is_not_allowed() {
     for origin in
         ["https://evil.example", "http://www.example.com", "https://www.example.com.evil.example"]
     {
+        // [K] that there is none, and what the status is.
         let answer = api.ask(&preflight("/pets", origin));
         assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
         let answer = api.ask(&Request::get("/pets").header("Origin", origin));

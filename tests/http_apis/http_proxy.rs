@@ -84,6 +84,7 @@ fn headers_pass_both_ways() {
     ] {
         assert_eq!(received.header(name).as_deref(), Some(value), "{name}");
     }
+    // [K] that it is not the host which the client asked.
     assert_eq!(received.header("host"), Some(backend.address().to_string()));
 }
 
@@ -110,6 +111,7 @@ fn forwarding_is_told_in_one_header() {
         .header("X-Forwarded-Host", "shop.example");
     let received = received("GET /x", "/y", &request);
     let forwarded = received.values("forwarded").join(", ");
+    // [K] how an element is written.
     let client = forwarded.find("for=203.0.113.7").expect("the client that was told of");
     let own = forwarded.find("for=127.0.0.1").expect("who asked this gateway");
     assert!(client < own, "appended: {forwarded}");
@@ -122,6 +124,7 @@ fn forwarding_is_told_in_one_header() {
 fn forwarding_is_told_of_every_request() {
     let received = received("GET /x", "/y", &Request::get("/x"));
     let forwarded = received.header("forwarded").expect("the header");
+    // [K] which parts it has.
     for part in ["for=127.0.0.1", "proto=http", "host="] {
         assert!(forwarded.contains(part), "{part} in {forwarded}");
     }

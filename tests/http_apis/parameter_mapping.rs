@@ -73,6 +73,7 @@ fn query_strings_are_appended_overwritten_and_removed() {
 
 #[test]
 fn the_path_is_overwritten() {
+    // [K] that the query stays.
     let mixed = json!({ "overwrite:path": "/other/${request.path.id}/x" });
     let request = Request::get("/pets/7?q=1");
     let target = received(&mixed, &request).target().to_owned();

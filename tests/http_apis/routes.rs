@@ -40,6 +40,7 @@ fn the_most_specific_route_is_selected() {
     // Besides the rows of the guide.
     assert_eq!(route_of(&api, "POST", "/pets/dog/1"), 3, "a full match is of path and method");
     assert_eq!(route_of(&api, "GET", "/pets/dog/2/x"), 2);
+    // [K] that a greedy variable takes at least one part.
     assert_eq!(route_of(&api, "GET", "/"), 4, "nothing is left for a greedy variable");
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::harness::{Answer, Client, Gateway, Managed, Request, RestApi, replace};
+use crate::harness::{Answer, Client, Managed, Request, RestApi, replace};
 use crate::refusal::{assert_missing_token, assert_refused};
 
 fn page() -> Request {
@@ -143,27 +143,6 @@ fn a_deleted_api_is_not_served() {
     // [K] which of the two.
     api.ask_until(&page(), |answer| matches!(answer.status, 403 | 404));
     assert_eq!(other.ask(&page()).text(), "one");
-}
-
-#[test]
-fn what_is_deployed_is_served_after_a_restart() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let configuration = format!(
-        "[management]\naddress = \"127.0.0.1:0\"\nstore = \"{}/state.redb\"\ntest_mode = true\n\n\
-         [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n",
-        folder.path().display()
-    );
-    let site = Managed::of(Gateway::start(&configuration));
-    let api = site.create_rest_api();
-    api.mock("/page", "GET", "one");
-    api.deploy("prod");
-    wait_for_body(&api, "one");
-    let request = page().for_host(&api.host());
-    site.end();
-
-    let site = Managed::of(Gateway::start(&configuration));
-    // At once: a gateway that says that it serves has what it serves.
-    assert_eq!(site.ask(&request).text(), "one");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Managed, Request, RestApi};
 use crate::refusal::{assert_missing_token, assert_refused};
 
-fn api(site: &Managed) -> RestApi<'_> {
+fn pets_api(site: &Managed) -> RestApi<'_> {
     let api = site.create_rest_api();
     api.mock("/pets", "GET", "pets");
     api
@@ -18,7 +18,7 @@ fn missing() -> Request {
 #[test]
 fn status_headers_and_template_are_its_own() {
     let site = Managed::start();
-    let api = api(&site);
+    let api = pets_api(&site);
     api.put_gateway_response("MISSING_AUTHENTICATION_TOKEN", json!({
         "statusCode": "404",
         "responseParameters": {
@@ -52,7 +52,7 @@ fn status_headers_and_template_are_its_own() {
 #[test]
 fn templates_know_stage_variables_and_the_request() {
     let site = Managed::start();
-    let api = api(&site);
+    let api = pets_api(&site);
     api.put_gateway_response(
         "MISSING_AUTHENTICATION_TOKEN",
         json!({
@@ -70,12 +70,12 @@ fn templates_know_stage_variables_and_the_request() {
 #[test]
 fn a_customised_response_needs_a_deployment() {
     let site = Managed::start();
-    let api = api(&site);
+    let api = pets_api(&site);
     api.deploy("prod");
     api.ask_for(200, &Request::get("/prod/pets"));
     api.put_gateway_response("MISSING_AUTHENTICATION_TOKEN", json!({ "statusCode": "404" }));
     // Something that was deployed later is live, and it is not.
-    let other = self::api(&site);
+    let other = pets_api(&site);
     other.deploy("prod");
     other.ask_for(200, &Request::get("/prod/pets"));
     assert_missing_token(&api.ask(&missing()));
@@ -91,7 +91,7 @@ fn a_customised_response_needs_a_deployment() {
 #[test]
 fn the_default_covers_all_of_its_class() {
     let site = Managed::start();
-    let api = api(&site);
+    let api = pets_api(&site);
     let validator = json!({ "name": "v", "validateRequestParameters": true });
     let made = site.management().post(&api.path("/requestvalidators"), &validator);
     api.put_method(
@@ -130,7 +130,7 @@ fn the_default_covers_all_of_its_class() {
 #[test]
 fn answers_of_backends_and_mocks_are_not_touched() {
     let site = Managed::start();
-    let api = api(&site);
+    let api = pets_api(&site);
     api.put_method("/gone", "GET", json!({}));
     api.mock_integration("/gone", "GET", r#"{"statusCode": 404}"#);
     api.put_method_response("/gone", "GET", 404, json!({}));
@@ -144,7 +144,7 @@ fn answers_of_backends_and_mocks_are_not_touched() {
 #[test]
 fn a_template_of_another_type_sets_the_content_type() {
     let site = Managed::start();
-    let api = api(&site);
+    let api = pets_api(&site);
     let templates = json!({ "application/xml": "<said>$context.error.message</said>" });
     api.put_gateway_response(
         "MISSING_AUTHENTICATION_TOKEN",
@@ -155,4 +155,21 @@ fn a_template_of_another_type_sets_the_content_type() {
     let answer = api.ask_until(&request, |answer| answer.text().contains("said"));
     assert_eq!(answer.text(), "<said>Missing Authentication Token</said>");
     assert_eq!(answer.header("content-type"), Some("application/xml"));
+}
+
+#[test]
+fn faults_of_the_configuration_are_covered_by_the_default_of_their_class() {
+    let site = Managed::start();
+    let api = pets_api(&site);
+    api.put_method("/broken", "GET", json!({}));
+    api.mock_integration("/broken", "GET", "{}");
+    let response = json!({
+        "statusCode": "599",
+        "responseTemplates": { "application/json": "{\"type\":\"$context.error.responseType\"}" },
+    });
+    api.put_gateway_response("DEFAULT_5XX", response);
+    api.deploy("prod");
+    let answer = api.ask_for(599, &Request::get("/prod/broken"));
+    assert_eq!(answer.text(), r#"{"type":"API_CONFIGURATION_ERROR"}"#);
+    assert_missing_token(&api.ask(&missing()));
 }

@@ -22,7 +22,11 @@ fn backend() -> Upstream {
 }
 
 /// `GET /status/{code}`, with integration responses: the status, its pattern, other members.
-fn api<'g>(site: &'g Managed, backend: &Upstream, responses: &[(u16, Json)]) -> RestApi<'g> {
+fn deployed_api<'g>(
+    site: &'g Managed,
+    backend: &Upstream,
+    responses: &[(u16, Json)],
+) -> RestApi<'g> {
     let api = site.create_rest_api();
     let path = "/status/{code}";
     let declared = json!({ "requestParameters": { "method.request.path.code": true } });
@@ -59,14 +63,14 @@ fn the_response_is_chosen_by_a_pattern_of_the_status() {
         (400, json!({ "selectionPattern": "4\\d{2}" })),
         (502, json!({ "selectionPattern": "5[0-9]+" })),
     ];
-    let api = api(&site, &backend, &responses[..1]);
+    let api = deployed_api(&site, &backend, &responses[..1]);
     assert_eq!(api.ask_for(200, &status(500)).status, 200, "the default takes what is left");
 
-    let api = self::api(&site, &backend, &[responses[0].clone(), responses[2].clone()]);
+    let api = deployed_api(&site, &backend, &[responses[0].clone(), responses[2].clone()]);
     assert_eq!(api.ask_for(400, &status(403)).status, 400);
     assert_eq!(api.ask(&status(503)).status, 200);
 
-    let api = self::api(
+    let api = deployed_api(
         &site,
         &backend,
         &[responses[0].clone(), responses[1].clone(), responses[3].clone()],
@@ -81,7 +85,7 @@ fn the_response_is_chosen_by_a_pattern_of_the_status() {
 fn a_pattern_matches_the_whole_status() {
     let (site, backend) = (Managed::start(), backend());
     let responses = [(200, json!({})), (400, json!({ "selectionPattern": "4" }))];
-    let api = api(&site, &backend, &responses);
+    let api = deployed_api(&site, &backend, &responses);
     assert_eq!(api.ask_for(200, &status(404)).status, 200);
     assert_eq!(api.ask(&status(400)).status, 200);
 }
@@ -89,7 +93,7 @@ fn a_pattern_matches_the_whole_status() {
 #[test]
 fn without_a_match_and_a_default_the_configuration_is_at_fault() {
     let (site, backend) = (Managed::start(), backend());
-    let api = api(&site, &backend, &[(200, json!({ "selectionPattern": "200" }))]);
+    let api = deployed_api(&site, &backend, &[(200, json!({ "selectionPattern": "200" }))]);
     api.ask_for(200, &status(200));
     assert_internal_error(&api.ask(&status(201)));
 }
@@ -100,7 +104,7 @@ fn only_mapped_headers_pass_back() {
     let mapped = json!({ "responseParameters": {
         "method.response.header.X-One": "integration.response.header.X-Backend",
     }});
-    let api = api(&site, &backend, &[(200, mapped)]);
+    let api = deployed_api(&site, &backend, &[(200, mapped)]);
     let answer = api.ask_for(200, &status(200));
     assert_eq!(answer.header("x-one"), Some("b"));
     assert!(answer.head.contains("\r\nX-One: "), "as it is mapped: {}", answer.head);
@@ -122,7 +126,7 @@ fn response_headers_are_mapped_from_all_sources() {
         "method.response.header.X-Static": "'fixed, value'",
         "method.response.header.X-None": "integration.response.header.X-Nothing",
     }});
-    let api = api(&site, &backend, &[(200, mapped)]);
+    let api = deployed_api(&site, &backend, &[(200, mapped)]);
     api.patch_stage("prod", &[replace("/variables/colour", "blue")]);
     let answer = api.ask_until(&status(200), |answer| answer.header("x-stage") == Some("blue"));
     for (name, value) in [
@@ -145,7 +149,7 @@ fn names_of_response_headers_are_case_sensitive() {
         "method.response.header.X-Same": "integration.response.header.X-Backend",
         "method.response.header.X-Other": "integration.response.header.x-backend",
     }});
-    let api = api(&site, &backend, &[(200, mapped)]);
+    let api = deployed_api(&site, &backend, &[(200, mapped)]);
     let answer = api.ask_for(200, &status(200));
     assert_eq!((answer.header("x-same"), answer.header("x-other")), (Some("b"), None));
 }
@@ -158,7 +162,7 @@ fn mapped_headers_of_a_connection_are_remapped() {
         "method.response.header.WWW-Authenticate": "integration.response.header.WWW-Authenticate",
         "method.response.header.User-Agent": "'agent'",
     }});
-    let api = api(&site, &backend, &[(200, mapped)]);
+    let api = deployed_api(&site, &backend, &[(200, mapped)]);
     let answer = api.ask_for(200, &status(200));
     assert_eq!(answer.header("x-amzn-remapped-server"), Some("backend/1"));
     assert_eq!(answer.header("x-amzn-remapped-www-authenticate"), Some("Basic"));
@@ -198,13 +202,13 @@ fn only_mapped_headers_pass_on() {
 fn a_static_template_takes_the_place_of_the_answer() {
     let (site, backend) = (Managed::start(), backend());
     let template = json!({ "responseTemplates": { "application/json": "{\"ours\": true}" } });
-    let api = api(&site, &backend, &[(200, template)]);
+    let api = deployed_api(&site, &backend, &[(200, template)]);
     assert_eq!(api.ask_for(200, &status(200)).text(), "{\"ours\": true}");
 }
 
 #[test]
 fn the_answer_passes_without_a_template() {
     let (site, backend) = (Managed::start(), backend());
-    let api = api(&site, &backend, &[(200, json!({}))]);
+    let api = deployed_api(&site, &backend, &[(200, json!({}))]);
     assert_eq!(api.ask_for(200, &status(200)).text(), BODY);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Managed, Received, Request, RestApi, Upstream};
+use crate::harness::{Client, Managed, Received, Request, RestApi, Upstream};
 
 /// `ANY /api/{proxy+}` before `/site/{proxy}`, as in the guide.
 fn proxied<'g>(site: &'g Managed, backend: &Upstream) -> RestApi<'g> {
@@ -89,6 +89,36 @@ fn the_body_passes_both_ways() {
     let received = Received::of(&api.ask_for(200, &request));
     assert!(received.body == body, "{} bytes", received.body.len());
     assert_eq!(received.header("content-type").as_deref(), Some("image/png"));
+}
+
+#[test]
+fn a_streamed_body_passes() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = proxied(&site, &backend);
+    api.ask_for(200, &Request::get("/prod/api/x"));
+    let (host, body) = (api.host(), vec![b'x'; 300_000]);
+    let mut client = Client::connect(site.public());
+    client.send(format!(
+        "POST /prod/api/x HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
+    for chunk in body.chunks(70_000) {
+        client.send(format!("{:x}\r\n", chunk.len()));
+        client.send(chunk);
+        client.send("\r\n");
+    }
+    client.send("0\r\n\r\n");
+    let received = Received::of(&client.answer_to("POST"));
+    assert!(received.body == body, "{} bytes", received.body.len());
+}
+
+#[test]
+fn a_head_request_has_an_answer_without_body() {
+    let site = Managed::start();
+    let backend = Upstream::answering("HTTP/1.1 200 OK\r\nx-own: 1\r\ncontent-length: 5\r\n\r\n");
+    let api = proxied(&site, &backend);
+    let answer = api.ask_for(200, &Request::new("HEAD", "/prod/api/x"));
+    assert_eq!((answer.header("x-own"), answer.body.len()), (Some("1"), 0));
+    assert_eq!(backend.request().line(), "HEAD /site/x HTTP/1.1");
 }
 
 #[test]

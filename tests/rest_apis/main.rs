@@ -13,6 +13,7 @@ mod harness;
 mod http_integration;
 mod http_proxy;
 mod identifiers;
+mod lifecycle;
 mod limits;
 mod mock;
 mod parameter_mapping;
