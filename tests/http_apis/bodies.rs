@@ -78,7 +78,10 @@ fn a_streamed_answer_passes_as_it_comes() {
     client.send(format!("GET /x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
     let head = client.answer_head();
     assert_eq!(head.status, 200, "{}", head.head);
-    assert_eq!(client.read_exact(10), b"5\r\nfirst\r\n");
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"first") {
+        begun.extend(client.read_exact(1));
+    }
     go.send(()).expect("the backend waits");
     let rest = client.rest();
     assert!(rest.len() > 3 * 1024 * 1024 && rest.ends_with(b"\r\n0\r\n\r\n"), "{}", rest.len());

@@ -7,7 +7,7 @@ use crate::harness::Answer;
 pub(crate) fn assert_refused(answer: &Answer, status: u16, message: &str) {
     assert_eq!(answer.status, status, "{}\n{}", answer.head, answer.text());
     assert_eq!(answer.text(), format!(r#"{{"message":"{message}"}}"#));
-    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("content-type"), Some("application/json")); // [K]
     assert_identified(answer);
 }
 

@@ -25,7 +25,7 @@ fn one_route_is_throttled_and_others_are_not() {
     let api = api(&site, &backend);
     api.update_stage("prod", json!({ "routeSettings": { "GET /limited": one_token() } }));
     let answer = api.ask_for(429, &Request::get("/prod/limited"));
-    assert_refused(&answer, 429, "Too Many Requests");
+    assert_refused(&answer, 429, "Too Many Requests"); // [K] the words
     for _ in 0..5 {
         assert_eq!(api.ask(&Request::get("/prod/other")).status, 200);
     }
@@ -41,7 +41,7 @@ fn the_default_holds_for_routes_without_settings() {
     });
     api.update_stage("prod", settings);
     let answer = api.ask_for(429, &Request::get("/prod/limited"));
-    assert_refused(&answer, 429, "Too Many Requests");
+    assert_refused(&answer, 429, "Too Many Requests"); // [K] the words
     for _ in 0..5 {
         assert_eq!(api.ask(&Request::get("/prod/other")).status, 200);
     }

@@ -99,6 +99,7 @@ fn the_context_says_which_it_is() {
     let is = |wanted: &'static str| move |answer: &Answer| said(answer).as_deref() == Some(wanted);
     api.ask_until(&Request::get("/prod/x"), is("true"));
     api.patch_stage("prod", &[percent("0")]);
+    // [K] that it is said of other requests too.
     api.ask_until(&Request::get("/prod/x"), is("false"));
 }
 
