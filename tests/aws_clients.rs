@@ -75,6 +75,7 @@ fn run(script: &str, gateway: &Gateway, folder: &Path) {
         .arg("-B")
         .arg(scripts.join(script))
         .env("SHARDGATE_MANAGEMENT", format!("http://{}", management(gateway)))
+        .env("SHARDGATE_PUBLIC", format!("http://{}", gateway.address("public")))
         .env("SHARDGATE_AUDIT_LOG", folder.join("audit.jsonl"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", folder.join("no-config"))
@@ -109,6 +110,15 @@ fn refusals_are_those_recorded_on_aws() {
 #[test]
 fn the_aws_cli_runs_the_commands_of_the_guides() {
     run_on_a_new_gateway("cli.py", "");
+}
+
+#[test]
+fn the_quick_starts_end_with_a_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = configuration(folder.path(), "");
+    let (without_apis, _) = text.split_once("[[api]]").expect("an API");
+    let gateway = Gateway::start(without_apis);
+    run("quick_starts.py", &gateway, folder.path());
 }
 
 #[test]

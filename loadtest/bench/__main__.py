@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 from . import cases, certificate, load, machine, tools
+from .cases_deployed import CASES_DEPLOYED
 from .cases_tls import CASES_TLS
 from .measure import SLICE_SECONDS
 from .processes import BenchError, Processes, check_port_free, wait_until_listening
 from .servers import UPSTREAM
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CASES = cases.CASES | CASES_TLS
+CASES = cases.CASES | CASES_DEPLOYED | CASES_TLS
 #: Cases that run in rounds whatever --slices says: one load at a time is what they are about.
 ROUNDS_ONLY = ("latency", "reload")
 SERVERS = ("shardgate", "nginx", "haproxy", "direct")

@@ -8,14 +8,15 @@ import tempfile
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 
 from . import certificate
 from .processes import check_port_free, wait_until_listening
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-UPSTREAM, SHARDGATE, ADMIN, NGINX, HAPROXY = 9000, 9110, 9111, 9120, 9121
+UPSTREAM, SHARDGATE, ADMIN, MANAGEMENT, NGINX, HAPROXY = 9000, 9110, 9111, 9112, 9120, 9121
 SHARDGATE_TLS, NGINX_TLS = 9130, 9131
-OWN_PORTS = (SHARDGATE, ADMIN, NGINX, HAPROXY, SHARDGATE_TLS, NGINX_TLS)
+OWN_PORTS = (SHARDGATE, ADMIN, MANAGEMENT, NGINX, HAPROXY, SHARDGATE_TLS, NGINX_TLS)
 #: How far the ports of a second server of one program are from those of the first.
 TWIN_PORTS = 50
 
@@ -55,6 +56,9 @@ class Server:
     #: Cores other than the one of the server under test.
     cores: frozenset = frozenset()
     is_tls: bool = False
+    #: Deploys what the server serves, once it listens: takes the `Running`, and returns what goes
+    #: before each path.
+    deploy: Callable | None = None
 
     @property
     def is_direct(self):
@@ -71,6 +75,8 @@ class Running:
         self.twin_shift = 0 if server.is_direct else twin_index * TWIN_PORTS
         self.port = server.port + bench.shift + self.twin_shift
         self.admin_port = ADMIN + bench.shift + self.twin_shift
+        self.management_port = MANAGEMENT + bench.shift + self.twin_shift
+        self.prefix = ""
 
     def __enter__(self):
         if self.server.is_direct:
@@ -103,6 +109,8 @@ class Running:
         check_port_free(self.port, self.server.label)
         if self.server.program == "shardgate":
             check_port_free(self.admin_port, "shardgate's admin listener")
+        if self.server.deploy:
+            check_port_free(self.management_port, "shardgate's management API")
         cores = self.server.cores or {self.bench.core}
         self.process = self.bench.processes.start(
             self.server.program, arguments, cores, self.folder / "stdout"
@@ -110,6 +118,8 @@ class Running:
         wait_until_listening(self.process, self.port)
         if self.server.is_tls:
             certificate.check_negotiated(self.server.label, self.port)
+        if self.server.deploy:
+            self.prefix = self.server.deploy(self)
 
     def write_config(self, text):
         """Writes the configuration, the first time or another one to be reloaded."""
@@ -131,7 +141,7 @@ class Running:
 
     def url(self, path):
         scheme = "https" if self.server.is_tls else "http"
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
+        return f"{scheme}://127.0.0.1:{self.port}{self.prefix}{path}"
 
 
 def direct():
@@ -153,6 +163,13 @@ def shardgate_file(bench, name):
     text = text.replace("shards = [0]", f"shards = [{bench.core}]")
     text = re.sub(r'^path = "/tmp/.*"$', 'path = "FOLDER/access.log"', text, flags=re.MULTILINE)
     return Server("shardgate", "shardgate", text, SHARDGATE)
+
+
+def shardgate_deployed(bench, deploy):
+    """The gateway with what `deploy` makes through its management API."""
+    text = (CONF / "shardgate" / "deployed.toml").read_text()
+    text = text.replace("shards = [0]", f"shards = [{bench.core}]")
+    return Server("shardgate", "shardgate", text, SHARDGATE, deploy=deploy)
 
 
 def shardgate_tls(bench):

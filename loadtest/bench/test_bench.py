@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from bench import certificate, servers, tables, tools
+from bench import certificate, liveness, servers, tables, tools
 from bench.__main__ import CASES, Bench, count_failures, describe_turns, parse_arguments
 from bench.load import IdleConnections, parse_h2load, parse_wrk, read_handshakes
 from bench.measure import by_turns, in_order, median, ratios, with_twins
@@ -219,6 +221,16 @@ class Configuring(unittest.TestCase):
             self.assertEqual((len(keys), len(set(keys)), keys[-1]), (count, count, "$default"))
             self.assertEqual(make.configuration(routes=count).count("key = "), count)
 
+    def test_what_is_deployed_is_asked_by_its_path(self):
+        bench = bench_of(parse_arguments(["--core", "0", "--shift-ports", "100"]), None)
+        server = servers.shardgate_deployed(bench, lambda running: "/prefix")
+        text = servers.shift_ports(server.config, bench.shift)
+        running = servers.Running(bench, server)
+        for port in (running.port, running.admin_port, running.management_port):
+            self.assertIn(f"127.0.0.1:{port}", text)
+        running.prefix = server.deploy(running)
+        self.assertEqual(running.url("/x"), "http://127.0.0.1:9210/prefix/x")
+
     def test_the_measured_path_belongs_to_a_route(self):
         make = servers.load_make_config()
         for count in (10, 1000, 100_000):
@@ -269,6 +281,18 @@ class Running(unittest.TestCase):
         for turn in range(1, 5):
             labels = {label for label, _ in loaded[2 * turn : 2 * turn + 2]}
             self.assertEqual(labels, {"direct", "again"})
+
+    def test_a_change_is_waited_for_on_every_connection(self):
+        # Each connection sees the change with its third answer, or a failure in its place.
+        for status in (200, 503):
+            with serving(lambda asked: (200, b"old") if asked < 3 else (status, b"new")) as address:
+                watchers = liveness.Watchers(address, "/")
+                if status == 200:
+                    self.assertGreater(watchers.seconds_until(lambda body: body == b"new"), 0)
+                else:
+                    with self.assertRaisesRegex(BenchError, "503 new"):
+                        watchers.seconds_until(lambda body: body == b"new")
+                watchers.close()
 
     def test_the_scheduler_and_the_clock_count_the_same_time(self):
         with tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
@@ -347,6 +371,36 @@ BAD_ARGUMENTS = (
     ["--slices", "1001"],
     ["--core", "4096"],
 )
+
+
+@contextmanager
+def serving(answer):
+    """A server whose answers are `answer` of how often their connection has asked; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        asked_count = 0
+
+        def do_GET(self):
+            self.asked_count += 1
+            status, body = answer(self.asked_count)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def servers_socket():

@@ -77,6 +77,28 @@ impl Upstream {
         })
     }
 
+    /// Answers each request with what `answer` makes of it.
+    pub fn answering_by(answer: impl Fn(&Received) -> String + Send + Sync + 'static) -> Self {
+        Self::start(move |_, peer| {
+            loop {
+                let request = peer.request()?;
+                peer.send(answer(&request))?;
+            }
+        })
+    }
+
+    /// The one request that came so far.
+    ///
+    /// # Panics
+    ///
+    /// If more came, or none.
+    #[track_caller]
+    pub fn request(&self) -> Received {
+        let mut requests = self.requests();
+        assert_eq!(requests.len(), 1, "{requests:#?}");
+        requests.remove(0)
+    }
+
     /// The requests that came so far on all its connections, if nothing but whole requests came.
     pub fn requests(&self) -> Vec<Received> {
         let mut requests = Vec::new();
@@ -156,6 +178,16 @@ impl Received {
         received.raw = raw.bytes;
         received.head = head;
         Ok(received)
+    }
+
+    /// Reads one of the bytes that [`Upstream::mirror`] answers with.
+    pub fn of(answer: &super::Answer) -> Self {
+        Self::read(&mut &answer.body[..]).expect("a request as it came")
+    }
+
+    /// The request's target.
+    pub fn target(&self) -> &str {
+        self.line().split(' ').nth(1).expect("a target")
     }
 
     /// The request line.

@@ -1,0 +1,12 @@
+//! How a request finds its API and stage: default endpoints, paths, custom domain names, API mappings
+//! and routing rules, by the real binary.
+//!
+//! Expectations are those of AWS's documentation and of recordings. Where one is from memory alone and
+//! was never verified, a comment says `[K]`: change it when somebody knows better.
+
+mod api_mappings;
+mod default_endpoint;
+mod domain;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod routing_rules;
