@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::management::ManagementOptions;
 use super::tls::TlsPart;
-use crate::model::{ListenerAddress, Model};
+use crate::model::{ListenerAddress, Model, Tls};
 use crate::plan::PlanError;
 use crate::rt::{DriverChoice, RingOptions};
 use crate::tls::TlsProblem;
@@ -76,6 +76,13 @@ pub struct ShardPlace {
 }
 
 impl Configuration {
+    /// What the boot file asks of TLS, without the domains that were made through the management API.
+    pub(crate) fn boot_tls(&self) -> Tls {
+        let mut tls = self.model.tls.clone();
+        tls.domains.truncate(tls.domains.len().saturating_sub(self.deployed_domains_count));
+        tls
+    }
+
     /// The names of process settings that `other` has otherwise, by their keys in the boot file.
     pub(crate) fn settings_that_need_a_start(&self, other: &Self) -> Vec<String> {
         let mut changed = Vec::new();

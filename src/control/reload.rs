@@ -130,7 +130,9 @@ impl Reloader {
     /// this one's business.
     pub(crate) async fn load_certificates(&mut self) -> Result<(), ReloadError> {
         let in_force = self.configuration();
-        let result = self.try_reload(Arc::new(move || Ok(Configuration::clone(&in_force)))).await;
+        let load = Arc::new(move || Ok(Configuration::clone(&in_force)));
+        let stages = self.deployments.clone();
+        let result = self.try_reload_with(load, Some(stages)).await;
         match &result {
             Ok(Reloaded { epoch, .. }) => {
                 self.status.started(*epoch);
@@ -141,18 +143,10 @@ impl Reloader {
         result.map(|_| ())
     }
 
-    /// Brings changes of what is deployed into force. A domain has certificates, which are loaded with
-    /// all others; a stage changes nothing but itself.
+    /// Brings changes of what is deployed into force. A stage changes nothing but itself; only where
+    /// TLS serves a domain otherwise, all of it is loaded again.
     pub(crate) async fn deploy(&mut self, changes: Vec<Change>) {
-        let has_domain = changes.iter().any(|change| matches!(change, Change::Domain(_)));
-        let result = if has_domain {
-            let in_force = self.configuration();
-            let load = Arc::new(move || Ok(Configuration::clone(&in_force)));
-            self.try_reload(load).await.map(|reloaded| reloaded.epoch)
-        } else {
-            self.try_deploy(changes).await
-        };
-        match result {
+        match self.try_deploy(changes).await {
             Ok(epoch) => {
                 self.status.started(epoch);
                 tracing::info!(epoch, "what was deployed is in force");
@@ -197,9 +191,19 @@ impl Reloader {
     }
 
     async fn try_reload(&mut self, load: LoadConfiguration) -> Result<Reloaded, ReloadError> {
+        self.try_reload_with(load, None).await
+    }
+
+    /// `deployments` are what is deployed, where the boot file that it was compiled with is still the
+    /// same.
+    async fn try_reload_with(
+        &mut self,
+        load: LoadConfiguration,
+        deployments: Option<Deployments>,
+    ) -> Result<Reloaded, ReloadError> {
         let epoch = self.publisher.next_epoch();
         let Compiled { configuration, base, plan, ticket_keys, deployments } =
-            self.compile(load, epoch).await?;
+            self.compile(load, deployments, epoch).await?;
         let log = prepare_log(&self.logs, &configuration)?;
         let mut inherited = InheritedSockets::default();
         let mut change = self.listeners.prepare(&configuration.model.listeners, &mut inherited)?;
@@ -244,11 +248,19 @@ impl Reloader {
 
     /// Reads and compiles on another thread: a hundred thousand routes take a while, and the side
     /// thread answers health checks meanwhile.
-    async fn compile(&self, load: LoadConfiguration, epoch: u64) -> Result<Compiled, ReloadError> {
+    async fn compile(
+        &self,
+        load: LoadConfiguration,
+        deployments: Option<Deployments>,
+        epoch: u64,
+    ) -> Result<Compiled, ReloadError> {
         let metrics = Arc::clone(&self.metrics);
         let before = Arc::clone(self.ticket_rotation.keys());
         let (watched, boot_file) = (self.watched.clone(), self.configuration().watch.clone());
-        let deployments = self.deployments.clone();
+        let (is_new, deployments) = match deployments {
+            Some(deployments) => (false, deployments),
+            None => (true, self.deployments.clone()),
+        };
         let work = move || {
             let boot = Snapshot::of(boot_file);
             let configuration = load()?;
@@ -258,6 +270,7 @@ impl Reloader {
                     watched.replace(boot.with(Snapshot::of(files)));
                 }
             };
+            let deployments = (deployments, is_new);
             let compiled = compile_all(configuration, deployments, Some(&before), epoch, note)?;
             metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&compiled.plan);
             Ok(compiled)
@@ -304,23 +317,26 @@ pub(crate) struct Compiled {
     pub(crate) deployments: Deployments,
 }
 
-/// Compiles a configuration with what is deployed, and loads the files of TLS; the error names every
-/// mistake. `note` is told which files those are, before they are read.
+/// Compiles a configuration with what is deployed (whose stages too, if they are of another boot file),
+/// and loads the files of TLS; the error names every mistake. `note` is told which files those are,
+/// before they are read.
 pub(crate) fn compile_all(
     mut configuration: Configuration,
-    mut deployments: Deployments,
+    (mut deployments, is_new): (Deployments, bool),
     before: Option<&Arc<TicketKeys>>,
     epoch: u64,
     note: impl FnOnce(Vec<PathBuf>),
 ) -> Result<Compiled, String> {
     let boot = BootFacts::of(&configuration.model);
+    configuration.model.tls = configuration.boot_tls();
     let tls = &mut configuration.model.tls;
-    tls.domains.truncate(tls.domains.len() - configuration.deployed_domains_count);
-    deployments.load_all(&boot);
-    let domains = deployments.tls_domains(tls);
+    if is_new {
+        deployments.load_all(&boot);
+    }
+    deployments.load_domains(tls);
     deployments.assemble(&boot);
-    configuration.deployed_domains_count = domains.len();
-    tls.domains.extend(domains);
+    configuration.deployed_domains_count = deployments.tls_domains().len();
+    tls.domains.extend_from_slice(deployments.tls_domains());
     note(tls.paths());
     let (base, ticket_keys) = compile_plan(&configuration, before, epoch)?;
     let plan = Arc::new(base.with_deployed(epoch, deployments.plans()));

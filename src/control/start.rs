@@ -220,7 +220,7 @@ impl DataPlane {
         start_shard: &mut StartShard,
     ) -> Result<Self, RunError> {
         let compiled = tokio::task::spawn_blocking(move || {
-            compile_all(configuration, deployments, None, FIRST_EPOCH, |_| {})
+            compile_all(configuration, (deployments, true), None, FIRST_EPOCH, |_| {})
         });
         let compiled = compiled.await.map_err(|error| RunError::Start(error.to_string()))?;
         let Compiled { configuration, base, plan, ticket_keys, deployments } =

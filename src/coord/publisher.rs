@@ -277,7 +277,7 @@ mod tests {
         Arc::new(Plan {
             epoch,
             listeners: Vec::new(),
-            addresses: Arc::default(),
+            addresses: None,
             hosts: Arc::default(),
             canaries: Vec::new(),
             stages: Vec::new(),

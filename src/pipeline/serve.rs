@@ -311,9 +311,7 @@ fn find_address(
     request: &Request<'_>,
     path: &[u8],
 ) -> AddressMatch {
-    if plan.plan.addresses.is_empty() {
-        return AddressMatch::NotOurs;
-    }
+    let Some(addresses) = &plan.plan.addresses else { return AddressMatch::NotOurs };
     let query = AddressQuery {
         host: request.authority(),
         path,
@@ -324,7 +322,13 @@ fn find_address(
         let field = request.head.field_by_name(request.bytes, name.as_bytes())?;
         Some(field.value.of(request.bytes))
     };
-    plan.plan.addresses.find(&query, header)
+    match addresses.find(&query, header) {
+        // Nobody else answers: AWS's own words are the best there are.
+        AddressMatch::NotOurs if plan.plan.hosts.is_empty() => {
+            AddressMatch::Refused(AddressRefusal::UnknownApi)
+        }
+        found => found,
+    }
 }
 
 /// The canary of a stage for its share of requests, else the stage.

@@ -49,8 +49,8 @@ pub struct Plan {
     pub epoch: u64,
     /// Where clients connect.
     pub listeners: Vec<Listener>,
-    /// Finds the stage of a deployed API; asked first.
-    pub addresses: Arc<Addresses>,
+    /// Finds the stage of a deployed API, where APIs can be deployed; asked first.
+    pub addresses: Option<Arc<Addresses>>,
     /// Finds the stage of an API of the boot file for a host and a path.
     pub hosts: Arc<HostTable>,
     /// The stages. [`Addresses`] and [`HostTable`] answer with indexes into this. A stage that did not change is the
@@ -84,8 +84,8 @@ pub struct DeployedPlans {
     pub groups: Vec<Arc<TargetGroup>>,
     /// How these are reached over TLS, by name.
     pub upstreams: BTreeMap<String, Arc<UpstreamTls>>,
-    /// Where they are found.
-    pub addresses: Arc<Addresses>,
+    /// Where they are found; `None` where none can be deployed.
+    pub addresses: Option<Arc<Addresses>>,
 }
 
 impl Plan {
@@ -98,7 +98,7 @@ impl Plan {
         Self {
             epoch,
             listeners: self.listeners.clone(),
-            addresses: Arc::clone(&deployed.addresses),
+            addresses: deployed.addresses.clone(),
             hosts: Arc::clone(&self.hosts),
             stages: self.stages.iter().chain(&deployed.stages).cloned().collect(),
             canaries: none.chain(deployed.canaries.iter().copied()).collect(),

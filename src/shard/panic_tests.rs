@@ -50,7 +50,7 @@ impl OneShard {
         let plan = Arc::new(Plan {
             epoch: 1,
             listeners: vec![listener],
-            addresses: Arc::default(),
+            addresses: None,
             hosts: Arc::default(),
             canaries: Vec::new(),
             stages: Vec::new(),

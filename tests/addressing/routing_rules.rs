@@ -100,7 +100,7 @@ fn base_paths_are_whole_parts_and_have_case() {
     assert_eq!(domain.ask(&Request::get("/orders/v1/items")).text(), "yes");
     // [K] that a part is matched whole.
     for target in ["/orders", "/orders/v11", "/Orders/v1", "/x/orders/v1"] {
-        assert_eq!(domain.ask(&Request::get(target)).text(), "no", "{target}");
+        domain.ask_for_body("no", &Request::get(target));
     }
 }
 

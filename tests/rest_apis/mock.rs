@@ -141,7 +141,7 @@ fn the_body_of_a_request_is_taken_and_dropped() {
     let api = site.create_rest_api();
     api.mock("/", "POST", "ok");
     api.deploy("prod");
-    let request = Request::post("/prod/", vec![b'x'; 100_000])
+    let request = Request::post("/prod/", vec![b'x'; 50_000])
         .header("Content-Type", "application/json")
         .for_host(&api.host());
     api.ask_for(200, &request);

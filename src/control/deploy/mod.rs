@@ -29,8 +29,10 @@ pub(crate) struct Deployments {
     source: Option<Source>,
     stages: BTreeMap<StageChange, Stage>,
     domains: BTreeMap<DomainChange, StoredDomain>,
-    /// Where domains lead, as they were made when TLS was loaded last.
+    /// Where domains lead.
     addresses: Vec<DeployedDomain>,
+    /// How TLS serves them.
+    tls: Vec<Domain>,
     origins: Origins,
     plans: DeployedPlans,
 }
@@ -74,7 +76,7 @@ impl Deployments {
         &self.plans
     }
 
-    /// Reads and compiles everything. Blocks.
+    /// Reads everything, and compiles every stage. Blocks.
     pub(crate) fn load_all(&mut self, boot: &BootFacts) {
         let Some(source) = &self.source else { return };
         let changes = source.store.stages().and_then(|stages| {
@@ -93,7 +95,7 @@ impl Deployments {
         }
     }
 
-    /// Reads and compiles what changed. Blocks.
+    /// Reads what changed, and compiles the stages among it. Blocks.
     pub(crate) fn apply(&mut self, changes: &[Change], boot: &BootFacts) {
         let Some(source) = self.source.clone() else { return };
         let compiler = StageCompiler { store: &source.store, options: &source.options, boot };
@@ -121,20 +123,25 @@ impl Deployments {
                 },
             }
         }
-        self.assemble(boot);
     }
 
-    /// The domains that TLS answers for, with the certificates that there are now; what is wrong is
-    /// told. Reads files.
-    pub(crate) fn tls_domains(&mut self, boot: &Tls) -> Vec<Domain> {
-        let Some(source) = &self.source else { return Vec::new() };
+    /// The domains that TLS answers for.
+    pub(crate) fn tls_domains(&self) -> &[Domain] {
+        &self.tls
+    }
+
+    /// Makes the domains anew, with the certificates that there are now; what is wrong is told. Reads
+    /// files. Whether TLS serves them otherwise than before.
+    pub(crate) fn load_domains(&mut self, boot: &Tls) -> bool {
+        let Some(source) = &self.source else { return false };
         let stored: Vec<_> = self.domains.values().cloned().collect();
         let deployed = deployed_domains(&stored, &source.options, boot, &Clock::system());
         for problem in &deployed.problems {
             tracing::warn!("{problem}");
         }
         self.addresses = deployed.addresses;
-        deployed.tls
+        let before = std::mem::replace(&mut self.tls, deployed.tls);
+        before != self.tls
     }
 
     /// Makes what the next epoch has of it all.
@@ -168,7 +175,7 @@ impl Deployments {
         for problem in problems {
             tracing::warn!("{problem}");
         }
-        plans.addresses = Arc::new(addresses);
+        plans.addresses = self.source.as_ref().map(|_| Arc::new(addresses));
         let needed = self
             .stages
             .iter()

@@ -10,6 +10,7 @@ use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType};
 use crate::plan::StagePlan;
 use crate::plan::deployed::{
     CompiledStage, DeployedApi, DeployedContext, Origin, PrivateTarget, compile_deployed,
+    compile_undeployed,
 };
 
 /// A stage, compiled, with what its address is made of.
@@ -38,7 +39,9 @@ impl StageCompiler<'_> {
     pub(super) fn compile(&self, change: &StageChange) -> Result<Option<Stage>, String> {
         let deployed = self.store.load(change).map_err(|error| error.to_string())?;
         let Some(deployed) = deployed else { return Ok(None) };
-        let Some(snapshot) = &deployed.snapshot else { return Ok(None) };
+        let Some(snapshot) = &deployed.snapshot else {
+            return Ok((!change.is_rest()).then(|| self.undeployed(change)));
+        };
         let stage = match change.is_rest() {
             true => {
                 self.rest(change, &deployed.stage, snapshot, deployed.canary_snapshot.as_ref())?
@@ -101,21 +104,42 @@ impl StageCompiler<'_> {
         })
     }
 
+    /// A stage of an HTTP API may wait for its first deployment.
+    fn undeployed(&self, change: &StageChange) -> Stage {
+        let find_upstream = |_: PrivateTarget<'_>| None;
+        let context = self.context(change, &find_upstream);
+        let plan = compile_undeployed(&change.api_id, &change.stage_name, &context);
+        Stage {
+            plan: Arc::new(plan),
+            canary: None,
+            origins: Vec::new(),
+            protocol: ApiProtocol::Http,
+            is_default_endpoint_disabled: false,
+            endpoint_type: EndpointType::Regional,
+            access_mode: EndpointAccessMode::Basic,
+        }
+    }
+
+    fn context<'x>(
+        &'x self,
+        change: &'x StageChange,
+        find_upstream: &'x dyn Fn(PrivateTarget<'_>) -> Option<String>,
+    ) -> DeployedContext<'x> {
+        DeployedContext {
+            region: &change.region,
+            account_id: &self.options.account_id,
+            body_bytes_max: self.boot.limits.body_bytes_max,
+            find_upstream,
+        }
+    }
+
     fn compile_with(
         &self,
         change: &StageChange,
         api: DeployedApi<'_>,
     ) -> Result<CompiledStage, String> {
         let find_upstream = |target: PrivateTarget<'_>| self.upstream(&change.region, target);
-        let compiled = compile_deployed(
-            api,
-            &DeployedContext {
-                region: &change.region,
-                account_id: &self.options.account_id,
-                body_bytes_max: self.boot.limits.body_bytes_max,
-                find_upstream: &find_upstream,
-            },
-        )?;
+        let compiled = compile_deployed(api, &self.context(change, &find_upstream))?;
         for problem in &compiled.problems {
             let StageChange { api_id, stage_name, .. } = change;
             tracing::warn!(api_id, stage_name, "{problem}");

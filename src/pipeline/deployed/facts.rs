@@ -298,7 +298,7 @@ impl CallFacts<'_> {
             return None;
         };
         if *variable == ContextVariable::RoutingRuleIdMatched {
-            let id = self.call.plan.addresses.rule_id(rule_index?)?;
+            let id = self.call.plan.addresses.as_ref()?.rule_id(rule_index?)?;
             out.extend_from_slice(id.as_bytes());
             return Some(());
         }

@@ -24,6 +24,7 @@ pub(super) fn is_dropped(field: &Field, bytes: &[u8]) -> bool {
         | FieldName::XForwardedFor
         | FieldName::XForwardedPort
         | FieldName::XForwardedProto => true,
+        FieldName::ContentEncoding => is_identity(field, bytes),
         FieldName::Authorization => is_signature(field.value.of(bytes)),
         FieldName::Other => {
             let name = field.name.of(bytes);
@@ -32,6 +33,13 @@ pub(super) fn is_dropped(field: &Field, bytes: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it says that nothing was done to a body. Amazon's own gateway decodes what was encoded and
+/// drops the field; what passes here is encoded as it was, and must say so.
+pub(super) fn is_identity(field: &Field, bytes: &[u8]) -> bool {
+    field.known == FieldName::ContentEncoding
+        && field.value.of(bytes).eq_ignore_ascii_case(b"identity")
 }
 
 /// A signature is over this request, and none of the one that is sent on.

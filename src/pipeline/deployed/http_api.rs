@@ -19,7 +19,7 @@ use crate::expr::{
     ResponseTarget, Scratch,
 };
 use crate::plan::deployed::{HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
-use crate::proto::{Field, FieldName, ResponseHead};
+use crate::proto::{BodyFraming, Field, FieldName, ResponseHead};
 
 /// Serves a request to a route.
 pub(super) async fn serve(
@@ -97,6 +97,10 @@ fn write_request(
     }
     out.extend_from_slice(b"HTTP/1.1 AmazonAPIGateway\r\n");
     field_line(out, TRACE_ID_HEADER, call.arrival.trace_id.as_bytes());
+    // AWS, "Known issues": an empty body with a length gets a type.
+    if head.framing == BodyFraming::Length(0) && head.field(FieldName::ContentType).is_none() {
+        field_line(out, b"content-type", b"application/octet-stream");
+    }
     Ok(())
 }
 
@@ -172,6 +176,14 @@ fn write_path(
         }
     }
     match &plan.uri {
+        Some(uri) if plan.appends_path => {
+            uri.write_path(facts, scratch, out)?;
+            if out.last() == Some(&b'/') {
+                out.pop();
+            }
+            out.extend_from_slice(facts.call.path);
+            Ok(())
+        }
         Some(uri) => uri.write_path(facts, scratch, out),
         None => {
             // A private integration gets the path as it came, with the stage of a default endpoint.

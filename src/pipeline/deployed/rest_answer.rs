@@ -6,7 +6,7 @@ use super::super::exchange::{AnswerUse, Translation};
 use super::super::forward::{copy_fields, field_line};
 use super::super::trace_id::TRACE_ID_HEADER;
 use super::facts::{AnswerFacts, Call, CallFacts};
-use super::headers::remapped;
+use super::headers::{is_identity, remapped};
 use super::mock::NO_RESPONSE;
 use crate::base::{Fault, Method, reason_phrase};
 use crate::expr::Scratch;
@@ -99,8 +99,7 @@ impl Translation for RestTranslation<'_> {
                 AnswerUse::PassOn(head.status)
             });
         }
-        let text = itoa::Buffer::new().format(head.status).to_owned();
-        self.selected.set(self.plan.responses.selection.select(&text));
+        self.selected.set(self.plan.responses.place_of(head.status));
         let response = self.selected();
         let response = response.ok_or_else(|| self.fail(Fault::ApiConfiguration, NO_RESPONSE))?;
         let collects = is_dropped || response.collects_answer() || !self.has_body(response.status);
@@ -228,6 +227,7 @@ fn write_passed(call: &Call<'_>, out: &mut Vec<u8>, head: &ResponseHead, bytes: 
     copy_fields(out, &head.fields, bytes, |field| {
         !field.hop_by_hop
             && field.known != FieldName::Via
+            && !is_identity(field, bytes)
             && remapped(b"", field.known, false).is_none()
             && !field.name.of(bytes).eq_ignore_ascii_case(b"x-amz-apigw-id")
     });

@@ -176,7 +176,7 @@ impl Addresses {
     }
 
     /// Where a request goes. `header` gives the value of the header with that lower-case name.
-    /// Does not allocate. Where nothing is deployed it costs one branch.
+    /// Does not allocate.
     #[inline]
     #[must_use]
     pub fn find<'h>(
@@ -184,7 +184,7 @@ impl Addresses {
         query: &AddressQuery<'_>,
         header: impl Fn(&str) -> Option<&'h [u8]>,
     ) -> AddressMatch {
-        if self.is_empty() { AddressMatch::NotOurs } else { self.find_among(query, &header) }
+        self.find_among(query, &header)
     }
 
     /// Whether nothing can be addressed.

@@ -48,7 +48,7 @@ pub fn compile(model: &Model, epoch: u64) -> Result<Plan, Vec<PlanError>> {
     Ok(Plan {
         epoch,
         listeners: model.listeners.clone(),
-        addresses: Arc::default(),
+        addresses: None,
         hosts: Arc::new(hosts),
         canaries: Vec::new(),
         stages: stages.into_iter().map(Arc::new).collect(),

@@ -36,6 +36,8 @@ pub struct HttpRouteProxyPlan {
     pub method: Option<Method>,
     /// Where in the endpoint; `None` for the request's own path and query.
     pub uri: Option<HttpUri>,
+    /// The request's path follows that of the URI: what `$default` takes has no other place for it.
+    pub appends_path: bool,
     /// What of the request is changed.
     pub request: HttpRequestMapping,
     /// What of the answer is changed, by its status.

@@ -9,7 +9,10 @@ mod http_api;
 mod needs;
 mod rest;
 
-pub use compile::{CompiledStage, DeployedApi, DeployedContext, PrivateTarget, compile_deployed};
+pub use compile::{
+    CompiledStage, DeployedApi, DeployedContext, PrivateTarget, compile_deployed,
+    compile_undeployed,
+};
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};
 pub use rest::{

@@ -102,10 +102,17 @@ pub struct RestResponsesPlan {
 }
 
 impl RestResponsesPlan {
-    /// The response for a status of the integration, if there is one.
+    /// The response for a status of the integration, if there is one; 0 is none, for which no pattern
+    /// is meant.
     #[must_use]
     pub fn select(&self, status: u16) -> Option<&RestResponsePlan> {
-        self.responses.get(self.selection.select(itoa::Buffer::new().format(status))?)
+        self.responses.get(self.place_of(status)?)
+    }
+
+    /// The place of that response.
+    #[must_use]
+    pub fn place_of(&self, status: u16) -> Option<usize> {
+        self.selection.select_status(status)
     }
 }
 

@@ -87,6 +87,12 @@ impl HostTable {
         build::build(apis)
     }
 
+    /// Whether no API answers to any host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.any.is_none() && self.exact.is_empty() && self.suffixes.is_empty()
+    }
+
     /// The stage for this Host and path. `host` may have a port. Does not allocate.
     #[must_use]
     pub fn find(&self, host: &[u8], path: &[u8]) -> HostMatch {

@@ -57,6 +57,27 @@ pub(super) fn compile(
     Ok(CompiledStage { plan, origins: compiler.slots.origins, problems: compiler.problems })
 }
 
+/// A stage that serves no deployment yet: it is there, and nothing is found in it.
+pub(super) fn compile_empty(
+    api_id: &str,
+    stage_name: &str,
+    context: &DeployedContext<'_>,
+) -> StagePlan {
+    StagePlan {
+        labels: Arc::new(StageLabels {
+            api_id: api_id.into(),
+            api_name: api_id.into(),
+            stage_name: stage_name.into(),
+            route_keys: Box::default(),
+        }),
+        router: Router::default(),
+        routes: Vec::new(),
+        throttles: Vec::new(),
+        groups: Vec::new(),
+        deployed: Some(stage_facts(context, None, false, Dialect::Http(None))),
+    }
+}
+
 struct Compiler<'c> {
     api: &'c HttpApi,
     stage: &'c HttpStage,
@@ -149,6 +170,7 @@ impl Compiler<'_> {
             method: integration_method(integration.integration_method.as_deref()),
             collects_request: request.needs_request_body() || needs_uri,
             uri,
+            appends_path: *key == RouteKey::Default,
             request,
             responses,
             timeout_ms: integration.timeout_ms.into(),

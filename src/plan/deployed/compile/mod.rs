@@ -81,6 +81,16 @@ pub fn compile_deployed(
     }
 }
 
+/// Compiles a stage of an HTTP API that serves no deployment yet.
+#[must_use]
+pub fn compile_undeployed(
+    api_id: &str,
+    stage_name: &str,
+    context: &DeployedContext<'_>,
+) -> StagePlan {
+    http_api::compile_empty(api_id, stage_name, context)
+}
+
 /// What all stages have.
 fn stage_facts(
     context: &DeployedContext<'_>,
