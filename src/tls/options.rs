@@ -148,6 +148,19 @@ impl CertificateFiles {
 }
 
 impl UpstreamTlsOptions {
+    /// What AWS does where nothing is set: the roots of this machine, no certificate of its own.
+    #[must_use]
+    pub fn new(alpn: Alpn) -> Self {
+        Self {
+            roots: ServerRoots::System,
+            server_name: None,
+            insecure_skip_verification: false,
+            client_certificate: None,
+            policy: SecurityPolicy::UPSTREAM_DEFAULT,
+            alpn: vec![alpn],
+        }
+    }
+
     /// Every file whose change asks for a reload.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {

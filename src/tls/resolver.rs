@@ -12,14 +12,14 @@ use super::certificate::{Certificate, KeyKind};
 /// it is, then under the wildcard.
 #[derive(Clone, Debug)]
 pub struct NameTable<T> {
-    exact: HashMap<String, T>,
+    exact: HashMap<String, T, ahash::RandomState>,
     /// By what follows the `*.`.
-    wildcards: HashMap<String, T>,
+    wildcards: HashMap<String, T, ahash::RandomState>,
 }
 
 impl<T> Default for NameTable<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), wildcards: HashMap::new() }
+        Self { exact: HashMap::default(), wildcards: HashMap::default() }
     }
 }
 

@@ -238,11 +238,8 @@ fn was_just_written(file: &Path) -> bool {
 fn open_https(acme: &Acme, clock: &Clock) -> Result<Https, TlsProblem> {
     let options = UpstreamTlsOptions {
         roots: acme.roots.clone(),
-        server_name: None,
-        insecure_skip_verification: false,
-        client_certificate: None,
-        policy: SecurityPolicy::find("TLS_1_2")?,
-        alpn: vec![Alpn::Http11],
+        policy: SecurityPolicy::DEFAULT,
+        ..UpstreamTlsOptions::new(Alpn::Http11)
     };
     Ok(Https::new(UpstreamTls::load(&options, clock)?.value.shard_config()))
 }

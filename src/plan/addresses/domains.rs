@@ -27,7 +27,7 @@ pub(super) struct DomainEntry {
     pub(super) mode: RoutingMode,
     pub(super) is_private: bool,
     pub(super) is_strict: bool,
-    /// Its clients must show certificates, which they can over TLS alone.
+    /// Its clients must show certificates.
     pub(super) is_mutual: bool,
     pub(super) is_closed: bool,
     pub(super) rules: std::ops::Range<u32>,

@@ -68,6 +68,8 @@ pub struct AddressQuery<'a> {
     pub is_private_source: bool,
     /// Which name the TLS handshake was for.
     pub handshake: HandshakeName<'a>,
+    /// Whether the connection was made with a domain that asks clients for certificates.
+    pub is_mutual_tls: bool,
 }
 
 /// Which name a TLS handshake was for.
@@ -237,8 +239,7 @@ impl Addresses {
         if domain.is_private && !query.is_private_source {
             return AddressMatch::Refused(AddressRefusal::PrivateOnly);
         }
-        let is_plain = query.handshake == HandshakeName::Plain;
-        if domain.is_closed || (domain.is_mutual && is_plain) {
+        if domain.is_closed || (domain.is_mutual && !query.is_mutual_tls) {
             return AddressMatch::Refused(AddressRefusal::ClientCertificateRequired);
         }
         if domain.is_strict && !query.handshake.is_for(name) {

@@ -199,6 +199,8 @@ fn with_priority(table: &Addresses, found: AddressMatch) -> AddressMatch {
 }
 
 const STAGES: [&str; 3] = ["prod", "a", "$default"];
+const HOSTS: [&str; 6] =
+    ["d.t", "e.t", "a.b.t", "x.execute-api.us-east-1.x", "z.execute-api.us-east-1.x", "h"];
 const PATHS: [&str; 6] = ["", "a", "a/b", "b", "a/a/a", "prod"];
 
 fn any_stages() -> impl Strategy<Value = Vec<AddressedStage<'static>>> {
@@ -264,7 +266,7 @@ proptest! {
         domains in (any_domain("d.t"), any_domain("*.t")),
         requests in proptest::collection::vec(
             (
-                select(vec!["d.t", "e.t", "a.b.t", "x.execute-api.us-east-1.x", "z.execute-api.us-east-1.x", "h"]),
+                select(&HOSTS[..]),
                 "(/_aws/execute-api/(x|y|z))?(/(a|b|prod|%61|\\$default|)){0,4}",
                 any::<bool>(),
                 proptest::option::of(select(vec!["v1", "v2", "1"])),
@@ -302,7 +304,13 @@ proptest! {
         let host = [&host, suffix.as_bytes()].concat();
         let path = [start.as_bytes(), &path].concat();
         let (table, _) = Addresses::compile(&stages, &[own]);
-        let query = AddressQuery { host: &host, path: &path, is_private_source: true, handshake: HandshakeName::Named(&host) };
+        let query = AddressQuery {
+            host: &host,
+            path: &path,
+            is_private_source: true,
+            handshake: HandshakeName::Named(&host),
+            is_mutual_tls: true,
+        };
         if let AddressMatch::Found(address) = table.find(&query, |_| Some(&value)) {
             prop_assert!(usize::from(address.prefix_bytes) <= path.len());
         }

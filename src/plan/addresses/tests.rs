@@ -92,6 +92,7 @@ pub(super) fn query<'a>(host: &'a str, path: &'a str) -> AddressQuery<'a> {
         path: path.as_bytes(),
         is_private_source: false,
         handshake: HandshakeName::Plain,
+        is_mutual_tls: false,
     }
 }
 
@@ -505,15 +506,12 @@ fn a_domain_with_mutual_tls_is_never_reached_without() {
         table(&[stage("a", "prod", 0)], &[DeployedDomain { is_closed, ..own }])
     };
     let refusal = refused(AddressRefusal::ClientCertificateRequired);
-    for (is_closed, handshake, is_reached) in [
-        (false, HandshakeName::Plain, false),
-        (false, HandshakeName::Named(b"api.example.com"), true),
-        (true, HandshakeName::Named(b"api.example.com"), false),
-    ] {
-        let query = AddressQuery { handshake, ..query("api.example.com", "/ping/x") };
+    let handshake = HandshakeName::Named(b"api.example.com");
+    for (is_closed, is_mutual_tls) in [(false, false), (false, true), (true, true)] {
+        let query = AddressQuery { handshake, is_mutual_tls, ..query("api.example.com", "/x") };
         let found = find_with(&make(is_closed), &query, &[]);
-        let expected = if is_reached { by_mapping(0, 0) } else { refusal };
-        assert_eq!(found, expected, "{handshake:?}");
+        let is_reached = is_mutual_tls && !is_closed;
+        assert_eq!(found, if is_reached { by_mapping(0, 0) } else { refusal });
     }
 }
 
