@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::domain::{Domain, api_that_says};
-use crate::harness::{Managed, Received, Request, Upstream, replace};
+use crate::harness::{Answer, Managed, Received, Request, Upstream, replace};
 
 #[test]
 fn the_host_names_the_api() {
@@ -34,8 +34,7 @@ fn other_hosts_name_nothing() {
         "localhost".to_owned(),
     ] {
         let answer = site.ask(&Request::get("/prod/x").host(&host));
-        // [K] which of the two.
-        assert!(matches!(answer.status, 403 | 404), "{host}: {}", answer.head);
+        assert!(answer.is_of_no_api(), "{host}: {}", answer.head);
     }
 }
 
@@ -61,7 +60,7 @@ fn the_path_names_api_and_stage_where_there_is_no_dns() {
             format!("/_aws/execute-api/{id}"),
         ] {
             let answer = site.ask(&Request::get(&target));
-            assert!(matches!(answer.status, 403 | 404), "{target}: {}", answer.head);
+            assert!(answer.is_of_no_api(), "{target}: {}", answer.head);
         }
     }
 }
@@ -97,6 +96,25 @@ fn http_apis_have_the_same_forms() {
         assert_eq!(answer.status, 200, "{target}: {}", answer.text());
         assert_eq!(Received::of(&answer).target(), "/y");
     }
+}
+
+#[test]
+fn apis_of_all_regions_are_served() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let target = format!("http://{}", backend.address());
+    let body = json!({ "name": "test", "protocolType": "HTTP", "target": target });
+    let made = site.management().in_region("eu-north-1").post("/v2/apis", &body);
+    let id = made["apiId"].as_str().expect("an id");
+    let (unseen, _) = site.management().call("GET", &format!("/v2/apis/{id}"), None);
+    assert_eq!(unseen, 404, "it is in another region");
+    let host = format!("{id}.execute-api.eu-north-1.amazonaws.com");
+    site.ask_for(200, &Request::get("/x").host(&host));
+    // The path form has no region, and an id is that of one API.
+    let target = format!("/_aws/execute-api/{id}/$default/x");
+    assert_eq!(site.ask(&Request::get(&target)).status, 200);
+    // [K] that the host of another region does not do.
+    let host = format!("{id}.execute-api.us-east-1.amazonaws.com");
+    assert!(site.ask(&Request::get("/x").host(&host)).is_of_no_api());
 }
 
 #[test]
@@ -136,8 +154,7 @@ fn a_disabled_endpoint_of_an_http_api_answers_no_more() {
     let disable =
         |is_disabled: bool| -> Json { json!({ "disableExecuteApiEndpoint": is_disabled }) };
     site.management().update(&api.path(""), &disable(true));
-    // [K] which of the two.
-    api.ask_until(&Request::get("/x"), |answer| matches!(answer.status, 403 | 404));
+    api.ask_until(&Request::get("/x"), Answer::is_of_no_api);
     site.management().update(&api.path(""), &disable(false));
     api.ask_for(200, &Request::get("/x"));
 }

@@ -66,9 +66,7 @@ impl<'g> Domain<'g> {
     /// Asks until nothing is there that could answer.
     #[track_caller]
     pub(crate) fn ask_for_nothing(&self, request: &Request) {
-        // [K] which of the two.
-        let is_nothing = |answer: &Answer| matches!(answer.status, 403 | 404);
-        self.site.ask_until(&request.clone().for_host(&self.name), is_nothing);
+        self.site.ask_until(&request.clone().for_host(&self.name), Answer::is_of_no_api);
     }
 }
 

@@ -70,6 +70,12 @@ impl Answer {
         std::str::from_utf8(&self.body).expect("UTF-8")
     }
 
+    /// Whether it is that of a place where no API is served. Which of the three AWS gives is `[K]`, and
+    /// 421 is this gateway's own answer to a host that it does not know.
+    pub fn is_of_no_api(&self) -> bool {
+        matches!(self.status, 403 | 404 | 421)
+    }
+
     /// Whether it says that the connection ends.
     pub fn says_close(&self) -> bool {
         self.values("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))

@@ -90,6 +90,14 @@ fn the_default_route_takes_every_path_and_method() {
 }
 
 #[test]
+fn a_greedy_route_of_one_method_comes_before_the_default_route() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = api(&site, &backend, &["$default", "OPTIONS /{proxy+}"]);
+    assert_eq!(route_of(&api, "OPTIONS", "/any/path"), 1);
+    assert_eq!(route_of(&api, "GET", "/any/path"), 0);
+}
+
+#[test]
 fn the_default_route_sends_the_full_path() {
     let (site, backend) = (Managed::start(), Upstream::mirror());
     let api = site.create_http_api(json!({}));

@@ -140,8 +140,7 @@ fn a_deleted_api_is_not_served() {
         wait_for_body(one, "one");
     }
     site.management().delete(&api.path(""));
-    // [K] which of the two.
-    api.ask_until(&page(), |answer| matches!(answer.status, 403 | 404));
+    api.ask_until(&page(), Answer::is_of_no_api);
     assert_eq!(other.ask(&page()).text(), "one");
 }
 

@@ -166,6 +166,16 @@ fn headers_of_the_connection_do_not_pass() {
 }
 
 #[test]
+fn a_method_that_is_overridden_is_the_only_one_that_the_backend_sees() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = proxied(&site, &backend);
+    let request = Request::new("POST", "/prod/api/x").header("X-HTTP-Method-Override", "PATCH");
+    let received = Received::of(&api.ask_for(200, &request));
+    assert_eq!(received.line(), "PATCH /site/x HTTP/1.1");
+    assert_eq!(received.header("x-http-method-override"), None, "it is not mapped");
+}
+
+#[test]
 fn the_backend_is_asked_by_its_own_host() {
     let (site, backend) = (Managed::start(), Upstream::mirror());
     let api = proxied(&site, &backend);
