@@ -157,18 +157,29 @@ impl Reloader {
 
     async fn try_deploy(&mut self, changes: Vec<Change>) -> Result<u64, ReloadError> {
         let epoch = self.publisher.next_epoch();
-        let boot = BootFacts::of(&self.configuration().model);
+        let configuration = self.configuration();
         let (base, metrics) = (Arc::clone(&self.base), Arc::clone(&self.metrics));
         let mut deployments = self.deployments.clone();
         let work = move || {
+            let boot = BootFacts::of(&configuration.model);
             deployments.apply(&changes, &boot);
+            let has_domain = changes.iter().any(|change| matches!(change, Change::Domain(_)));
+            if has_domain && deployments.load_domains(&configuration.boot_tls()) {
+                return (deployments, None);
+            }
+            deployments.assemble(&boot);
             let plan = Arc::new(base.with_deployed(epoch, deployments.plans()));
             metrics.lock().unwrap_or_else(PoisonError::into_inner).prepare(&plan);
-            (deployments, plan)
+            (deployments, Some(plan))
         };
         let done = tokio::task::spawn_blocking(work).await;
         let (deployments, plan) = done
             .map_err(|error| ReloadError::Configuration(format!("the compiler failed: {error}")))?;
+        let Some(plan) = plan else {
+            let in_force = self.configuration();
+            let load = Arc::new(move || Ok(Configuration::clone(&in_force)));
+            return Ok(self.try_reload_with(load, Some(deployments)).await?.epoch);
+        };
         let upstream_tls = plan.tls.upstreams.clone();
         self.targets.watch(&plan.groups, &upstream_tls, DEPLOY_PATIENCE).await;
         let gear = (0..self.publisher.shards_count()).map(|_| ShardGear {

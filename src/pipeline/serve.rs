@@ -317,6 +317,7 @@ fn find_address(
         path,
         is_private_source: client.is_private_source(request),
         handshake: client.handshake_name(),
+        is_mutual_tls: client.tls.is_some_and(|facts| facts.verdict.is_some()),
     };
     let header = |name: &str| {
         let field = request.head.field_by_name(request.bytes, name.as_bytes())?;

@@ -29,6 +29,7 @@ pub(super) fn is_dropped(field: &Field, bytes: &[u8]) -> bool {
         FieldName::Other => {
             let name = field.name.of(bytes);
             name.eq_ignore_ascii_case(b"content-md5")
+                || name.eq_ignore_ascii_case(b"x-http-method-override")
                 || name.eq_ignore_ascii_case(b"x-amzn-apigateway-api-id")
         }
         _ => false,
