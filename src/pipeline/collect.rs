@@ -107,7 +107,7 @@ impl Exchange<'_, '_> {
             BodyFraming::None => Ok(std::mem::take(&mut body).is_empty()),
             BodyFraming::Length(length) => reader.length(&mut body, length).await,
             BodyFraming::Chunked => reader.chunked(&mut body).await,
-            BodyFraming::UntilClose => reader.to_end(&mut body).await,
+            BodyFraming::UntilClose => reader.until_end(&mut body).await,
         };
         let AnswerReader { link, at, .. } = reader;
         let written = whole.and_then(|whole| {
@@ -196,7 +196,7 @@ impl AnswerReader<'_, '_, '_> {
     }
 
     /// A body that its stream or connection ends.
-    async fn to_end(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
+    async fn until_end(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
         while self.read(body).await? {
             if body.len() > ANSWER_BYTES_MAX {
                 return Err(Fault::BadUpstreamAnswer);

@@ -41,6 +41,8 @@ fn write_trust_store(folder: &Path) -> PathBuf {
 
 fn options() -> ManagementOptions {
     ManagementOptions {
+        vpc_links: Vec::new(),
+        canary_is_sticky: false,
         address: ListenerAddress::Unix("/m.sock".into()),
         store: "/state.redb".into(),
         audit_log: None,

@@ -356,11 +356,10 @@ impl HttpTranslation<'_> {
         let has_cors = is_configured(self.call);
         copy_fields(out, &head.fields, bytes, |field| {
             let name = field.name.of(bytes);
-            !field.hop_by_hop
-                && field.known != FieldName::ContentLength
-                && !name.eq_ignore_ascii_case(REQUEST_ID_HEADER)
-                && !(has_cors && is_of_cors(name))
-                && !changes.has(name)
+            let is_ours = name.eq_ignore_ascii_case(REQUEST_ID_HEADER)
+                || has_cors && is_of_cors(name)
+                || changes.has(name);
+            !field.hop_by_hop && field.known != FieldName::ContentLength && !is_ours
         });
         out.extend_from_slice(&changes.lines);
         if head.field(FieldName::Date).is_none() {
