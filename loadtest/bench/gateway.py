@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -35,8 +36,14 @@ class Gateway:
             if event.get("message") == "serving":
                 self.serving_seconds = time.monotonic() - self.began
                 self.management = Management(event["management"])
+                # Nobody reads on, and a pipe that is full would stop the gateway.
+                threading.Thread(target=self._drop_log, daemon=True).start()
                 return
         raise BenchError("the gateway did not start: " + "".join(said)[-2000:])
+
+    def _drop_log(self):
+        for _ in self.process.stderr:
+            pass
 
     def __enter__(self):
         return self
@@ -48,7 +55,6 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.process.stderr.close()
 
     def resident_kib(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()

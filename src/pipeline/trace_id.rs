@@ -9,9 +9,16 @@ use crate::base::Nanos;
 /// The field's name.
 pub(crate) const TRACE_ID_HEADER: &[u8] = b"X-Amzn-Trace-Id";
 
-/// A trace id, as text.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct TraceId(Vec<u8>);
+/// A trace id, as text. In place, since every request has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TraceId {
+    text: [u8; BYTES_MAX],
+    length: usize,
+}
+
+/// Longest text: a root and a parent of a client's, as long as they may be.
+const BYTES_MAX: usize = 2 * PART_BYTES_MAX + 32;
+const PART_BYTES_MAX: usize = 64;
 
 impl TraceId {
     /// The id of a request that came at `at` with this field value, if it had one.
@@ -20,46 +27,53 @@ impl TraceId {
             let parts = received?.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
             parts.filter_map(|part| part.strip_prefix(name)).find(|value| is_plain(value))
         };
-        let mut text = Vec::with_capacity(80);
-        text.extend_from_slice(b"Root=");
+        let mut id = Self { text: [0; BYTES_MAX], length: 0 };
+        id.push(b"Root=");
         match part(b"Root=") {
-            Some(root) => text.extend_from_slice(root),
+            Some(root) => id.push(root),
             None => {
-                text.extend_from_slice(b"1-");
-                write_hex(&mut text, state.unix_millis_at(at) / 1_000, 8);
-                text.push(b'-');
-                write_hex(&mut text, state.next_random(), 16);
-                write_hex(&mut text, state.next_random(), 8);
+                id.push(b"1-");
+                id.push_hex(state.unix_millis_at(at) / 1_000, 8);
+                id.push(b"-");
+                id.push_hex(state.next_random(), 16);
+                id.push_hex(state.next_random(), 8);
             }
         }
-        text.extend_from_slice(b";Parent=");
+        id.push(b";Parent=");
         let parent = part(b"Parent=");
         match parent {
-            Some(parent) => text.extend_from_slice(parent),
-            None => write_hex(&mut text, state.next_random(), 16),
+            Some(parent) => id.push(parent),
+            None => id.push_hex(state.next_random(), 16),
         }
-        text.extend_from_slice(b";Sampled=");
-        let sampled = part(b"Sampled=");
+        id.push(b";Sampled=");
         // Whoever has a span of its own around this one traces.
-        let by_default = if parent.is_some() { b"1" } else { b"0" };
-        text.extend_from_slice(sampled.unwrap_or(by_default));
-        Self(text)
+        let by_default: &[u8] = if parent.is_some() { b"1" } else { b"0" };
+        id.push(part(b"Sampled=").filter(|sampled| sampled.len() == 1).unwrap_or(by_default));
+        id
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        if let Some(place) = self.text.get_mut(self.length..end) {
+            place.copy_from_slice(part);
+            self.length = end;
+        }
+    }
+
+    fn push_hex(&mut self, value: u64, digits: u32) {
+        for digit in (0..digits).rev() {
+            self.push(&[b"0123456789abcdef"[(value >> (4 * digit)) as usize & 15]]);
+        }
     }
 
     /// The field's value.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.text.get(..self.length).unwrap_or_default()
     }
 }
 
 /// Whether a part of what a client sent is fit to be sent on.
 fn is_plain(value: &[u8]) -> bool {
-    (1..=64).contains(&value.len())
+    (1..=PART_BYTES_MAX).contains(&value.len())
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-}
-
-fn write_hex(out: &mut Vec<u8>, value: u64, digits: u32) {
-    for digit in (0..digits).rev() {
-        out.push(b"0123456789abcdef"[(value >> (4 * digit)) as usize & 15]);
-    }
 }

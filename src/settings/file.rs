@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::acme::AcmeTable;
 use super::apis::{ApiSpans, Upstreams, build_apis};
-use super::diagnostics::{Diagnostics, Mistake, Source, Span};
+use super::diagnostics::{Cause, Diagnostics, Mistake, Source, Span};
 use super::domains::build_domains;
 use super::keys::RawFile;
 use super::listeners::{
@@ -164,8 +164,9 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let limits = build_limits(&raw.limits, &raw.http2.value, &raw.timeouts, reading);
     let (target_groups, groups) = build_upstreams(upstreams, reading);
     if raw.api.value.is_empty() && management.is_none() {
-        let mistake = Mistake::of_file("`api` is missing: there would be nothing to serve");
-        reading.record(mistake.help("add [[api]], or [management] to make APIs while it runs"));
+        let help = "add [[api]], or [management] to make APIs while it runs";
+        let mistake = Mistake::of_file("the file has no [[api]]").help(help);
+        reading.record(mistake.cause(Cause::AbsentKey));
     }
     let (apis, api_spans) = build_apis(raw.api.value, &names, reading);
     let model = Model {

@@ -137,7 +137,7 @@ fn what_is_wrong_by_itself_does_not_fit() {
 fn the_schema_states_types_defaults_and_docs() {
     let schema = settings::json_schema();
     assert_eq!(schema["additionalProperties"], json!(false));
-    assert_eq!(schema["required"], json!(["listener", "api"]));
+    assert_eq!(schema["required"], json!(["listener"]));
     let backlog = &schema["definitions"]["listener"]["properties"]["backlog"];
     assert_eq!(backlog["type"], "integer");
     assert_eq!(backlog["default"], 4_096);

@@ -1,6 +1,7 @@
 //! A route of an HTTP API: its integration answers, and parameter mappings change what passes.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 
 use super::super::collect::collect_request;
 use super::super::exchange::{AnswerUse, Exchange, Form, Translation};
@@ -137,9 +138,17 @@ fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b", ");
         }
     }
-    let mut ip = Vec::with_capacity(40);
-    write_client_ip(&mut ip, call.client.ip());
-    write_node(&ip, out);
+    match call.client.ip() {
+        ip @ IpAddr::V4(_) => {
+            out.extend_from_slice(b"for=");
+            write_client_ip(out, ip);
+        }
+        ip @ IpAddr::V6(_) => {
+            out.extend_from_slice(b"for=\"[");
+            write_client_ip(out, ip);
+            out.extend_from_slice(b"]\"");
+        }
+    }
     let host = without_port(call.request.authority());
     if !host.is_empty() && !host.starts_with(b"[") {
         out.extend_from_slice(b";host=");

@@ -52,10 +52,6 @@ pub(super) enum Target {
 }
 
 impl Endpoints {
-    pub(super) fn is_empty(&self) -> bool {
-        self.apis.is_empty()
-    }
-
     /// The API of this id; in any region if none is named.
     pub(super) fn api(&self, id: &[u8], region: Option<&[u8]>) -> Option<u32> {
         let first = *self.ids.get(id)?;

@@ -189,12 +189,6 @@ impl Addresses {
         self.find_among(query, &header)
     }
 
-    /// Whether nothing can be addressed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.endpoints.is_empty() && self.domains.is_empty()
-    }
-
     /// The name of a domain that was matched, as it was given: it may begin with `*.`.
     #[must_use]
     pub fn domain_name(&self, domain_index: u32) -> Option<&str> {

@@ -146,12 +146,13 @@ fn stage_of(found: AddressMatch) -> Option<u32> {
 const HOST: &str = "a1b2c3.execute-api.us-east-1.amazonaws.com";
 
 #[test]
-fn nothing_deployed_is_nothing_of_ours() {
+fn where_nothing_is_deployed_no_api_is_known() {
     let empty = Addresses::default();
-    assert!(empty.is_empty());
-    for (host, path) in [(HOST, "/prod"), ("h", "/_aws/execute-api/a/b"), ("", "")] {
-        assert_eq!(find(&empty, host, path), AddressMatch::NotOurs);
+    for (host, path) in [(HOST, "/prod"), ("h", "/_aws/execute-api/a/b")] {
+        let expected = AddressMatch::Refused(AddressRefusal::UnknownApi);
+        assert_eq!(find(&empty, host, path), expected);
     }
+    assert_eq!(find(&empty, "", ""), AddressMatch::NotOurs);
 }
 
 #[test]
