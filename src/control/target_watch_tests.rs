@@ -232,13 +232,13 @@ async fn a_group_that_is_gone_is_asked_no_more() {
     let mut world = world();
     world.resolver.script("b.test", [Answer::Addresses(vec![ip(1)], NO_TIME)]);
     world.watch.watch(&[group("a", [name("b.test", 80)])], PATIENCE).await;
-    assert_eq!(world.watch.watch(&[], PATIENCE).await, []);
+    assert_eq!(world.watch.watch::<TargetGroup>(&[], PATIENCE).await, []);
     // Its name is forgotten too: nobody keeps answers that nobody uses.
     world.resolver.script("b.test", [Answer::Hang]);
     let unresolved = world.watch.watch(&[group("a", [name("b.test", 80)])], NO_TIME).await;
     assert_eq!(unresolved.len(), 1);
     // No task is left that could still ask: nobody but the test has the resolver.
-    assert_eq!(world.watch.watch(&[], PATIENCE).await, []);
+    assert_eq!(world.watch.watch::<TargetGroup>(&[], PATIENCE).await, []);
     drop(world.watch);
     assert_eq!(Arc::strong_count(&world.resolver.answers), 1);
 }

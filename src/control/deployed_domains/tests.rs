@@ -49,6 +49,8 @@ fn options() -> ManagementOptions {
         credentials: Vec::new(),
         certificates: Vec::new(),
         trust_stores: Vec::new(),
+        vpc_links: Vec::new(),
+        canary_is_sticky: false,
         test_mode: false,
         quotas: Quotas::default(),
     }

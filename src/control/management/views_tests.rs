@@ -2,11 +2,10 @@
 //! operations, deploys it, and reads what a plan would be compiled from.
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::answer::Answer;
 use super::call::{Call, Realm};
-use super::changes::{Changes, DeployedStage};
+use super::changes::{DeployedStage, DeployedStore};
 use super::operations::perform;
 use super::options::Quotas;
 use super::resource::Context;
@@ -14,11 +13,11 @@ use super::service::route;
 use crate::base::Method;
 use crate::model::http_api::{self, HttpApi, HttpRouteKey, HttpStage};
 use crate::model::rest_api::{
-    AuthorizerType, EndpointType, GatewayResponseType, ResponseTransferMode, RestApi, RestStage,
+    AuthorizerType, GatewayResponseType, ResponseTransferMode, RestApi, RestStage,
 };
 use crate::model::{
-    Authorization, ConnectionType, ContentHandling, IntegrationType, LoggingLevel, ModelError,
-    PassthroughBehavior, RouteKey, RouteMethod, Throttle,
+    Authorization, ConnectionType, ContentHandling, EndpointType, IntegrationType, LoggingLevel,
+    ModelError, PassthroughBehavior, RouteKey, RouteMethod, Throttle,
 };
 use crate::store::{Document, Store};
 
@@ -63,10 +62,10 @@ impl Management {
 
     /// What the only stage there is serves.
     fn deployed(&self) -> DeployedStage {
-        let changes = Changes::new(self.0.clone(), mpsc::unbounded_channel().1);
-        let stages = changes.stages().expect("read");
+        let deployed = DeployedStore::new(self.0.clone());
+        let stages = deployed.stages().expect("read");
         assert_eq!(stages.len(), 1);
-        changes.load(&stages[0]).expect("read").expect("it is there")
+        deployed.load(&stages[0]).expect("read").expect("it is there")
     }
 }
 
@@ -352,7 +351,7 @@ fn an_http_api_and_its_stage_are_read_as_they_were_made() {
     assert_eq!(stage.settings_for("$default").throttle(), throttle(9));
 
     let api = HttpApi::read(&deployed.snapshot.expect("deployed")).expect("an API");
-    assert_eq!((&api.id, api.protocol), (&id, http_api::ApiProtocol::Http));
+    assert_eq!((&api.id, api.protocol), (&id, http_api::ProtocolType::Http));
     let cors = api.cors_configuration.as_ref().expect("cors");
     assert_eq!((&cors.allow_origins[0][..], cors.max_age_s), ("https://a", Some(-1)));
     let key = |text| HttpRouteKey::Request(RouteKey::parse(text).expect("a key"));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Document, TextMap};
+use crate::model::{Document, EndpointType, TextMap};
 
 fn document(value: Value) -> Document {
     value.as_object().cloned().expect("an object")
