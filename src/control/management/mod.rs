@@ -22,6 +22,8 @@ mod options;
 mod refusal_tests;
 mod resource;
 mod rest;
+#[cfg(test)]
+mod sequence_tests;
 mod service;
 mod stored_domain;
 #[cfg(test)]
