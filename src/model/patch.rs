@@ -99,6 +99,8 @@ fn unescape(segment: &str) -> String {
 pub enum PatchRefusal {
     /// It asks for what cannot be done.
     Bad(String),
+    /// The path is right and its value is none for it.
+    Unfit(String),
     /// It asks for something that is not there.
     Missing(String),
 }
@@ -175,8 +177,10 @@ pub enum PatchValue {
     Number,
     /// A list of texts: with `*` in the path, the segment there is the item; else the value is.
     Items,
-    /// A table of texts, written as JSON or, with `*`, one entry.
+    /// A table, written as JSON.
     Json,
+    /// A table of texts, written as JSON.
+    Texts,
 }
 
 impl PatchRow {
@@ -321,7 +325,7 @@ impl PatchRow {
                 None if any.is_none() && value.is_empty() => items.clear(),
                 None => return self.nothing_to_remove(),
             },
-            PatchOp::Replace if any.is_none() => *items = split_items(value),
+            PatchOp::Replace if any.is_none() => *items = split_items(operation)?,
             PatchOp::Replace => {
                 let new = Value::String(if value.is_empty() { item } else { value }.to_owned());
                 match place {
@@ -330,7 +334,11 @@ impl PatchRow {
                 }
             }
             _ => {
-                for item in if any.is_some() { vec![item.into()] } else { split_items(value) } {
+                let new = match any {
+                    Some(item) => vec![item.into()],
+                    None => split_items(operation)?,
+                };
+                for item in new {
                     if !items.contains(&item) {
                         items.push(item);
                     }
@@ -347,10 +355,7 @@ impl PatchRow {
     /// The value of an operation; `None` for an empty one that removes.
     fn parse(&self, operation: &PatchOperation<'_>) -> Result<Option<Value>, PatchRefusal> {
         let text = operation.value.unwrap_or_default();
-        let path = operation.path.unwrap_or_default();
-        let unfit = |wanted: &str| {
-            Err(PatchRefusal::Bad(format!("Invalid value for {path}: '{text}' is not {wanted}")))
-        };
+        let unfit = |wanted: &str| Err(unfit(operation, wanted));
         match self.value {
             PatchValue::Text => Ok(operation.value.map(Value::from)),
             PatchValue::Boolean if text.eq_ignore_ascii_case("true") => Ok(Some(Value::Bool(true))),
@@ -371,17 +376,33 @@ impl PatchRow {
                 Ok(value @ Value::Object(_)) => Ok(Some(value)),
                 _ => unfit("a JSON object"),
             },
+            PatchValue::Texts => match serde_json::from_str::<Value>(text) {
+                Ok(Value::Object(table)) if table.values().all(Value::is_string) => {
+                    Ok(Some(Value::Object(table)))
+                }
+                _ => unfit("a JSON object of strings"),
+            },
             PatchValue::Items => Ok(None),
         }
     }
 }
 
+fn unfit(operation: &PatchOperation<'_>, wanted: &str) -> PatchRefusal {
+    let (path, text) = (operation.path.unwrap_or_default(), operation.value.unwrap_or_default());
+    PatchRefusal::Unfit(format!("Invalid value for {path}: '{text}' is not {wanted}"))
+}
+
 /// A list is written with commas, or as JSON.
-fn split_items(value: &str) -> Vec<Value> {
-    if let Ok(Value::Array(items)) = serde_json::from_str(value) {
-        return items;
+fn split_items(operation: &PatchOperation<'_>) -> Result<Vec<Value>, PatchRefusal> {
+    let value = operation.value.unwrap_or_default();
+    match serde_json::from_str(value) {
+        Ok(Value::Array(items)) if items.iter().all(Value::is_string) => Ok(items),
+        Ok(Value::Array(_)) => Err(unfit(operation, "a list of strings")),
+        _ => {
+            let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(items.map(Value::from).collect())
+        }
     }
-    value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
 }
 
 #[cfg(test)]
@@ -406,6 +427,8 @@ mod tests {
             PatchRow::new("/binaryMediaTypes/*", Ops::ALL, PatchValue::Items),
             PatchRow::new("/size", Ops::REPLACE, PatchValue::Integer),
             PatchRow::new("/throttle/rateLimit", Ops::ALL, PatchValue::Number),
+            PatchRow::new("/variables", Ops::REPLACE, PatchValue::Texts),
+            PatchRow::new("/scopes", Ops::ALL, PatchValue::Items),
         ],
     };
 
@@ -424,7 +447,11 @@ mod tests {
 
     fn refused(patch: &Patch, op: &str, path: &str) -> String {
         match apply(patch, op, path, "x") {
-            Err(PatchRefusal::Bad(message) | PatchRefusal::Missing(message)) => message,
+            Err(
+                PatchRefusal::Bad(message)
+                | PatchRefusal::Unfit(message)
+                | PatchRefusal::Missing(message),
+            ) => message,
             Ok(document) => panic!("applied: {document}"),
         }
     }
@@ -470,6 +497,26 @@ mod tests {
         assert_eq!(apply(&PLAIN, "replace", "/size", "").expect("applied").get("size"), None);
         let nested = apply(&PLAIN, "add", "/throttle/rateLimit", "1.5").expect("applied");
         assert_eq!(nested["throttle"], json!({"rateLimit": 1.5}));
+    }
+
+    #[test]
+    fn tables_and_lists_hold_texts_alone() {
+        let table = apply(&PLAIN, "replace", "/variables", r#"{"a": "1"}"#).expect("applied");
+        assert_eq!(table["variables"], json!({"a": "1"}));
+        for value in [r#"{"a": 1}"#, r#"{"a": null}"#, r#"{"a": {}}"#, "[]", "a"] {
+            let refusal = apply(&PLAIN, "replace", "/variables", value).expect_err(value);
+            let wanted = "is not a JSON object of strings";
+            let message = format!("Invalid value for /variables: '{value}' {wanted}");
+            assert_eq!(refusal, PatchRefusal::Unfit(message));
+        }
+        for op in ["add", "replace"] {
+            let list = apply(&PLAIN, op, "/scopes", r#"["a", "b"]"#).expect("applied");
+            assert_eq!(list["scopes"], json!(["a", "b"]));
+            for value in ["[1]", r#"["a", null]"#, "[{}]"] {
+                let refusal = apply(&PLAIN, op, "/scopes", value).expect_err(value);
+                assert!(matches!(refusal, PatchRefusal::Unfit(_)), "{refusal:?}");
+            }
+        }
     }
 
     #[test]

@@ -41,8 +41,6 @@ fn write_trust_store(folder: &Path) -> PathBuf {
 
 fn options() -> ManagementOptions {
     ManagementOptions {
-        vpc_links: Vec::new(),
-        canary_is_sticky: false,
         address: ListenerAddress::Unix("/m.sock".into()),
         store: "/state.redb".into(),
         audit_log: None,
@@ -51,6 +49,8 @@ fn options() -> ManagementOptions {
         credentials: Vec::new(),
         certificates: Vec::new(),
         trust_stores: Vec::new(),
+        vpc_links: Vec::new(),
+        canary_is_sticky: false,
         test_mode: false,
         quotas: Quotas::default(),
     }

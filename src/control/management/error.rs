@@ -86,6 +86,13 @@ impl ApiError {
         Self::new(Code::Conflict, message)
     }
 
+    /// What is wrong with parameter mappings, in the words of both generations.
+    pub(super) fn invalid_mapping(error: &str) -> Self {
+        Self::bad_request(format!(
+            "Invalid mapping expression specified: Validation Result: warnings : [], errors : [{error}]"
+        ))
+    }
+
     /// An operation that belongs to a later version.
     pub(super) fn not_available(what: &str) -> Self {
         Self::new(Code::NotImplemented, format!("{what}: not available in this version"))

@@ -18,10 +18,16 @@ mod identity;
 mod ids;
 mod operations;
 mod options;
+#[cfg(test)]
+mod refusal_tests;
 mod resource;
 mod rest;
+#[cfg(test)]
+mod sequence_tests;
 mod service;
 mod stored_domain;
+#[cfg(test)]
+mod test_api;
 #[cfg(test)]
 mod views_tests;
 

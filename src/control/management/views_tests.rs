@@ -3,13 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::call::{Call, Realm};
-use super::changes::{DeployedStage, DeployedStore};
-use super::operations::perform;
-use super::options::Quotas;
-use super::resource::Context;
-use super::service::route;
+use super::changes::DeployedStage;
+use super::test_api::TestApi;
 use crate::base::Method;
 use crate::model::http_api::{self, HttpApi, HttpRouteKey, HttpStage};
 use crate::model::rest_api::{
@@ -19,59 +14,11 @@ use crate::model::{
     Authorization, ConnectionType, ContentHandling, EndpointType, IntegrationType, LoggingLevel,
     ModelError, PassthroughBehavior, RouteKey, RouteMethod, Throttle,
 };
-use crate::store::{Document, Store};
-
-/// A management API without its listener.
-struct Management(Store);
-
-impl Management {
-    fn new() -> Self {
-        Self(Store::in_memory(Box::new(|_| {})).expect("a store"))
-    }
-
-    /// Runs the operation of a request, which must succeed.
-    #[track_caller]
-    fn run(&self, method: &str, path: &str, body: Value) -> Document {
-        let routed = route(method, path, &[]).expect("an operation");
-        let realm = Realm { region: "us-east-1".into(), account_id: "111111111111".into() };
-        let body = body.to_string();
-        let call = Call::parse(routed, realm, Vec::new(), body.as_bytes()).expect("legal input");
-        let quotas = Quotas::default();
-        let answer = self.0.transact(|transaction| {
-            perform(&mut Context { transaction, call: &call, now: 1, quotas: &quotas })
-        });
-        match answer.unwrap_or_else(|error| panic!("{method} {path}: {error:?}")) {
-            Answer::Document(document) => document,
-            Answer::Empty => Document::new(),
-        }
-    }
-
-    /// Runs it, and returns the text under `name` in its answer.
-    #[track_caller]
-    fn make(&self, path: &str, name: &str, body: Value) -> String {
-        let made = self.run("POST", path, body);
-        made.get(name).and_then(Value::as_str).expect("a text").to_owned()
-    }
-
-    #[track_caller]
-    fn patch(&self, path: &str, operations: &[(&str, &str, &str)]) {
-        let operation = |(op, path, value): &(&str, &str, &str)| json!({"op": op, "path": path, "value": value});
-        let operations: Vec<_> = operations.iter().map(operation).collect();
-        self.run("PATCH", path, json!({ "patchOperations": operations }));
-    }
-
-    /// What the only stage there is serves.
-    fn deployed(&self) -> DeployedStage {
-        let changes = DeployedStore::new(self.0.clone());
-        let stages = changes.stages().expect("read");
-        assert_eq!(stages.len(), 1);
-        changes.load(&stages[0]).expect("read").expect("it is there")
-    }
-}
+use crate::store::Document;
 
 /// A REST API that uses all that the views show, deployed twice: to a stage and to its canary.
 fn rest_api() -> (String, DeployedStage) {
-    let management = Management::new();
+    let management = TestApi::new();
     let id = management.make(
         "/restapis",
         "id",
@@ -287,7 +234,7 @@ fn methods_and_integrations_are_read_as_they_were_put() {
 
 /// An HTTP API that uses all that the views show, deployed to a stage that deploys itself.
 fn http_api() -> (String, DeployedStage) {
-    let management = Management::new();
+    let management = TestApi::new();
     let id = management.make(
         "/v2/apis",
         "apiId",
@@ -378,7 +325,7 @@ fn an_http_api_and_its_stage_are_read_as_they_were_made() {
 
 #[test]
 fn an_api_by_quick_create_is_read() {
-    let management = Management::new();
+    let management = TestApi::new();
     let quick = json!({"name": "q", "protocolType": "HTTP", "target": "http://b"});
     let id = management.make("/v2/apis", "apiId", quick);
     let deployed = management.deployed();
@@ -392,7 +339,7 @@ fn an_api_by_quick_create_is_read() {
 
 #[test]
 fn a_websocket_api_is_read_with_its_responses() {
-    let management = Management::new();
+    let management = TestApi::new();
     let id = management.make(
         "/v2/apis",
         "apiId",

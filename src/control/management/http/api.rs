@@ -170,13 +170,14 @@ impl QuickCreate {
         if let Some(credentials) = self.credentials {
             integration.insert("credentialsArn".into(), credentials);
         }
+        let before = route.clone();
         if let Some(route_key) = self.route_key {
             route.insert("routeKey".into(), route_key.into());
         }
         let (routes, integrations) = (api.child("routes"), api.child("integrations"));
         integration::check(context, &integrations.child(&id), &mut integration)?;
         context.put(&integrations.child(&id), &integration);
-        route::check(context, &routes.child(&route_id), &mut route)?;
+        route::check_change(context, &routes.child(&route_id), &before, &mut route)?;
         context.put(&routes.child(&route_id), &route);
         Ok(())
     }

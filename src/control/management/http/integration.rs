@@ -5,10 +5,11 @@ use super::deployment::deploy_automatically;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::document::{default, table, text};
 use crate::control::management::resource::{
     Context, Kind, Result, delete, load, load_parent, merge,
 };
+use crate::expr::{CompileError, HttpRequestMapping, HttpResponseMappings, Scope};
 use crate::store::{Document, Key};
 
 pub(in crate::control::management) static INTEGRATION: Kind = Kind {
@@ -110,8 +111,54 @@ pub(super) fn check(context: &mut Context<'_>, key: &Key, document: &mut Documen
         }
         _ => {}
     }
+    let is_mapped = is_http(context, &api)? && subtype.is_none();
+    check_mappings(document, is_mapped)
+}
+
+/// Of HTTP APIs mappings are checked, for any stage; an action of a service has parameters of its own.
+/// A status is one whatever answers.
+fn check_mappings(document: &Document, is_mapped: bool) -> Result<()> {
+    let by_status = table(document, "responseParameters").into_iter().flatten();
+    for (status, parameters) in by_status {
+        if !is_answer_status(status) {
+            let error = format!("Invalid response status code specified: {status}");
+            return Err(ApiError::invalid_mapping(&error));
+        }
+        if is_mapped {
+            check_pairs(parameters.as_object(), |pair| {
+                HttpResponseMappings::compile([(status.as_str(), [pair])], &ANY_STAGE).map(|_| ())
+            })?;
+        }
+    }
+    if is_mapped {
+        check_pairs(table(document, "requestParameters"), |pair| {
+            HttpRequestMapping::compile([pair], &ANY_STAGE).map(|_| ())
+        })?;
+    }
     Ok(())
 }
+
+fn check_pairs(
+    parameters: Option<&Document>,
+    compile: impl Fn((&str, &str)) -> std::result::Result<(), Vec<CompileError>>,
+) -> Result<()> {
+    for (key, value) in parameters.into_iter().flatten() {
+        if let Err(errors) = compile((key, value.as_str().unwrap_or_default())) {
+            let wrong = errors.first().map_or(key.as_str(), |error| &error.expression);
+            let error = format!("Invalid mapping expression specified: {wrong}");
+            return Err(ApiError::invalid_mapping(&error));
+        }
+    }
+    Ok(())
+}
+
+/// "Transforming API requests and responses": 200 to 599.
+fn is_answer_status(text: &str) -> bool {
+    text.len() == 3 && text.parse().is_ok_and(|status: u16| (200..=599).contains(&status))
+}
+
+/// Values of variables come with a stage, and may be any; such a one is also a status.
+const ANY_STAGE: Scope<'static> = Scope { stage_variables: &|_| Some("200"), greedy: None };
 
 /// `UpdateIntegration`.
 pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Result<Answer> {

@@ -6,7 +6,7 @@ use super::api::{API, api_of};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::document::{default, table, text};
 use crate::control::management::resource::{Context, Kind, Result, load_parent};
 use crate::store::{Document, Key};
 
@@ -15,6 +15,7 @@ pub(in crate::control::management) static MODEL: Kind = Kind {
     path: &["models"],
     missing: "Unable to find Model by id {id}",
     check: |context, key, _, document| check(context, key, document),
+    remove,
     ..Kind::PLAIN
 };
 
@@ -44,6 +45,27 @@ fn check(context: &mut Context<'_>, key: &Key, document: &Document) -> Result<()
         if id != key.last() && text(&other, "name") == Some(name) {
             return Err(ApiError::conflict(format!(
                 "Model with name {name} already exists for this API"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Routes and route responses name models.
+fn remove(context: &mut Context<'_>, key: &Key, model: &Document) -> Result<()> {
+    let name = text(model, "name").unwrap_or_default();
+    let names = |document: &Document, member: &str| {
+        table(document, member).is_some_and(|models| models.values().any(|one| one == name))
+    };
+    let routes = api_of(key).child("routes");
+    for (id, route) in context.children(&routes)? {
+        let responses = context.children(&routes.child(&id).child("routeresponses"))?;
+        let is_named = names(&route, "requestModels")
+            || responses.iter().any(|(_, response)| names(response, "responseModels"));
+        if is_named {
+            let route_key = text(&route, "routeKey").unwrap_or_default();
+            return Err(ApiError::conflict(format!(
+                "Cannot delete model '{name}', is referenced in route: {route_key}"
             )));
         }
     }

@@ -11,20 +11,15 @@ use crate::control::management::resource::document::{default, is_true, table_mut
 use crate::control::management::resource::{
     Context, Kind, Result, delete, load, load_parent, merge, require,
 };
-use crate::model::RouteKey;
+use crate::model::{PathPattern, RouteKey, Segment};
+use crate::plan::{Precedence, Router};
 use crate::store::{Document, Key};
 
 pub(in crate::control::management) static ROUTE: Kind = Kind {
     parent: Some(&API),
     path: &["routes"],
     missing: "Unable to find Route by id {id}",
-    check: |context, key, before, document| {
-        check(context, key, document)?;
-        if text(before, "routeKey") == text(document, "routeKey") {
-            return Ok(());
-        }
-        take_key(context, key, Some(before), document)
-    },
+    check: check_change,
     remove: |context, key, document| {
         let place = key_place(&api_of(key), text(document, "routeKey").unwrap_or_default());
         Ok(context.transaction.remove(&place)?)
@@ -66,12 +61,26 @@ pub(super) fn store_new(
     Ok(document)
 }
 
+/// Checks a route that was changed.
+pub(super) fn check_change(
+    context: &mut Context<'_>,
+    key: &Key,
+    before: &Document,
+    document: &mut Document,
+) -> Result<()> {
+    check(context, key, document)?;
+    if text(before, "routeKey") == text(document, "routeKey") {
+        return Ok(());
+    }
+    take_key(context, key, Some(before), document)
+}
+
 /// Checks a route against its API.
-pub(super) fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Result<()> {
+fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Result<()> {
     let api = api_of(key);
     let route_key = text(document, "routeKey").unwrap_or_default();
     let is_http = is_http(context, &api)?;
-    if is_http && RouteKey::parse(route_key).is_err() {
+    if is_http && !is_routable(route_key) {
         return Err(ApiError::bad_request(
             "The provided route key is not formatted properly for HTTP protocol. Format should be \
              \"<HTTP METHOD> /<RESOURCE PATH>\" or \"$default\"",
@@ -93,6 +102,11 @@ pub(super) fn check(context: &mut Context<'_>, key: &Key, document: &mut Documen
         require(context, &api.child("integrations"), id, missing)?;
     }
     check_authorization(context, &api, is_http, document)
+}
+
+/// Whether it is a route key, within the bounds of what can be routed.
+fn is_routable(route_key: &str) -> bool {
+    RouteKey::parse(route_key).is_ok_and(|key| Router::compile(&[key], Precedence::HttpApi).is_ok())
 }
 
 fn check_authorization(
@@ -118,9 +132,37 @@ fn check_authorization(
 }
 
 /// Where it is noted which route has a key: asking all of 300 routes for it would cost more than the
-/// rest of `CreateRoute`.
+/// rest of `CreateRoute`. Keys that differ in the names of their parameters alone match the same
+/// requests, and have one place.
 fn key_place(api: &Key, route_key: &str) -> Key {
-    api.child("routekeys").child(route_key)
+    api.child("routekeys").child(&shape_of(route_key))
+}
+
+/// The key with each parameter's name left out, its static segments as they are compared. What is
+/// no key of an HTTP API is its own.
+fn shape_of(route_key: &str) -> String {
+    let Ok(RouteKey::Path { method, path }) = RouteKey::parse(route_key) else {
+        return route_key.to_owned();
+    };
+    let nameless = |segment| match segment {
+        Segment::Parameter(_) => Segment::Parameter("_".into()),
+        Segment::Greedy(_) => Segment::Greedy("_".into()),
+        Segment::Static(text) => Segment::Static(text),
+    };
+    let segments = path.segments.into_iter().map(nameless).collect();
+    RouteKey::Path { method, path: PathPattern { segments } }.to_string()
+}
+
+/// Refuses a key that no route of the API has.
+pub(super) fn require_key(
+    context: &mut Context<'_>,
+    api: &Key,
+    route_key: &str,
+    missing: impl Fn() -> ApiError,
+) -> Result<()> {
+    let note = context.document(&key_place(api, route_key))?.ok_or_else(&missing)?;
+    let is_same = text(&note, "routeKey").is_none_or(|one| one == route_key);
+    if is_same { Ok(()) } else { Err(missing()) }
 }
 
 /// Notes the key of a route, in place of the one that it had.
@@ -132,15 +174,15 @@ fn take_key(
 ) -> Result<()> {
     let api = api_of(key);
     let route_key = text(document, "routeKey").unwrap_or_default();
+    if let Some(old) = before.and_then(|before| text(before, "routeKey")) {
+        context.transaction.remove(&key_place(&api, old))?;
+    }
     let place = key_place(&api, route_key);
     if context.document(&place)?.is_some() {
         let message = format!("Route with key {route_key} already exists for this API");
         return Err(ApiError::conflict(message));
     }
-    if let Some(old) = before.and_then(|before| text(before, "routeKey")) {
-        context.transaction.remove(&key_place(&api, old))?;
-    }
-    let note = json!({ "routeId": key.last() });
+    let note = json!({ "routeId": key.last(), "routeKey": route_key });
     context.put(&place, &note.as_object().cloned().unwrap_or_default());
     Ok(())
 }
@@ -188,4 +230,30 @@ pub(in crate::control::management) fn create_response(context: &mut Context<'_>)
     document.insert("routeResponseId".into(), id.clone().into());
     context.put(&collection.child(&id), &document);
     Ok(Answer::Document(document))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_parameters_are_no_part_of_what_a_key_matches() {
+        for (one, other) in [
+            ("GET /a/{x}", "GET /a/{y}"),
+            ("ANY /{proxy+}", "ANY /{rest+}"),
+            ("GET /a%62", "GET /ab"),
+        ] {
+            assert_eq!(shape_of(one), shape_of(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("GET /a/{x}", "PUT /a/{x}"),
+            ("GET /{x}", "GET /{x+}"),
+            ("GET /_", "GET /{_}"),
+            ("GET /%7B_%7D", "GET /{_}"),
+            ("GET /a", "GET /a/"),
+            ("$default", "ANY /"),
+        ] {
+            assert_ne!(shape_of(one), shape_of(other), "{one} {other}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::api::{API, api_of};
 use super::deployment::{deploy_automatically, deploy_stage};
+use super::route::require_key;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::resource::document::{default, is_true, table, table_mut, text};
@@ -78,7 +79,7 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
                 "Unable to find Route by key {name} within the provided RouteSettings"
             ))
         };
-        require(context, &api.child("routekeys"), &name, missing)?;
+        require_key(context, &api, &name, missing)?;
     }
     let settings = table(document, "defaultRouteSettings").into_iter();
     let by_route = table(document, "routeSettings").into_iter().flatten();

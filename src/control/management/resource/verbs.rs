@@ -147,7 +147,7 @@ fn store_changed(
 /// A refusal of the patch table as an error.
 pub(in crate::control::management) fn refused(refusal: PatchRefusal) -> ApiError {
     match refusal {
-        PatchRefusal::Bad(message) => ApiError::bad_request(message),
+        PatchRefusal::Bad(message) | PatchRefusal::Unfit(message) => ApiError::bad_request(message),
         PatchRefusal::Missing(message) => ApiError::not_found(message),
     }
 }

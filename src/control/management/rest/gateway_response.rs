@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::api::REST_API;
+use super::mapping::{self, Direction};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::resource::document::{table, table_mut};
@@ -118,15 +119,24 @@ fn store(context: &mut Context<'_>, key: &Key, mut document: Document) -> Result
         }
         table_mut(&mut document, name);
     }
-    for (parameter, _) in table(&document, "responseParameters").into_iter().flatten() {
-        if !parameter.starts_with("gatewayresponse.header.") {
-            let message = format!("Invalid mapping expression specified: {parameter}");
-            return Err(ApiError::bad_request(message));
-        }
+    if let Some(status) = document.get("statusCode")
+        && !status.as_str().is_some_and(is_status)
+    {
+        let message =
+            format!("Invalid status code specified: {}", status.as_str().unwrap_or("null"));
+        return Err(ApiError::bad_request(message));
     }
+    mapping::check_mappings(&document, "responseParameters", Direction::Gateway)?;
     document.insert("defaultResponse".into(), false.into());
     context.put(key, &document);
     Ok(Answer::Document(document))
+}
+
+/// `[1-5]\d\d`: a body is held to it by its shape, a patch is not.
+fn is_status(text: &str) -> bool {
+    text.len() == 3
+        && text.starts_with(['1', '2', '3', '4', '5'])
+        && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 const DEFAULT_TEMPLATE: &str = "{\"message\":$context.error.messageString}";

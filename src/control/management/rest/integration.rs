@@ -69,6 +69,7 @@ fn is_http(integration: &Document) -> bool {
 }
 
 fn check(context: &mut Context<'_>, method: &Document, integration: &mut Document) -> Result<()> {
+    check_choices(integration)?;
     let kind = text(integration, "type").unwrap_or_default().to_owned();
     let uri = text(integration, "uri").unwrap_or_default();
     if kind != "MOCK" && text(integration, "httpMethod").is_none_or(str::is_empty) {
@@ -86,20 +87,48 @@ fn check(context: &mut Context<'_>, method: &Document, integration: &mut Documen
         let message = format!("Timeout should be between 50 ms and {max} ms");
         return Err(ApiError::bad_request(message));
     }
-    let passthrough = text(integration, "passthroughBehavior").map(str::to_ascii_uppercase);
-    match passthrough.as_deref() {
-        Some(name @ ("WHEN_NO_MATCH" | "WHEN_NO_TEMPLATES" | "NEVER")) => {
-            let name = name.to_owned();
-            integration.insert("passthroughBehavior".into(), name.into());
-        }
-        _ => return Err(ApiError::bad_request("Invalid passthroughBehavior specified")),
-    }
     mapping::check_mappings(integration, "requestParameters", Direction::Request)?;
     mapping::check_content_types(integration, "requestTemplates")?;
     check_cache_keys(method, integration)?;
     remove_empty(integration, &["requestParameters", "requestTemplates", "integrationResponses"]);
     Ok(())
 }
+
+/// Members with a few values: bodies are held to them by their shapes, patches are not. An empty
+/// text takes one away that need not be there.
+fn check_choices(integration: &mut Document) -> Result<()> {
+    if let Some(name) = text(integration, "passthroughBehavior").map(str::to_ascii_uppercase) {
+        integration.insert("passthroughBehavior".into(), name.into());
+    }
+    check_choice(integration, "type", &["HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS"])?;
+    let passthrough = ["WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"];
+    check_choice(integration, "passthroughBehavior", &passthrough)?;
+    for (name, choices) in [
+        ("contentHandling", CONTENT_HANDLING),
+        ("connectionType", ["INTERNET", "VPC_LINK"]),
+        ("responseTransferMode", ["BUFFERED", "STREAM"]),
+    ] {
+        check_optional_choice(integration, name, &choices)?;
+    }
+    Ok(())
+}
+
+fn check_optional_choice(document: &Document, name: &str, choices: &[&str]) -> Result<()> {
+    match text(document, name) {
+        None | Some("") => Ok(()),
+        Some(_) => check_choice(document, name, choices),
+    }
+}
+
+fn check_choice(document: &Document, name: &str, choices: &[&str]) -> Result<()> {
+    if text(document, name).is_some_and(|choice| choices.contains(&choice)) {
+        return Ok(());
+    }
+    let choices = choices.join(",");
+    Err(ApiError::bad_request(format!("Invalid {name} specified. Valid options are {choices}")))
+}
+
+const CONTENT_HANDLING: [&str; 2] = ["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"];
 
 /// `http://` or `https://` and a host, which may come from a stage variable.
 fn is_http_uri(uri: &str) -> bool {
@@ -197,13 +226,14 @@ pub(in crate::control::management) fn put_response(context: &mut Context<'_>) ->
 
 /// Headers that are mapped must be declared by the method's response.
 fn check_response(method: &Document, status: &str, response: &mut Document) -> Result<()> {
+    check_optional_choice(response, "contentHandling", &CONTENT_HANDLING)?;
     mapping::check_mappings(response, "responseParameters", Direction::Response)?;
     mapping::check_content_types(response, "responseTemplates")?;
     let declared = table(method, "methodResponses").and_then(|responses| responses.get(status));
     let declared = declared.and_then(|response| response.get("responseParameters"));
     for (parameter, _) in table(response, "responseParameters").into_iter().flatten() {
         if declared.and_then(|declared| declared.get(parameter)).is_none() {
-            return Err(ApiError::bad_request(format!(
+            return Err(ApiError::invalid_mapping(&format!(
                 "Invalid mapping expression parameter specified: {parameter}"
             )));
         }

@@ -4,6 +4,7 @@
 use crate::control::management::error::ApiError;
 use crate::control::management::resource::Result;
 use crate::control::management::resource::document::table;
+use crate::expr::{GatewayResponseMapping, RestRequestMapping, RestResponseMapping, Scope};
 use crate::store::Document;
 
 /// Which names and values a table of mappings may have.
@@ -13,30 +14,41 @@ pub(super) enum Direction {
     Request,
     /// `method.response.header...` from `integration.response...`.
     Response,
+    /// `gatewayresponse.header...` from `method.request...`.
+    Gateway,
 }
 
-/// Checks a table of mappings.
+/// Checks a table of mappings: what passes is what `expr` compiles, whatever the stage's variables
+/// are.
 pub(super) fn check_mappings(document: &Document, name: &str, direction: Direction) -> Result<()> {
     for (target, value) in table(document, name).into_iter().flatten() {
         let source = value.as_str().unwrap_or_default();
-        let (is_target, sources) = match direction {
-            Direction::Request => (is_request_target(target), "method.request."),
-            Direction::Response => {
-                (is_named(target, "method.response.header."), "integration.response.")
-            }
+        let is_target = match direction {
+            Direction::Request => is_request_target(target),
+            Direction::Response => is_named(target, "method.response.header."),
+            Direction::Gateway => is_named(target, "gatewayresponse.header."),
         };
-        for (text, is_good) in [(target.as_str(), is_target), (source, is_source(source, sources))]
-        {
-            if !is_good {
-                return Err(ApiError::bad_request(format!(
-                    "Invalid mapping expression specified: Validation Result: warnings : [], errors : \
-                     [Invalid mapping expression specified: {text}]"
-                )));
-            }
+        // A right target is never what a pair fails for.
+        let wrong = if is_target { source } else { target };
+        if !is_target || !compiles(direction, (target, source)) {
+            return Err(ApiError::invalid_mapping(&format!(
+                "Invalid mapping expression specified: {wrong}"
+            )));
         }
     }
     Ok(())
 }
+
+fn compiles(direction: Direction, pair: (&str, &str)) -> bool {
+    match direction {
+        Direction::Request => RestRequestMapping::compile([pair], &ANY_STAGE).is_ok(),
+        Direction::Response => RestResponseMapping::compile([pair], &ANY_STAGE).is_ok(),
+        Direction::Gateway => GatewayResponseMapping::compile([pair], &ANY_STAGE).is_ok(),
+    }
+}
+
+/// Values of variables come with a stage, and may be any.
+const ANY_STAGE: Scope<'static> = Scope { stage_variables: &|_| Some("200"), greedy: None };
 
 /// Checks the names of declared parameters: `method.request.{path,querystring,header}.x`.
 pub(super) fn check_parameters(document: &Document) -> Result<()> {
@@ -47,9 +59,8 @@ pub(super) fn check_parameters(document: &Document) -> Result<()> {
             parameter.strip_prefix("method.request.")?.strip_prefix(place)?.strip_prefix('.')
         });
         let Some(name) = name.filter(|name| is_parameter_name(name)) else {
-            return Err(ApiError::bad_request(format!(
-                "Invalid mapping expression specified: Validation Result: warnings : [], errors : \
-                 [Invalid mapping expression specified: {parameter}]"
+            return Err(ApiError::invalid_mapping(&format!(
+                "Invalid mapping expression specified: {parameter}"
             )));
         };
         if !names.insert(name) {
@@ -101,22 +112,9 @@ fn is_parameter_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._$-".contains(&byte))
 }
 
-fn is_source(source: &str, prefix: &str) -> bool {
-    let is_static = source.len() >= 2 && source.starts_with('\'') && source.ends_with('\'');
-    if is_static || is_named(source, "context.") || is_named(source, "stageVariables.") {
-        return true;
-    }
-    let Some(rest) = source.strip_prefix(prefix) else { return false };
-    if rest == "body" || rest.strip_prefix("body").is_some_and(|path| path.starts_with(['.', '[']))
-    {
-        return true;
-    }
-    let places = ["header", "multivalueheader", "querystring", "multivaluequerystring", "path"];
-    places.iter().any(|place| is_named(rest, &format!("{place}.")))
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -126,6 +124,101 @@ mod tests {
         let direction =
             if name == "requestParameters" { Direction::Request } else { Direction::Response };
         check_mappings(document.as_object().expect("an object"), name, direction).is_ok()
+    }
+
+    /// Texts that are nearly mappings.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "integration",
+            "method",
+            "gatewayresponse",
+            ".request.",
+            ".response.",
+            "header.",
+            "multivalueheader.",
+            "querystring.",
+            "multivaluequerystring.",
+            "path.",
+            "body",
+            ".a",
+            "..",
+            "[0]",
+            "['a']",
+            "[*]",
+            "[?(@.a)]",
+            "context.",
+            "requestId",
+            "identity.sourceIp",
+            "authorizer.",
+            "claims.",
+            "nothing",
+            "stageVariables.",
+            "v",
+            "'",
+            "a-b",
+            "_$",
+            " ",
+            "\r\n",
+            "\t",
+            "é",
+            "",
+        ]);
+        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    fn targets() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "integration.request.header.",
+            "integration.request.querystring.",
+            "integration.request.path.",
+            "method.response.header.",
+            "gatewayresponse.header.",
+        ]);
+        prop_oneof![(known, "[a-zA-Z0-9._$ -]{0,6}").prop_map(|(a, b)| format!("{a}{b}")), pieces()]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stored_compiles_for_any_stage(
+            target in targets(),
+            source in pieces(),
+            variable in prop::option::of("[A-Za-z0-9._~:/?#&=,-]{0,8}"),
+        ) {
+            let find = |_: &str| variable.as_deref();
+            let scope = Scope { stage_variables: &find, greedy: None };
+            let document = json!({ "m": { &target: &source } });
+            let document = document.as_object().expect("an object");
+            let is_stored = |direction| check_mappings(document, "m", direction).is_ok();
+            let pair = [(&*target, &*source)];
+            if is_stored(Direction::Request) {
+                prop_assert!(RestRequestMapping::compile(pair, &scope).is_ok());
+            }
+            if is_stored(Direction::Response) {
+                prop_assert!(RestResponseMapping::compile(pair, &scope).is_ok());
+            }
+            if is_stored(Direction::Gateway) {
+                prop_assert!(GatewayResponseMapping::compile(pair, &scope).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_side_that_is_wrong() {
+        let said = |target: &str, source: &str| {
+            let document = json!({ "m": { target: source } });
+            let document = document.as_object().expect("an object");
+            check_mappings(document, "m", Direction::Request).expect_err("refused").message
+        };
+        let start = "Invalid mapping expression specified: Validation Result: warnings : [], errors : \
+                     [Invalid mapping expression specified: ";
+        for (target, source, wrong) in [
+            ("integration.request.header.a", "true", "true"),
+            ("integration.request.header.a", "context.nothing", "context.nothing"),
+            ("integration.request.header.a", "'a\nb'", "'a\nb'"),
+            ("integration.request.cookie.a", "true", "integration.request.cookie.a"),
+        ] {
+            assert_eq!(said(target, source), format!("{start}{wrong}]"));
+        }
     }
 
     #[test]
@@ -156,11 +249,10 @@ mod tests {
             "integration.response.body.x"
         ));
         assert!(!check("responseParameters", "method.response.body.a", "'a'"));
-        assert!(!check(
-            "responseParameters",
-            "method.response.header.a",
-            "method.request.header.a"
-        ));
+        for source in ["method.request.header.a", "integration.response.querystring.a", "context.x"]
+        {
+            assert!(!check("responseParameters", "method.response.header.a", source), "{source}");
+        }
     }
 
     #[test]

@@ -162,10 +162,8 @@ pub(in crate::control::management) fn put_response(context: &mut Context<'_>) ->
 fn check_response(context: &mut Context<'_>, key: &Key, response: &mut Document) -> Result<()> {
     for (parameter, _) in table(response, "responseParameters").into_iter().flatten() {
         if parameter.strip_prefix("method.response.header.").is_none_or(str::is_empty) {
-            return Err(ApiError::bad_request(format!(
-                "Invalid mapping expression specified: Validation Result: warnings : [], errors : \
-                 [Invalid mapping expression specified: {parameter}]"
-            )));
+            let error = format!("Invalid mapping expression specified: {parameter}");
+            return Err(ApiError::invalid_mapping(&error));
         }
     }
     mapping::check_content_types(response, "responseModels")?;

@@ -8,7 +8,10 @@ use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::text;
 use crate::control::management::resource::{Context, Kind, Result, load, require};
-use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
+use crate::model::{
+    Ops, Patch, PatchRow, PatchStyle, PatchValue, PathPattern, RouteKey, RouteMethod,
+};
+use crate::plan::{Precedence, Router};
 use crate::store::{Document, Key};
 
 pub(in crate::control::management) static RESOURCE: Kind = Kind {
@@ -48,7 +51,9 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     document.insert("parentId".into(), parent_key.last().into());
     document.insert("pathPart".into(), context.call.text("pathPart").unwrap_or_default().into());
     check_place(context, &collection, &parent, &document)?;
-    document.insert("path".into(), path_under(&parent, &document).into());
+    let path = path_under(&parent, &document);
+    check_path(&path)?;
+    document.insert("path".into(), path.into());
     context.put(&collection.child(&id), &document);
     Ok(Answer::Document(document))
 }
@@ -105,7 +110,9 @@ fn check_change(
         };
     }
     check_place(context, &collection, &parent, document)?;
-    document.insert("path".into(), path_under(&parent, document).into());
+    let path = path_under(&parent, document);
+    check_path(&path)?;
+    document.insert("path".into(), path.into());
     move_children(context, &collection, document)
 }
 
@@ -117,7 +124,10 @@ fn move_children(context: &mut Context<'_>, collection: &Key, moved: &Document) 
         let id = text(&parent, "id");
         for (_, child) in all.iter().filter(|(_, one)| text(one, "parentId") == id) {
             let mut child = child.clone();
-            child.insert("path".into(), path_under(&parent, &child).into());
+            refuse_under_greedy(&parent)?;
+            let path = path_under(&parent, &child);
+            check_path(&path)?;
+            child.insert("path".into(), path.into());
             context.put(&collection.child(text(&child, "id").unwrap_or_default()), &child);
             parents.push(child);
         }
@@ -138,12 +148,7 @@ fn check_place(
              braces at the beginning and the end",
         ));
     }
-    let parent_part = text(parent, "pathPart").unwrap_or_default();
-    if parent_part.ends_with("+}") {
-        return Err(ApiError::bad_request(format!(
-            "Cannot create a child of a resource with a greedy path variable: {parent_part}"
-        )));
-    }
+    refuse_under_greedy(parent)?;
     let (id, parent_id) = (text(document, "id"), text(parent, "id"));
     let siblings = context.children(collection)?;
     let siblings = siblings.iter().map(|(_, one)| one);
@@ -166,7 +171,31 @@ fn check_place(
     Ok(())
 }
 
-/// `a.b-c_d:1`, `{name}` or `{name+}`.
+fn refuse_under_greedy(parent: &Document) -> Result<()> {
+    let part = text(parent, "pathPart").unwrap_or_default();
+    if !part.ends_with("+}") {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "Cannot create a child of a resource with a greedy path variable: {part}"
+    )))
+}
+
+/// What holds for a path as a whole: a route for it can be compiled, and a parameter that is named
+/// twice would have two values.
+fn check_path(path: &str) -> Result<()> {
+    let pattern = PathPattern::parse(path).map_err(|error| {
+        ApiError::bad_request(format!("Invalid resource path specified: {path} ({error})"))
+    })?;
+    let key = RouteKey::Path { method: RouteMethod::Any, path: pattern };
+    let compiled = Router::compile(&[key], Precedence::RestApi);
+    compiled.map(|_| ()).map_err(|errors| {
+        let reason = errors.first().map(ToString::to_string).unwrap_or_default();
+        ApiError::bad_request(format!("Invalid resource path specified: {reason}"))
+    })
+}
+
+/// `a.b-c_d:1`, `{name}` or `{name+}`; dot segments are resolved by clients and would never match.
 fn is_path_part(part: &str) -> bool {
     let is_plain = |text: &str| {
         !text.is_empty()
@@ -174,7 +203,7 @@ fn is_path_part(part: &str) -> bool {
     };
     match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) => is_plain(name.strip_suffix('+').unwrap_or(name)),
-        None => is_plain(part),
+        None => is_plain(part) && !matches!(part, "." | ".."),
     }
 }
 
@@ -203,10 +232,11 @@ mod tests {
 
     #[test]
     fn path_parts() {
-        for part in ["pets", "a.b-c_d:1", "{id}", "{proxy+}"] {
+        for part in ["pets", "a.b-c_d:1", "...", ".a", "{id}", "{proxy+}"] {
             assert!(is_path_part(part), "{part}");
         }
-        for part in ["", "a/b", "{}", "{+}", "{a", "a}", "{a+b}", "pets?", "é", "a{b}"] {
+        for part in ["", "a/b", "{}", "{+}", "{a", "a}", "{a+b}", "pets?", "é", "a{b}", ".", ".."]
+        {
             assert!(!is_path_part(part), "{part}");
         }
     }

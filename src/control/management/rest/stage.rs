@@ -99,11 +99,8 @@ pub(super) fn deploy(context: &mut Context<'_>, api: &Key, name: &str, id: &str)
 fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Result<()> {
     let api = super::method::api_of(key);
     let refusal = || ApiError::bad_request("Deployment id does not exist");
-    if let Some(id) = text(document, "deploymentId") {
-        require(context, &api.child("deployments"), id, refusal)?;
-    } else if !document.contains_key("canarySettings") {
-        return Err(refusal());
-    }
+    let id = text(document, "deploymentId").unwrap_or_default();
+    require(context, &api.child("deployments"), id, refusal)?;
     let serves = document.get("deploymentId").cloned();
     if let Some(Value::Object(canary)) = document.get_mut("canarySettings") {
         if let Some(serves) = serves {
@@ -123,7 +120,10 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
             ));
         }
     }
-    check_variables(document)?;
+    check_variables(document, "variables")?;
+    if let Some(canary) = table(document, "canarySettings") {
+        check_variables(canary, "stageVariableOverrides")?;
+    }
     if let Some(id) = text(document, "clientCertificateId").filter(|id| !id.is_empty()) {
         let missing = || ApiError::bad_request("Invalid client certificate identifier specified");
         let certificates = context.root().child("clientcertificates");
@@ -143,8 +143,8 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
 }
 
 /// "Amazon API Gateway stage variables reference": names, values and how many.
-fn check_variables(document: &Document) -> Result<()> {
-    let Some(variables) = table(document, "variables") else { return Ok(()) };
+fn check_variables(document: &Document, member: &str) -> Result<()> {
+    let Some(variables) = table(document, member) else { return Ok(()) };
     if variables.len() > VARIABLES_COUNT_MAX {
         let message = format!("A stage can have at most {VARIABLES_COUNT_MAX} variables");
         return Err(ApiError::bad_request(message));

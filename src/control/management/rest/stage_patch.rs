@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::control::management::error::ApiError;
 use crate::control::management::resource::document::{table, table_mut};
 use crate::control::management::resource::{Context, Result, refused};
-use crate::model::{Ops, Patch, PatchOp, PatchOperation, PatchRow, PatchStyle, PatchValue};
+use crate::model::{
+    Ops, Patch, PatchOp, PatchOperation, PatchRefusal, PatchRow, PatchStyle, PatchValue,
+};
 use crate::store::Document;
 
 static PATCH: Patch = Patch {
@@ -19,15 +21,15 @@ static PATCH: Patch = Patch {
         PatchRow::new("/clientCertificateId", Ops::ALL, PatchValue::Text),
         PatchRow::new("/documentationVersion", Ops::ALL, PatchValue::Text),
         PatchRow::new("/tracingEnabled", Ops::ADD_REPLACE, PatchValue::Boolean),
-        PatchRow::new("/variables", Ops::REPLACE_REMOVE, PatchValue::Json),
+        PatchRow::new("/variables", Ops::REPLACE_REMOVE, PatchValue::Texts),
         PatchRow::new("/variables/*", Ops::ALL, PatchValue::Text),
-        PatchRow::new("/accessLogSettings", Ops::REPLACE_REMOVE, PatchValue::Json),
+        PatchRow::new("/accessLogSettings", Ops::REPLACE_REMOVE, PatchValue::Texts),
         PatchRow::new("/accessLogSettings/destinationArn", Ops::ADD_REPLACE, PatchValue::Text),
         PatchRow::new("/accessLogSettings/format", Ops::ADD_REPLACE, PatchValue::Text),
         PatchRow::new("/canarySettings/percentTraffic", Ops::ADD_REPLACE, PatchValue::Number),
         PatchRow::new("/canarySettings/deploymentId", Ops::REPLACE, PatchValue::Text),
         PatchRow::new("/canarySettings/useStageCache", Ops::ADD_REPLACE, PatchValue::Boolean),
-        PatchRow::new("/canarySettings/stageVariableOverrides", Ops::REPLACE, PatchValue::Json),
+        PatchRow::new("/canarySettings/stageVariableOverrides", Ops::REPLACE, PatchValue::Texts),
         PatchRow::new("/canarySettings/stageVariableOverrides/*", Ops::ALL, PatchValue::Text),
     ],
 };
@@ -61,7 +63,10 @@ pub(super) fn apply(
         (PatchOp::Add | PatchOp::Replace, [resource, method, group, name]) => {
             set_method_setting(stage, operation, &[resource, method, group, name])
         }
-        _ => PATCH.apply(stage, operation).map_err(|_| wrong_path(path)),
+        _ => PATCH.apply(stage, operation).map_err(|refusal| match refusal {
+            PatchRefusal::Unfit(_) => refused(refusal),
+            _ => wrong_path(path),
+        }),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `RequestValidator`.
 
 use super::api::REST_API;
+use super::method::{all_methods, api_of};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::{default, text};
 use crate::control::management::resource::{Context, Kind, Result, load_parent};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
-use crate::store::Document;
+use crate::store::{Document, Key};
 
 pub(in crate::control::management) static REQUEST_VALIDATOR: Kind = Kind {
     parent: Some(&REST_API),
@@ -15,6 +16,7 @@ pub(in crate::control::management) static REQUEST_VALIDATOR: Kind = Kind {
     missing: "Invalid Request Validator identifier specified",
     patch: &PATCH,
     check: |_, _, _, document| check(document),
+    remove,
     ..Kind::PLAIN
 };
 
@@ -43,6 +45,19 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
 fn check(document: &Document) -> Result<()> {
     if text(document, "name").is_none_or(|name| name.trim().is_empty()) {
         return Err(ApiError::bad_request("Request Validator name cannot be blank"));
+    }
+    Ok(())
+}
+
+/// A deployment whose method names a validator that is gone would check nothing.
+fn remove(context: &mut Context<'_>, key: &Key, _: &Document) -> Result<()> {
+    for (path, method) in all_methods(context, &api_of(key))? {
+        if text(&method, "requestValidatorId") == Some(key.last()) {
+            return Err(ApiError::conflict(format!(
+                "Cannot delete Request Validator '{}', is referenced in method: {path}",
+                key.last()
+            )));
+        }
     }
     Ok(())
 }
