@@ -136,7 +136,7 @@ fn wait_a_little() {
 }
 
 /// Pages that redb keeps in memory; the kernel keeps the file's anyway.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// How long an open file of another process is waited for.
 const IN_USE_LIMIT: Duration = Duration::from_secs(2);
 /// How long readers may hold a file that is closed.
