@@ -23,6 +23,7 @@ mod metrics;
 mod request;
 mod rest_api;
 mod upstream;
+mod vpc_link;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub use management::{Management, copy, remove, replace};
 pub use request::Request;
 pub use rest_api::RestApi;
 pub use upstream::{Peer, Received, Upstream};
+pub use vpc_link::vpc_link_to;
 
 /// Nothing that works takes as long, however slow the machine is.
 pub const HANG_GUARD: Duration = Duration::from_secs(30);

@@ -16,3 +16,4 @@ mod refusal;
 mod routes;
 mod stages;
 mod throttling;
+mod vpc_links;

@@ -22,3 +22,4 @@ mod request_validation;
 mod routing;
 mod stage_variables;
 mod throttling;
+mod vpc_links;

@@ -148,12 +148,15 @@ impl StageCompiler<'_> {
     }
 
     /// The target group that a private integration leads to: what it names itself goes before the
-    /// link, and the link before the link's targets.
+    /// link, and the link before the link's targets. A service may be named with a query for some of
+    /// its instances (AWS: "Create a private integration using AWS Cloud Map service discovery").
     fn upstream(&self, region: &str, target: PrivateTarget<'_>) -> Option<String> {
         let of_link = self.store.vpc_link_arns(region, target.link_id);
         let of_link =
             of_link.inspect_err(|error| tracing::error!(%error, "a VPC link cannot be read"));
-        let own = target.arn.map(str::to_owned).into_iter().chain([target.link_id.to_owned()]);
+        let service = target.arn.and_then(|arn| Some(arn.split_once('?')?.0));
+        let own = target.arn.into_iter().chain(service).chain([target.link_id]);
+        let own = own.map(str::to_owned);
         let names = own.chain(of_link.unwrap_or_default());
         let bound = |arn: String| self.options.vpc_links.iter().find(move |one| one.arn == arn);
         let upstream = names.into_iter().find_map(bound)?.upstream.clone();
