@@ -107,9 +107,11 @@ pub enum HashKey {
 /// What is tried again, and how often.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryPolicy {
-    /// Further tries of one request; 0 is none. What reached no target goes on to those that were
-    /// not tried yet all the same, up to a fixed bound.
+    /// Further tries of one request; 0 is none.
     pub attempts_max: u32,
+    /// What reached no target goes on to those that were not tried yet, whatever `attempts_max`
+    /// says, up to a fixed bound.
+    pub goes_on_unsent: bool,
     /// Retries may be at most this share of requests, in percent, over a sliding window, so that
     /// retries do not finish off an overloaded group. A few are always allowed.
     pub budget_percent: u32,

@@ -149,6 +149,7 @@ fn build_upstream(raw: RawUpstream, reading: &mut Reading<'_>) -> Option<TargetG
 fn build_retry(raw: &RawRetry) -> RetryPolicy {
     RetryPolicy {
         attempts_max: raw.attempts_max.value,
+        goes_on_unsent: raw.attempts_max.value > 0,
         budget_percent: raw.budget_percent.value,
         on_gateway_status: raw.on_gateway_status.value,
     }

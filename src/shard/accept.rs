@@ -14,7 +14,7 @@ use crate::edge::{refuse_connection, serve_connection, serve_tls_connection};
 use crate::model::Listener as ListenerSettings;
 use crate::pipeline::ListenerContext;
 use crate::rt::{Accepted, Listener, ListenerSocket, Peer, Stream, now, sleep, spawn};
-use crate::sys::duplicate;
+use crate::sys::{duplicate, has_waiting_connection};
 
 /// Opens the listeners of the first plan.
 pub(super) fn open_listeners(shard: &Rc<Shard>, sockets: Vec<NamedSocket>) -> io::Result<()> {
@@ -62,7 +62,10 @@ fn open(shard: &Rc<Shard>, settings: ListenerSettings, socket: ListenerSocket) -
     let shard = Rc::clone(shard);
     shard.accepting_count.set(shard.accepting_count.get() + 1);
     spawn(async move {
-        accept_loop(&shard, open).await;
+        accept_loop(&shard, &open).await;
+        if open.is_left() {
+            take_in_unnoticed(&shard, &open).await;
+        }
         shard.accepting_count.set(shard.accepting_count.get().saturating_sub(1));
     });
     Ok(())
@@ -76,16 +79,16 @@ pub(super) fn close(shard: &Rc<Shard>, listener: &OpenListener) {
     listener.close();
 }
 
-async fn accept_loop(shard: &Rc<Shard>, listener: Rc<OpenListener>) {
+async fn accept_loop(shard: &Rc<Shard>, listener: &OpenListener) {
     loop {
         match listener.listener.accept().await {
             Ok(accepted) => {
-                admit(shard, accepted, &listener);
-                if listener.closes() {
+                admit(shard, accepted, listener);
+                if listener.has_ended() {
                     return;
                 }
             }
-            Err(_) if listener.closes() => return,
+            Err(_) if listener.has_ended() => return,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Out of descriptors or memory: others must end first. Waiting a moment keeps the
@@ -94,6 +97,23 @@ async fn accept_loop(shard: &Rc<Shard>, listener: Rc<OpenListener>) {
                 tracing::warn!(%error, shard = shard.options.index, "accept failed");
                 sleep(Duration::from_millis(50)).await;
             }
+        }
+    }
+}
+
+/// Takes in what this process was woken for and did not take. The kernel wakes one of those that
+/// wait at a socket for each connection; had it chosen an accept of ours that was then cancelled,
+/// the connection would wait until another one wakes the process that the socket was left to.
+async fn take_in_unnoticed(shard: &Rc<Shard>, listener: &Rc<OpenListener>) {
+    while has_waiting_connection(listener.listener.raw_fd()) {
+        // The other process may be quicker: the accept must not wait for a connection to come.
+        let again = Rc::clone(listener);
+        spawn(async move { again.leave() });
+        match listener.listener.accept().await {
+            Ok(accepted) => admit(shard, accepted, listener),
+            Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => {}
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
         }
     }
 }

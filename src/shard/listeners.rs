@@ -12,12 +12,22 @@ pub(super) struct OpenListener {
     pub(super) listener: Listener,
     /// The settings in force; connections keep the ones that they began with.
     context: RefCell<Rc<ListenerContext>>,
-    closes: Cell<bool>,
+    accepts: Cell<Accepts>,
+}
+
+/// Whether a listener takes connections in.
+#[derive(Clone, Copy, PartialEq)]
+enum Accepts {
+    Yes,
+    /// Not any more: its socket is shut down.
+    Closed,
+    /// Not any more: another process accepts from its socket.
+    Left,
 }
 
 impl OpenListener {
     pub(super) fn new(listener: Listener, context: Rc<ListenerContext>) -> Self {
-        Self { listener, context: RefCell::new(context), closes: Cell::new(false) }
+        Self { listener, context: RefCell::new(context), accepts: Cell::new(Accepts::Yes) }
     }
 
     pub(super) fn context(&self) -> Rc<ListenerContext> {
@@ -28,19 +38,24 @@ impl OpenListener {
         self.context.replace(context);
     }
 
-    /// Whether it was closed: an accept that fails then is no failure.
-    pub(super) fn closes(&self) -> bool {
-        self.closes.get()
+    /// Whether it was closed or left: an accept that fails then is no failure.
+    pub(super) fn has_ended(&self) -> bool {
+        self.accepts.get() != Accepts::Yes
+    }
+
+    /// Whether its socket goes on in another process.
+    pub(super) fn is_left(&self) -> bool {
+        self.accepts.get() == Accepts::Left
     }
 
     pub(super) fn close(&self) {
-        self.closes.set(true);
+        self.accepts.set(Accepts::Closed);
         self.listener.close();
     }
 
     /// Stops accepting and leaves the socket to another process.
     pub(super) fn leave(&self) {
-        self.closes.set(true);
+        self.accepts.set(Accepts::Left);
         self.listener.leave();
     }
 }

@@ -40,6 +40,15 @@ pub fn has_input(fd: RawFd) -> bool {
     count >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
+/// Whether an accept on this listening socket would return at once. Takes nothing.
+#[must_use]
+pub fn has_waiting_connection(fd: RawFd) -> bool {
+    let mut polled = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer is to one live entry, which is the count given.
+    let count = unsafe { libc::poll(&raw mut polled, 1, 0) };
+    count == 1 && polled.revents & libc::POLLIN != 0
+}
+
 /// Reads what has come into the spare capacity of `buffer`, at most `bytes_max`, which grows by it;
 /// 0 is end of file. [`io::ErrorKind::WouldBlock`] if nothing has, whether the socket blocks or not.
 pub fn receive_now(fd: RawFd, buffer: &mut Vec<u8>, bytes_max: usize) -> io::Result<usize> {
@@ -99,6 +108,16 @@ mod tests {
     use std::os::fd::AsRawFd as _;
 
     use super::*;
+
+    #[test]
+    fn a_connection_shows_before_it_is_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        assert!(!has_waiting_connection(listener.as_raw_fd()));
+        let _client = TcpStream::connect(listener.local_addr().expect("an address"));
+        assert!(has_waiting_connection(listener.as_raw_fd()));
+        let _server = listener.accept().expect("accepted");
+        assert!(!has_waiting_connection(listener.as_raw_fd()));
+    }
 
     #[test]
     fn input_shows_without_being_taken() {

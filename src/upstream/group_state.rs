@@ -193,16 +193,16 @@ impl GroupState {
 
     /// Whether a request that reached none of the targets `tried` may be tried once more, having
     /// been tried in vain `retries_done` times before. Costs the targets nothing, so it takes
-    /// nothing from the budget, and the policy's bound does not keep it from a target that nobody
-    /// asked yet: with most of a group dead, the one that lives still serves.
+    /// nothing from the budget, and where the policy lets it go on, its bound does not keep it from a
+    /// target that nobody asked yet: with most of a group dead, the one that lives still serves.
     #[must_use]
     pub fn may_retry_unsent(&self, retries_done: u32, tried: &[TargetId]) -> bool {
-        let attempts_max = self.policy.retry.attempts_max;
+        let retry = self.policy.retry;
         let is_untried = |place| !tried.iter().any(|one| one.index() == place);
         let has_untried =
             || (0..).zip(&self.shares).any(|(place, share)| *share > 0 && is_untried(place));
-        attempts_max > 0
-            && (retries_done < attempts_max || (retries_done < UNSENT_RETRIES_MAX && has_untried()))
+        retries_done < retry.attempts_max
+            || (retry.goes_on_unsent && retries_done < UNSENT_RETRIES_MAX && has_untried())
     }
 
     /// Where the target is. Holds for every try that has not ended, members of the group or not.

@@ -26,7 +26,12 @@ pub(super) fn group(balance: Balance) -> TargetGroup {
         keepalive_connections_max: 8,
         keepalive_requests_max: 0,
         outstanding_per_shard_max: 1_000,
-        retry: RetryPolicy { attempts_max: 2, budget_percent: 20, on_gateway_status: true },
+        retry: RetryPolicy {
+            attempts_max: 2,
+            goes_on_unsent: true,
+            budget_percent: 20,
+            on_gateway_status: true,
+        },
         health: Some(ActiveHealth {
             path: "/".to_owned(),
             grpc_service: None,
@@ -401,8 +406,20 @@ fn who_is_alone_is_asked_again_as_often_as_the_policy_says() {
     assert!(!state.may_retry_unsent(2, &only), "two further tries at most");
     let mut group = group(Balance::RoundRobin);
     group.retry.attempts_max = 0;
+    group.retry.goes_on_unsent = false;
     let never = GroupState::new(&group, &endpoints(&[1, 1]), Nanos(0), 1);
     assert!(!never.may_retry_unsent(0, &only), "zero is none");
+}
+
+#[test]
+fn without_tries_again_every_address_is_asked_once() {
+    let mut group = group(Balance::RoundRobin);
+    group.retry.attempts_max = 0;
+    let mut state = GroupState::new(&group, &endpoints(&[1, 1]), Nanos(0), 1);
+    let (first, second) = (TargetId::new(0, 0), TargetId::new(1, 0));
+    assert!(state.may_retry_unsent(0, &[first]));
+    assert!(!state.may_retry_unsent(1, &[first, second]), "both were asked");
+    assert!(!state.may_retry(SECOND, 0), "nothing is sent twice");
 }
 
 #[test]
