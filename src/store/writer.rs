@@ -112,12 +112,13 @@ impl Work {
         match written {
             Ok(sequence) => {
                 self.committed.store(sequence, Ordering::Release);
+                // Before the answers: who has one may count on it that the change was told.
+                if !changed.is_empty() {
+                    (self.on_commit)(&changed);
+                }
                 for answer in accepted {
                     // Who asked may be gone.
                     let _ = answer.send(Ok(()));
-                }
-                if !changed.is_empty() {
-                    (self.on_commit)(&changed);
                 }
             }
             Err(error) => {

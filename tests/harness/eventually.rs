@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-/// A change is live on every shard 100 ms after its answer (`loadtest/deployed` measures that);
-/// this is as many tries again for a machine that runs other tests meanwhile.
+/// An answer comes when its change is live, or after some seconds: a machine that runs other tests
+/// meanwhile may need these tries.
 const TRIES_MAX: usize = 100;
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -2,10 +2,16 @@
 //! domain names.
 //!
 //! The seam to whoever compiles plans: commits become [`Change`]s by the keys that they wrote, so no
-//! operation can forget to tell. [`DeployedStore::load`] reads what a stage serves now,
+//! operation can forget to tell. An answer waits until what it changed is in force
+//! ([`Progress::all_in_force`]), so that a client may call at once what it has deployed.
+//! [`DeployedStore::load`] reads what a stage serves now,
 //! [`DeployedStore::load_domain`] where a domain leads to.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
 
 use super::service::Service;
 use super::stored_domain::{StoredDomain, load_client_certificate};
@@ -48,19 +54,62 @@ pub(crate) struct DeployedStage {
     pub(crate) canary_snapshot: Option<Document>,
 }
 
+/// Tells of changes, for [`Changes`].
+#[derive(Debug)]
+pub(super) struct ChangeTeller {
+    outbox: mpsc::UnboundedSender<Change>,
+    progress: Arc<Progress>,
+}
+
 /// Changes in the order of their commits.
 #[derive(Debug)]
-pub(crate) struct Changes(mpsc::UnboundedReceiver<Change>);
+pub(crate) struct Changes {
+    inbox: mpsc::UnboundedReceiver<Change>,
+    taken_count: u64,
+    progress: Arc<Progress>,
+}
 
-impl Changes {
-    pub(super) fn new(inbox: mpsc::UnboundedReceiver<Change>) -> Self {
-        Self(inbox)
+/// How far the data plane has come with what it was told.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    told_count: AtomicU64,
+    in_force_count: watch::Sender<u64>,
+}
+
+/// Both ends of a line of changes.
+pub(super) fn changes() -> (ChangeTeller, Changes) {
+    let (outbox, inbox) = mpsc::unbounded_channel();
+    let progress = Arc::new(Progress::default());
+    let teller = ChangeTeller { outbox, progress: Arc::clone(&progress) };
+    (teller, Changes { inbox, taken_count: 0, progress })
+}
+
+impl ChangeTeller {
+    /// Tells what a commit changed by the keys that it wrote.
+    pub(super) fn tell(&self, keys: &[Key]) {
+        let changes = changes_of(keys);
+        self.progress.told_count.fetch_add(changes.len() as u64, Ordering::Release);
+        for change in changes {
+            // Nobody listens any more once the process ends.
+            let _ = self.outbox.send(change);
+        }
     }
 
-    /// The next change with all that have come by then, each once; `None` once the store is gone.
+    /// What tells how far its changes have come.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+}
+
+impl Changes {
+    /// The next change with all that have come by then, each once; `None` once the store is gone. To
+    /// be asked when those of the last call are in force.
     pub(crate) async fn next(&mut self) -> Option<Vec<Change>> {
-        let mut changes = vec![self.0.recv().await?];
-        while let Ok(change) = self.0.try_recv() {
+        self.progress.in_force_count.send_replace(self.taken_count);
+        let mut changes = vec![self.inbox.recv().await?];
+        self.taken_count += 1;
+        while let Ok(change) = self.inbox.try_recv() {
+            self.taken_count += 1;
             if !changes.contains(&change) {
                 changes.push(change);
             }
@@ -68,6 +117,28 @@ impl Changes {
         Some(changes)
     }
 }
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        // Nothing will come into force any more that somebody could wait for.
+        self.progress.in_force_count.send_replace(u64::MAX);
+    }
+}
+
+impl Progress {
+    /// Waits until all that was told by now is in force, or was refused; not for ever, as a shard may
+    /// be busy or a reload under way.
+    pub(super) async fn all_in_force(&self) {
+        let told_count = self.told_count.load(Ordering::Acquire);
+        let mut in_force_count = self.in_force_count.subscribe();
+        let reached = in_force_count.wait_for(|count| *count >= told_count);
+        // Its sender is in `self`, so that it only ends as it should, or late.
+        let _ = tokio::time::timeout(IN_FORCE_PATIENCE, reached).await;
+    }
+}
+
+/// How long an answer may wait for what it changed.
+const IN_FORCE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is deployed, as the store has it.
 #[derive(Clone, Debug)]
@@ -155,7 +226,7 @@ fn api_key(change: &StageChange) -> Key {
 }
 
 /// What the keys of a commit change; each domain once.
-pub(super) fn changes_of(keys: &[Key]) -> Vec<Change> {
+fn changes_of(keys: &[Key]) -> Vec<Change> {
     let mut changes = Vec::new();
     for key in keys {
         let stage = stage_change(key).map(Change::Stage);
@@ -234,6 +305,28 @@ mod tests {
             (changes[1].service, changes[1].stage_name.as_str()),
             (Service::Http, "$default")
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_told_is_waited_for_until_the_next_is_asked_for() {
+        let (teller, mut changes) = changes();
+        let progress = teller.progress();
+        progress.all_in_force().await;
+        let stage = |name| Key::new(&["r", "restapis", "a", "stages", name]);
+        teller.tell(&[stage("x"), stage("y"), Key::new(&["r", "apikeys", "k"])]);
+        teller.tell(&[stage("x")]);
+        assert_eq!(changes.next().await.expect("told").len(), 2, "each once");
+        let waits = tokio::spawn({
+            let progress = Arc::clone(&progress);
+            async move { progress.all_in_force().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished(), "they are taken and not in force");
+        drop(teller);
+        assert!(changes.next().await.is_none());
+        waits.await.expect("it ends");
+        drop(changes);
+        progress.all_in_force().await;
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::answer::{Answer, project};
 use super::audit::{Audit, Record};
 use super::call::{Call, Realm};
+use super::changes::Progress;
 use super::error::{ApiError, Code};
 use super::identity::{Caller, identify};
 use super::ids;
@@ -33,6 +34,7 @@ use crate::store::{Document, Store};
 pub(super) struct Gate {
     options: ManagementOptions,
     pub(super) store: Store,
+    progress: Arc<Progress>,
     audit: Audit,
     /// Requests that are worked on at once; the others wait.
     turns: Semaphore,
@@ -60,11 +62,12 @@ impl Gate {
     pub(super) fn new(
         options: ManagementOptions,
         store: Store,
+        progress: Arc<Progress>,
         bound: &ListenerAddress,
     ) -> io::Result<Self> {
         let audit = Audit::open(options.audit_log.as_deref())?;
         let guard = options.credentials.is_empty().then(|| Guard::of(bound));
-        Ok(Self { options, store, audit, turns: Semaphore::new(TURNS_COUNT), guard })
+        Ok(Self { options, store, progress, audit, turns: Semaphore::new(TURNS_COUNT), guard })
     }
 
     /// Answers a request. The work is done on the pool for blocking calls: it waits for the disk.
@@ -76,6 +79,7 @@ impl Gate {
         }
         let (head, body) = request.into_parts();
         let request_id = ids::uuid();
+        let may_change = !head.method.is_safe();
         let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, BODY_BYTES_MAX)).await;
         let reply = match body {
             Err(_) => Reply::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
@@ -102,6 +106,9 @@ impl Gate {
                 })
             }
         };
+        if may_change && reply.error.is_none() {
+            self.progress.all_in_force().await;
+        }
         reply.into_response(&request_id)
     }
 

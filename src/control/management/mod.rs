@@ -39,7 +39,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use options::{
@@ -51,7 +50,7 @@ use super::sockets::{self, BindOptions, shown};
 use crate::model::ListenerAddress;
 use crate::rt::ListenerSocket;
 use crate::store::Store;
-use changes::changes_of;
+use changes::changes;
 pub(crate) use changes::{Change, Changes, DeployedStore, DomainChange, StageChange};
 use gate::Gate;
 pub(crate) use stored_domain::StoredDomain;
@@ -71,15 +70,10 @@ impl Management {
         options: ManagementOptions,
         inherited: Option<ListenerSocket>,
     ) -> io::Result<Self> {
-        let (teller, inbox) = mpsc::unbounded_channel();
-        let on_commit = Box::new(move |keys: &[crate::store::Key]| {
-            for change in changes_of(keys) {
-                // Nobody listens any more once the process ends.
-                let _ = teller.send(change);
-            }
-        });
+        let (teller, changes) = changes();
+        let progress = teller.progress();
+        let on_commit = Box::new(move |keys: &[crate::store::Key]| teller.tell(keys));
         let store = Store::open(&options.store, on_commit)?;
-        let changes = Changes::new(inbox);
         let socket = bind(&options.address, inherited)?;
         let bound = sockets::local_address(&socket)?;
         if options.credentials.is_empty() {
@@ -88,7 +82,7 @@ impl Management {
                 "the management API has no credentials: anyone on this machine may change everything"
             );
         }
-        let gate = Arc::new(Gate::new(options, store, &bound)?);
+        let gate = Arc::new(Gate::new(options, store, progress, &bound)?);
         let server = serve(socket.try_clone()?, Arc::clone(&gate))?;
         Ok(Self { address: shown(&bound), socket, gate, server, changes: Some(changes) })
     }
