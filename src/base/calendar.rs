@@ -9,6 +9,19 @@ pub fn iso8601(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `seconds` after 1970-01-01T00:00:00Z as execution logs have it: `Sun Sep 13 12:26:40 UTC 2020`.
+#[must_use]
+pub fn log_time(seconds: u64) -> String {
+    let days = seconds / SECONDS_OF_A_DAY;
+    let (year, month, day) = civil_date(days);
+    let of_day = seconds % SECONDS_OF_A_DAY;
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    // The first day of 1970 was a Thursday.
+    let weekday = WEEKDAYS[usize::try_from((days + 4) % 7).unwrap_or_default()];
+    let month = MONTHS[usize::try_from(month - 1).unwrap_or_default()];
+    format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} UTC {year:04}")
+}
+
 /// Seconds after 1970-01-01T00:00:00Z of a time as signatures write it: `20200913T122640Z`.
 #[must_use]
 pub fn parse_basic_iso8601(text: &str) -> Option<u64> {
@@ -56,6 +69,9 @@ pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const SECONDS_OF_A_DAY: u64 = 86_400;
 const DAYS_OF_400_YEARS: u64 = 146_097;
 const MARCH_0000_TO_1970: u64 = 719_468;
@@ -63,6 +79,13 @@ const MARCH_0000_TO_1970: u64 = 719_468;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_times_have_their_weekday() {
+        assert_eq!(log_time(0), "Thu Jan 01 00:00:00 UTC 1970");
+        assert_eq!(log_time(1_600_000_000), "Sun Sep 13 12:26:40 UTC 2020");
+        assert_eq!(log_time(951_782_400), "Tue Feb 29 00:00:00 UTC 2000");
+    }
 
     #[test]
     fn texts_of_known_instants() {

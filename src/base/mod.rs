@@ -12,7 +12,7 @@ mod reason_phrase;
 mod request_id;
 
 pub(crate) use calendar::civil_date;
-pub use calendar::{iso8601, parse_basic_iso8601};
+pub use calendar::{iso8601, log_time, parse_basic_iso8601};
 pub use clock::Nanos;
 pub use fault::{Blame, Fault, ThrottleScope};
 pub use method::Method;

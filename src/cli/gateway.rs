@@ -68,7 +68,8 @@ impl Gateway {
         }
         let start_shard = start_shard(process, self.cores.len());
         let configuration = self.configuration(watched);
-        let setup = Setup { configuration, load, start_shard, on_ready };
+        let try_request = Arc::new(shard::try_request);
+        let setup = Setup { configuration, load, start_shard, try_request, on_ready };
         match control::run(setup) {
             Ok(Outcome::Drained) => Exit::Done,
             Ok(Outcome::Cut) => Exit::Cut,

@@ -2,7 +2,7 @@
 //! reloads, signals. One tokio current-thread runtime; it reaches shards only through `coord`.
 //!
 //! Refuses to know how a shard works or how the boot file looks: whoever puts the process together
-//! hands in [`StartShard`] and [`LoadConfiguration`]. The rule a newcomer would break: nothing
+//! hands in [`StartShard`], [`TryRequest`] and [`LoadConfiguration`]. The rule a newcomer would break: nothing
 //! here is ever waited for by a shard.
 
 mod acme;
@@ -20,6 +20,7 @@ mod health_http2;
 mod health_tests;
 mod hickory;
 mod inherited;
+mod invocations;
 mod link_walk;
 mod listeners;
 mod logs;
@@ -49,6 +50,7 @@ pub use configuration::{Configuration, ExplainMistakes, PlanMistakes, ShardPlace
 pub use dns::{ADDRESSES_PER_NAME_MAX, Resolution, Resolve, ResolveError};
 pub use health::{HealthChecks, HealthCounters};
 pub use hickory::HickoryResolver;
+pub use invocations::TryRequest;
 pub use listeners::{ListenError, NamedSocket};
 pub use management::{
     BoundCertificate, BoundSource, BoundTrustStore, BoundVpcLink, Credential, ManagementOptions,

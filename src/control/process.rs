@@ -14,6 +14,7 @@ use super::acme::AcmeWatch;
 use super::admin::Admin;
 use super::configuration::Configuration;
 use super::inherited;
+use super::invocations::TryRequest;
 use super::listeners::ListenError;
 use super::logs::Logs;
 use super::management::Management;
@@ -37,6 +38,8 @@ pub struct Setup {
     pub load: LoadConfiguration,
     /// How a shard is started.
     pub start_shard: StartShard,
+    /// How one request is tried apart from the shards.
+    pub try_request: TryRequest,
     /// Told once requests are served.
     pub on_ready: Box<dyn FnOnce(&Ready)>,
 }

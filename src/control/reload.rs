@@ -252,7 +252,7 @@ impl Reloader {
     }
 
     /// The configuration in force.
-    fn configuration(&self) -> Arc<Configuration> {
+    pub(crate) fn configuration(&self) -> Arc<Configuration> {
         let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&in_force.configuration)
     }

@@ -13,6 +13,7 @@ use super::certificate_expiry::CertificateExpiry;
 use super::configuration::Configuration;
 use super::deploy::Deployments;
 use super::inherited::{Inheritance, InheritedSockets, Predecessor};
+use super::invocations::invoke;
 use super::listeners::Listeners;
 use super::logs::Logs;
 use super::management::{Changes, Management};
@@ -64,7 +65,7 @@ async fn deploy_changes(mut changes: Changes, reloader: Arc<tokio::sync::Mutex<R
 impl Process {
     /// Starts everything, and tells everyone who waits for it.
     pub(super) async fn start(setup: Setup, inheritance: Inheritance) -> Result<Self, RunError> {
-        let Setup { configuration, load, mut start_shard, on_ready } = setup;
+        let Setup { configuration, load, mut start_shard, try_request, on_ready } = setup;
         let Inheritance { sockets, admin, management: inherited_management, predecessor } =
             inheritance;
         let driver = choose_driver(&configuration, predecessor.as_ref())?;
@@ -130,6 +131,11 @@ impl Process {
             certificate_expiry,
             watched,
         }));
+        if let Some(management) = &management {
+            let reloader = Arc::clone(&reloader);
+            let invoke = move |invocation: &_| invoke(invocation, &reloader, &try_request);
+            management.invoke_with(Box::new(invoke));
+        }
         let changes = management.as_mut().and_then(Management::take_changes);
         let deployer = changes.map(|changes| deploy_changes(changes, Arc::clone(&reloader)));
         let events = mpsc::channel(EVENTS_CAPACITY);

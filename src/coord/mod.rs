@@ -21,6 +21,7 @@ mod token_law;
 mod token_pool;
 mod token_pools;
 mod token_scale;
+mod trial;
 mod upstream_board;
 mod word;
 
@@ -36,6 +37,7 @@ pub use target_board::{
 };
 pub use token_pool::TokenPool;
 pub use token_pools::TokenPools;
+pub use trial::{Trial, TrialLog, TrialReport, TrialStep};
 pub use upstream_board::{
     GroupCounts, GroupView, ShardView, TargetCounts, TargetView, UpstreamBoard,
 };

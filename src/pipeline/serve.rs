@@ -16,7 +16,7 @@ use super::respond::{
 };
 use super::state::{ShardPlan, ShardStage, ShardState};
 use crate::base::{Fault, Method, Nanos, ThrottleScope};
-use crate::coord::Decision;
+use crate::coord::{Decision, TrialStep};
 use crate::model::ApiProtocol;
 use crate::observe::access_log::AccessRecord;
 use crate::observe::{DeadlineKind, RequestEnd};
@@ -507,6 +507,10 @@ fn refuse(
     out: &mut Vec<u8>,
     (fault, log): (Fault, &Log<'_>),
 ) -> Answered {
+    if let Some(trial) = &state.trial {
+        let detail = log.detail.clone();
+        trial.add(TrialStep::Refused { fault, detail });
+    }
     let (may_go_on, _) = persistence(state, client, request, body);
     if fault == Fault::ClientGone && client.deadline.passed() {
         state.recorder.deadline_fired(DeadlineKind::Write);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::limits::{BODY_BUFFER_BYTES, BUFFER_BYTES};
 use crate::base::{Nanos, RequestId, RequestIdSource};
-use crate::coord::{AcmeChallenges, ShardBucket, TargetBoard, TokenPools};
+use crate::coord::{AcmeChallenges, ShardBucket, TargetBoard, TokenPools, TrialLog};
 use crate::observe::access_log::{AccessLogFormat, CLF_BYTES, ClfClock, ShardLogSink};
 use crate::observe::{PlanRecorder, ShardRecorder};
 use crate::plan::{GroupSlot, Plan, StagePlan, ThrottlePlan, ThrottleSlot};
@@ -31,6 +31,8 @@ pub struct ShardState {
     pub challenges: Arc<AcmeChallenges>,
     /// Lines for the access log, if one is kept.
     pub access_log: RefCell<Option<ShardLogSink>>,
+    /// What becomes of the one request that is served, where that is a trial.
+    pub trial: Option<Rc<TrialLog>>,
     /// Whether the process is draining: every answer closes its connection.
     pub draining: Cell<bool>,
     /// Tasks that send the rest of a body: they may end a little after their connection.
@@ -110,6 +112,7 @@ impl ShardState {
             recorder,
             challenges,
             access_log: RefCell::default(),
+            trial: None,
             draining: Cell::new(false),
             uploads_count: Cell::new(0),
             current: RefCell::new(Rc::new(plan)),

@@ -115,6 +115,33 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// A plan that serves one stage and nothing else, with the limits of this one.
+    #[must_use]
+    pub fn of_one_stage(
+        &self,
+        stage: Arc<StagePlan>,
+        addresses: Addresses,
+        groups: Vec<Arc<TargetGroup>>,
+        upstreams: BTreeMap<String, Arc<UpstreamTls>>,
+    ) -> Self {
+        Self {
+            epoch: 1,
+            listeners: Vec::new(),
+            addresses: Some(Arc::new(addresses)),
+            hosts: Arc::default(),
+            stages: vec![stage],
+            canaries: Vec::new(),
+            account_throttle: None,
+            groups,
+            limits: self.limits.clone(),
+            forwarding: self.forwarding.clone(),
+            access_log: None,
+            tls: TlsPlan { upstreams, ..TlsPlan::default() },
+        }
+    }
+}
+
 /// One stage of one API. Names nothing outside of itself by index, so that it stays as it is
 /// whatever happens to other stages.
 #[derive(Debug)]

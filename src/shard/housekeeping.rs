@@ -100,7 +100,7 @@ fn tell_view(shard: &Shard, at: Nanos) {
     shard.shared.upstreams.publish(usize::from(shard.options.index), &mut view);
 }
 
-fn http_date(time: SystemTime) -> [u8; 29] {
+pub(super) fn http_date(time: SystemTime) -> [u8; 29] {
     let text = httpdate::fmt_http_date(time);
     text.as_bytes().try_into().unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
 }

@@ -10,8 +10,10 @@ mod listeners;
 mod mail;
 #[cfg(test)]
 mod panic_tests;
+mod trial;
 
 pub use boot::{ShardOptions, ShardParts, Shared, start};
+pub use trial::try_request;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

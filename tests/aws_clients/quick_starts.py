@@ -158,6 +158,13 @@ class QuickStarts(Case):
             )
             # An empty pattern is that of the default.
             run("put-integration-response", *get, "--status-code", "200", "--selection-pattern", "")
+        # Tried before it is deployed.
+        tried = run(
+            "test-invoke-method", *at, "--resource-id", pet, "--http-method", "GET",
+            "--path-with-query-string", "/pets/2",
+        )
+        self.assertEqual((tried["status"], json.loads(tried["body"])), (200, PETS[1]))
+        self.assertIn(" : Successfully completed execution\n", tried["log"])
         run(
             "create-deployment", *at, "--stage-name", "test", "--stage-description", "Test stage",
             "--description", "First deployment",

@@ -504,9 +504,17 @@ class Region(Case):
             self.assertEqual(self.v1.get_tags(resourceArn=arn)["tags"], {"b": "2"})
 
     def test_calls_are_audited(self):
+        api = self.v1.create_rest_api(name="tested")
+        method = {"restApiId": api["id"], "resourceId": api["rootResourceId"], "httpMethod": "GET"}
+        self.v1.put_method(**method, authorizationType="NONE")
+        self.v1.put_integration(
+            **method, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'}
+        )
+        self.assertEqual(self.v1.test_invoke_method(**method)["status"], 500)
         self.v1.create_api_key(name="audited", value="s" * 30)
         with open(os.environ["SHARDGATE_AUDIT_LOG"]) as log:
             events = [json.loads(line) for line in log]
+        self.assertNotIn("TestInvokeMethod", [one["eventName"] for one in events])
         mine = [one for one in events if one["eventName"] == "CreateApiKey" and "audited" in str(one)]
         self.assertEqual(len(mine), 1)
         self.assertEqual(mine[0]["eventSource"], "apigateway.amazonaws.com")

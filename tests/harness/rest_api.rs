@@ -28,6 +28,10 @@ impl<'g> RestApi<'g> {
         &self.id
     }
 
+    pub fn management(&self) -> &'g super::Management {
+        self.site.management()
+    }
+
     /// The host of the default endpoint.
     pub fn host(&self) -> String {
         format!("{}.execute-api.us-east-1.amazonaws.com", self.id)

@@ -21,5 +21,6 @@ mod refusal;
 mod request_validation;
 mod routing;
 mod stage_variables;
+mod test_invoke;
 mod throttling;
 mod vpc_links;

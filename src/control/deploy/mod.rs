@@ -8,12 +8,14 @@
 
 mod origins;
 mod stage;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::origins::Origins;
 use self::stage::{Stage, StageCompiler};
+pub(crate) use self::trial::InvocationPlan;
 use super::deployed_domains::deployed_domains;
 use super::management::{
     Change, DeployedStore, DomainChange, ManagementOptions, StageChange, StoredDomain,

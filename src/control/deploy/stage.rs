@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::BootFacts;
-use crate::control::management::{DeployedStore, ManagementOptions, StageChange};
+use crate::control::management::{DeployedStore, Invocation, ManagementOptions, StageChange};
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
 use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType};
@@ -49,6 +49,12 @@ impl StageCompiler<'_> {
             false => self.http(change, &deployed.stage, snapshot)?,
         };
         Ok(Some(stage))
+    }
+
+    /// The stage of a method that is called before it is deployed.
+    pub(super) fn of_invocation(&self, invocation: &Invocation) -> Result<Stage, String> {
+        let Invocation { region, api_id, stage, frozen, .. } = invocation;
+        self.rest(&StageChange::of_test(region, api_id), stage, frozen, None)
     }
 
     fn rest(

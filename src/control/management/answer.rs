@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::rest::Invocation;
 use super::service::{Operation, Place, PlainKind, Service, Shape, Type, shape};
 use crate::base::iso8601;
 use crate::store::Document;
@@ -11,6 +12,8 @@ use crate::store::Document;
 pub(super) enum Answer {
     /// Its output, before it is brought into form.
     Document(Document),
+    /// A call that is to be made; what it comes to is the answer.
+    Invocation(Box<Invocation>),
     /// A status alone.
     Empty,
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::rest::TEST_STAGE;
 use super::service::Service;
 use super::stored_domain::{StoredDomain, load_client_certificate};
 use crate::store::{Document, Key, Store, StoreError};
@@ -210,6 +211,16 @@ impl DeployedStore {
 }
 
 impl StageChange {
+    /// The stage that there is for the time of a test.
+    pub(crate) fn of_test(region: &str, api_id: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            service: Service::Rest,
+            api_id: api_id.to_owned(),
+            stage_name: TEST_STAGE.to_owned(),
+        }
+    }
+
     /// Whether its API is a REST API.
     pub(crate) fn is_rest(&self) -> bool {
         self.service != Service::Http

@@ -2,7 +2,7 @@
 //! transaction, audit.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -22,15 +22,29 @@ use super::ids;
 use super::operations;
 use super::options::ManagementOptions;
 use super::resource::Context;
+use super::rest::Invocation;
 use super::service::{Service, route};
 use crate::control::admin::Guard;
+use crate::coord::TrialReport;
 use crate::model::ListenerAddress;
 use crate::proto::uri::percent_decode;
 use crate::sign::SignedRequest;
 use crate::store::{Document, Store};
 
-/// What answers requests.
+/// Makes the calls of `TestInvokeMethod`; blocks. The error says why one was not made.
+pub(crate) type Invoke = Box<dyn Fn(&Invocation) -> Result<Invoked, String> + Send + Sync>;
+
+/// A call that was made.
 #[derive(Debug)]
+pub(crate) struct Invoked {
+    pub(crate) report: TrialReport,
+    /// `http` or `https`: how its endpoint was reached.
+    pub(crate) scheme: &'static str,
+    pub(crate) started: SystemTime,
+    pub(crate) latency: Duration,
+}
+
+/// What answers requests.
 pub(super) struct Gate {
     options: ManagementOptions,
     pub(super) store: Store,
@@ -38,6 +52,10 @@ pub(super) struct Gate {
     audit: Audit,
     /// Requests that are worked on at once; the others wait.
     turns: Semaphore,
+    /// Set once there are shards.
+    pub(super) invoke: OnceLock<Invoke>,
+    /// Calls that are made for tests at once; one more is refused.
+    invocations: Semaphore,
     /// Keeps web pages out where nobody has to sign.
     guard: Option<Guard>,
 }
@@ -67,7 +85,16 @@ impl Gate {
     ) -> io::Result<Self> {
         let audit = Audit::open(options.audit_log.as_deref())?;
         let guard = options.credentials.is_empty().then(|| Guard::of(bound));
-        Ok(Self { options, store, progress, audit, turns: Semaphore::new(TURNS_COUNT), guard })
+        Ok(Self {
+            options,
+            store,
+            progress,
+            audit,
+            turns: Semaphore::new(TURNS_COUNT),
+            invoke: OnceLock::new(),
+            invocations: Semaphore::new(INVOCATIONS_COUNT_MAX),
+            guard,
+        })
     }
 
     /// Answers a request. The work is done on the pool for blocking calls: it waits for the disk.
@@ -134,13 +161,16 @@ impl Gate {
             let realm =
                 Realm { region: region.clone(), account_id: self.options.account_id.clone() };
             let parsed = Call::parse(routed, realm, query, &arrival.body)?;
-            self.perform(call.insert(parsed), now)
+            self.perform(call.insert(parsed), now).and_then(|answer| self.invoked(answer))
         });
         let document = match &result {
             Ok(Answer::Document(document)) => Some(project(operation, document)),
             _ => None,
         };
-        self.audit.record(&Record {
+        // CloudTrail has none of them ("Logging API calls with CloudTrail").
+        let is_test = operation.name.starts_with("TestInvoke");
+        let audit = (!is_test).then_some(&self.audit);
+        let record = Record {
             request_id,
             now_seconds: now,
             caller: caller.as_ref(),
@@ -151,11 +181,16 @@ impl Gate {
             operation,
             call: call.as_ref(),
             result: result.as_ref().map(|_| document.as_ref()),
-        });
+        };
+        if let Some(audit) = audit {
+            audit.record(&record);
+        }
         match result {
             Err(error) => Reply::refusal(&error),
             Ok(Answer::Empty) => Reply::new(operation.status, Vec::new()),
-            Ok(Answer::Document(_)) => Reply::document(operation.status, document),
+            Ok(Answer::Document(_) | Answer::Invocation(_)) => {
+                Reply::document(operation.status, document)
+            }
         }
     }
 
@@ -165,6 +200,20 @@ impl Gate {
             let quotas = &self.options.quotas;
             operations::perform(&mut Context { transaction, call, now, quotas })
         })
+    }
+
+    /// Makes the call that `answer` asks for, if it does: what comes of it is the answer.
+    fn invoked(&self, answer: Answer) -> Result<Answer, ApiError> {
+        let Answer::Invocation(invocation) = answer else { return Ok(answer) };
+        let unavailable = |reason: String| ApiError::new(Code::ServiceUnavailable, reason);
+        let Ok(_place) = self.invocations.try_acquire() else {
+            return Err(ApiError::new(Code::TooManyRequests, "Too Many Requests"));
+        };
+        let invoke = self.invoke.get();
+        let invoke = invoke.ok_or_else(|| unavailable("The gateway is starting".to_owned()))?;
+        let Invoked { report, scheme, started, latency } =
+            invoke(&invocation).map_err(unavailable)?;
+        invocation.answer(&report, scheme, started, latency).map(Answer::Document)
     }
 
     fn identify(
@@ -268,3 +317,5 @@ const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 /// Writers share commits, and readers are quick: more would only take memory.
 const TURNS_COUNT: usize = 64;
+/// Each has a thread of its own for as long as it takes.
+const INVOCATIONS_COUNT_MAX: usize = 8;

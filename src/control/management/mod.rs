@@ -53,6 +53,8 @@ use crate::store::Store;
 use changes::changes;
 pub(crate) use changes::{Change, Changes, DeployedStore, DomainChange, StageChange};
 use gate::Gate;
+pub(crate) use gate::{Invoke, Invoked};
+pub(crate) use rest::Invocation;
 pub(crate) use stored_domain::StoredDomain;
 
 /// The management listener with its store. Stops when dropped.
@@ -105,6 +107,12 @@ impl Management {
     /// The store, for backups.
     pub(crate) fn store(&self) -> &Store {
         &self.gate.store
+    }
+
+    /// From now on methods can be called for a test.
+    pub(crate) fn invoke_with(&self, invoke: Invoke) {
+        // Set once, at the start of the process.
+        let _ = self.gate.invoke.set(invoke);
     }
 
     /// Closes the store for a successor. Requests are refused until [`Management::resume`].

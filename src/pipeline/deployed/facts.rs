@@ -194,6 +194,9 @@ impl CallFacts<'_> {
     fn write_context(&self, variable: &ContextVariable, out: &mut Vec<u8>) -> Option<()> {
         use ContextVariable as V;
         let Call { request, client, stage, deployed, arrival, state, .. } = *self.call;
+        if state.trial.is_some() && self.write_trial_context(variable, out) {
+            return Some(());
+        }
         match variable {
             V::AccountId => out.extend_from_slice(deployed.account_id.as_bytes()),
             V::ApiId => out.extend_from_slice(stage.labels.api_id.as_bytes()),
@@ -260,6 +263,19 @@ impl CallFacts<'_> {
             _ => self.write_certificate(variable, out)?,
         }
         Some(())
+    }
+
+    /// What AWS says in place of where a trial (`TestInvokeMethod`) would come from; whether it has
+    /// anything to say of `variable`.
+    fn write_trial_context(&self, variable: &ContextVariable, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(match variable {
+            ContextVariable::IdentitySourceIp => b"test-invoke-source-ip",
+            ContextVariable::DomainName => b"testPrefix.testDomainName",
+            ContextVariable::DomainPrefix => b"testPrefix",
+            ContextVariable::Path => self.call.path,
+            _ => return false,
+        });
+        true
     }
 
     /// The path that a private integration of an HTTP API gets.

@@ -50,6 +50,9 @@ pub(super) fn is_signature(value: &[u8]) -> bool {
 
 /// Appends `X-Forwarded-For`, `-Port` and `-Proto`. What trusted proxies say of the last two is kept.
 pub(super) fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
+    if call.state.trial.is_some() {
+        return; // it comes from nobody
+    }
     let (request, client) = (call.request, call.client);
     let (head, bytes) = (request.head, request.bytes);
     out.extend_from_slice(b"X-Forwarded-For: ");

@@ -9,11 +9,13 @@ use super::rest_answer::RestTranslation;
 use super::rest_request::write_request;
 use super::{Done, Failed, Work};
 use crate::base::{Fault, Method, Nanos};
+use crate::coord::TrialStep;
 use crate::expr::{Facts as _, MappingFault, NameCase, Pick, Scratch};
 use crate::plan::deployed::{
     BodyTemplate, MethodIntegration, MethodPlan, ParameterPlace, RestHttpPlan, TemplateChoice,
 };
 use crate::proto::FieldName;
+use crate::rt::now;
 
 /// Serves a request to a method.
 pub(super) async fn serve(
@@ -84,7 +86,7 @@ async fn over_http(
         TemplateChoice::Template(BodyTemplate::PassThrough) | TemplateChoice::PassThrough => None,
         TemplateChoice::Refused => return Err(Fault::UnsupportedMediaType.into()),
     };
-    if plan.collects_request {
+    if plan.collects_request || state.trial.is_some() {
         collect_request(state, shard_plan, call.client, body).await?;
     }
     let mut head = state.head_buffers.take();
@@ -99,6 +101,11 @@ async fn over_http(
     if let Some(text) = text.filter(|_| sends_body) {
         collect_request(state, shard_plan, call.client, body).await?;
         body.collected = Some(text);
+    }
+    if let Some(trial) = &state.trial {
+        let sent = body.collected.as_ref().filter(|_| sends_body);
+        let body = sent.cloned().unwrap_or_default();
+        trial.add(TrialStep::EndpointRequest { head: head.clone(), body, at: now() });
     }
     let translation = RestTranslation::new(call, plan, sent_method, sends_body, &head);
     let mut exchange = Exchange {

@@ -9,9 +9,11 @@ use super::facts::{AnswerFacts, Call, CallFacts};
 use super::headers::{is_identity, remapped};
 use super::mock::NO_RESPONSE;
 use crate::base::{Fault, Method, reason_phrase};
+use crate::coord::TrialStep;
 use crate::expr::Scratch;
 use crate::plan::deployed::{BodyTemplate, RestHttpPlan, RestResponsePlan};
 use crate::proto::{FieldName, ResponseHead};
+use crate::rt::now;
 
 /// What an HTTP integration makes of a request and its answer.
 pub(super) struct RestTranslation<'t> {
@@ -90,10 +92,14 @@ impl Translation for RestTranslation<'_> {
         }
     }
 
-    fn judge(&self, head: &ResponseHead, _: &[u8]) -> Result<AnswerUse, Fault> {
+    fn judge(&self, head: &ResponseHead, bytes: &[u8]) -> Result<AnswerUse, Fault> {
+        let trial = self.call.state.trial.as_deref();
+        if let Some(trial) = trial {
+            trial.add(TrialStep::EndpointAnswer { head: bytes.to_vec(), at: now() });
+        }
         let is_dropped = head.status != 204 && self.method != Method::Head && !self.has_body(200);
         if self.plan.is_proxy {
-            return Ok(if is_dropped {
+            return Ok(if is_dropped || trial.is_some() {
                 AnswerUse::Collect
             } else {
                 AnswerUse::PassOn(head.status)
@@ -102,7 +108,10 @@ impl Translation for RestTranslation<'_> {
         self.selected.set(self.plan.responses.place_of(head.status));
         let response = self.selected();
         let response = response.ok_or_else(|| self.fail(Fault::ApiConfiguration, NO_RESPONSE))?;
-        let collects = is_dropped || response.collects_answer() || !self.has_body(response.status);
+        let collects = is_dropped
+            || trial.is_some()
+            || response.collects_answer()
+            || !self.has_body(response.status);
         Ok(if collects { AnswerUse::Collect } else { AnswerUse::PassOn(response.status) })
     }
 
@@ -127,6 +136,9 @@ impl Translation for RestTranslation<'_> {
         bytes: &[u8],
         body: Vec<u8>,
     ) -> Result<(u16, Vec<u8>), Fault> {
+        if let Some(trial) = &self.call.state.trial {
+            trial.add(TrialStep::EndpointAnswerBody(body.clone()));
+        }
         let Some(response) = self.selected() else {
             write_passed(self.call, out, head, bytes);
             return Ok((head.status, body));

@@ -91,7 +91,7 @@ fn check_canary(context: &mut Context<'_>, api: &Key) -> Result<()> {
 
 /// The API and all its parts as one document: `{"api": ..., "resources": {id: ...}, ...}`. Methods
 /// stand in their resources.
-fn freeze(context: &mut Context<'_>, api: &Key) -> Result<Document> {
+pub(super) fn freeze(context: &mut Context<'_>, api: &Key) -> Result<Document> {
     let mut frozen = Map::new();
     let document = context.document(api)?.unwrap_or_default();
     frozen.insert("api".into(), Value::Object(document));
