@@ -212,3 +212,26 @@ fn the_answer_passes_without_a_template() {
     let api = deployed_api(&site, &backend, &[(200, json!({}))]);
     assert_eq!(api.ask_for(200, &status(200)).text(), BODY);
 }
+
+#[test]
+fn a_body_that_is_read_for_a_mapping_does_not_follow_a_get() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    api.put_method("/x", "ANY", json!({}));
+    let integration = json!({
+        "type": "HTTP", "httpMethod": "GET", "uri": format!("http://{}/y", backend.address()),
+        "requestParameters": { "integration.request.header.X-Name": "method.request.body.name" },
+    });
+    api.put_integration("/x", "ANY", integration);
+    api.put_method_response("/x", "ANY", 200, json!({}));
+    api.put_integration_response("/x", "ANY", 200, json!({}));
+    api.deploy("prod");
+    let named = Request::post("/prod/x", r#"{"name":"Rex"}"#);
+    for (request, name) in [(named, Some("Rex")), (Request::get("/prod/x"), None)] {
+        let received = Received::of(&api.ask_for(200, &request));
+        assert_eq!(received.line(), "GET /y HTTP/1.1");
+        assert_eq!(received.header("x-name").as_deref(), name);
+        assert_eq!(received.header("content-length"), None, "{}", received.head);
+        assert_eq!(received.body, b"");
+    }
+}

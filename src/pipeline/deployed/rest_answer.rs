@@ -6,12 +6,12 @@ use super::super::exchange::{AnswerUse, Translation};
 use super::super::forward::{copy_fields, field_line};
 use super::super::trace_id::TRACE_ID_HEADER;
 use super::facts::{AnswerFacts, Call, CallFacts};
-use super::headers::{is_identity, remapped};
+use super::headers::{is_dropped_from_answer, remapped, remapped_by_mapping};
 use super::mock::NO_RESPONSE;
 use crate::base::{Fault, Method, reason_phrase};
 use crate::expr::Scratch;
 use crate::plan::deployed::{BodyTemplate, RestHttpPlan, RestResponsePlan};
-use crate::proto::{FieldName, ResponseHead};
+use crate::proto::{Field, FieldName, ResponseHead};
 
 /// What an HTTP integration makes of a request and its answer.
 pub(super) struct RestTranslation<'t> {
@@ -172,7 +172,7 @@ pub(super) fn write_mapped(
             continue;
         }
         let start = out.len();
-        out.extend_from_slice(remapped(name, known, true).unwrap_or(name));
+        out.extend_from_slice(remapped_by_mapping(name, known).unwrap_or(name));
         out.extend_from_slice(b": ");
         match header.write_value(facts, scratch, out) {
             Ok(true) => out.extend_from_slice(b"\r\n"),
@@ -209,7 +209,7 @@ pub(super) fn write_ids(call: &Call<'_>, out: &mut Vec<u8>) {
 }
 
 /// Whether one of the lines has this name.
-fn has_line(lines: &[u8], name: &[u8]) -> bool {
+pub(super) fn has_line(lines: &[u8], name: &[u8]) -> bool {
     lines.split(|byte| *byte == b'\n').any(|line| {
         let start = line.get(..name.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(name))
@@ -224,15 +224,12 @@ fn write_passed(call: &Call<'_>, out: &mut Vec<u8>, head: &ResponseHead, bytes: 
     out.push(b' ');
     out.extend_from_slice(head.reason.of(bytes));
     out.extend_from_slice(b"\r\n");
+    let other_name = |field: &Field| remapped(field.name.of(bytes), field.known);
     copy_fields(out, &head.fields, bytes, |field| {
-        !field.hop_by_hop
-            && field.known != FieldName::Via
-            && !is_identity(field, bytes)
-            && remapped(b"", field.known, false).is_none()
-            && !field.name.of(bytes).eq_ignore_ascii_case(b"x-amz-apigw-id")
+        !is_dropped_from_answer(field, bytes) && other_name(field).is_none()
     });
     for field in &head.fields {
-        if let Some(name) = remapped(b"", field.known, false) {
+        if let Some(name) = other_name(field) {
             field_line(out, name, field.value.of(bytes));
         }
     }
