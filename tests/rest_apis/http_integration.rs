@@ -235,3 +235,33 @@ fn a_body_that_is_read_for_a_mapping_does_not_follow_a_get() {
         assert_eq!(received.body, b"");
     }
 }
+
+#[test]
+fn headers_between_hops_do_not_arrive_though_they_are_mapped() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    let mut parameters = json!({ "integration.request.header.X-Own": "'mapped'" });
+    let dropped = ["Connection", "Expect", "Proxy-Authenticate", "TE", "Via"];
+    for name in dropped {
+        parameters[format!("integration.request.header.{name}")] = json!("'mapped'");
+    }
+    for (path, kind) in [("/http", "HTTP"), ("/proxy", "HTTP_PROXY")] {
+        api.put_method(path, "GET", json!({}));
+        let integration = json!({
+            "type": kind, "httpMethod": "GET", "uri": format!("http://{}/", backend.address()),
+            "requestParameters": parameters,
+        });
+        api.put_integration(path, "GET", integration);
+        api.put_method_response(path, "GET", 200, json!({}));
+    }
+    api.put_integration_response("/http", "GET", 200, json!({}));
+    api.deploy("prod");
+    for path in ["/prod/http", "/prod/proxy"] {
+        let received = Received::of(&api.ask_for(200, &Request::get(path)));
+        assert_eq!(received.header("x-own").as_deref(), Some("mapped"));
+        for name in dropped {
+            let values = received.values(&name.to_ascii_lowercase());
+            assert!(!values.iter().any(|value| value == "mapped"), "{name}: {}", received.head);
+        }
+    }
+}
