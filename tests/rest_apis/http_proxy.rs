@@ -199,6 +199,36 @@ fn a_mapped_host_is_sent() {
 }
 
 #[test]
+fn a_mapped_header_stands_in_place_of_the_gateways_own() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    api.put_method("/x", "GET", json!({}));
+    let names = [
+        "X-Forwarded-For",
+        "X-Forwarded-Port",
+        "X-Forwarded-Proto",
+        "Accept",
+        "User-Agent",
+        "X-Own",
+    ];
+    let mut parameters = json!({});
+    for name in names {
+        parameters[format!("integration.request.header.{name}")] = json!("'mapped'");
+    }
+    let integration = json!({
+        "type": "HTTP_PROXY", "httpMethod": "GET", "uri": format!("http://{}/", backend.address()),
+        "requestParameters": parameters,
+    });
+    api.put_integration("/x", "GET", integration);
+    api.deploy("prod");
+    let request = Request::get("/prod/x").header("X-Own", "sent").header("Accept", "text/html");
+    let received = Received::of(&api.ask_for(200, &request));
+    for name in names {
+        assert_eq!(received.values(&name.to_ascii_lowercase()), ["mapped"], "{}", received.head);
+    }
+}
+
+#[test]
 fn the_gateway_adds_its_own_headers() {
     let (site, backend) = (Managed::start(), Upstream::mirror());
     let api = proxied(&site, &backend);

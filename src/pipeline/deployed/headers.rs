@@ -48,23 +48,32 @@ pub(super) fn is_signature(value: &[u8]) -> bool {
     value.starts_with(b"AWS4-HMAC-SHA256") || value.starts_with(b"AWS4-ECDSA-P256-SHA256")
 }
 
-/// Appends `X-Forwarded-For`, `-Port` and `-Proto`. What trusted proxies say of the last two is kept.
-pub(super) fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
+/// Appends `X-Forwarded-For`, `-Port` and `-Proto`, but for those that `is_mapped` names. What trusted
+/// proxies say of the last two is kept.
+pub(super) fn write_forwarded(
+    call: &Call<'_>,
+    is_mapped: impl Fn(&[u8]) -> bool,
+    out: &mut Vec<u8>,
+) {
     let (request, client) = (call.request, call.client);
     let (head, bytes) = (request.head, request.bytes);
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    write_list_so_far(out, head, bytes, FieldName::XForwardedFor);
-    write_client_ip(out, client.ip());
-    out.extend_from_slice(b"\r\n");
+    if !is_mapped(b"x-forwarded-for") {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        write_list_so_far(out, head, bytes, FieldName::XForwardedFor);
+        write_client_ip(out, client.ip());
+        out.extend_from_slice(b"\r\n");
+    }
     let trusted = client.listener.trusts(client.ip());
     let told = |name| trusted.then(|| head.field(name)).flatten();
     let (port, proto) = (told(FieldName::XForwardedPort), told(FieldName::XForwardedProto));
     let port = port.map_or(client.listener.port.as_bytes(), |field| field.value.of(bytes));
-    if !port.is_empty() {
+    if !port.is_empty() && !is_mapped(b"x-forwarded-port") {
         field_line(out, b"X-Forwarded-Port", port);
     }
-    let proto = proto.map_or(client.listener.scheme.as_bytes(), |field| field.value.of(bytes));
-    field_line(out, b"X-Forwarded-Proto", proto);
+    if !is_mapped(b"x-forwarded-proto") {
+        let proto = proto.map_or(client.listener.scheme.as_bytes(), |field| field.value.of(bytes));
+        field_line(out, b"X-Forwarded-Proto", proto);
+    }
 }
 
 /// Whether the request has a field of this name.

@@ -36,7 +36,7 @@ pub(super) fn write_request(
         copy_fields(out, &head.fields, bytes, |field| {
             !is_dropped(field, bytes) && !mapped.has(plan, field.name.of(bytes))
         });
-        write_forwarded(call, out);
+        write_forwarded(call, |name| mapped.has(plan, name), out);
     }
     out.extend_from_slice(&mapped.lines);
     write_defaults(facts, plan, method, &mapped, out);
