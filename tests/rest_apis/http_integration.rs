@@ -171,6 +171,23 @@ fn mapped_headers_of_a_connection_are_remapped() {
 }
 
 #[test]
+fn what_is_between_hops_is_no_header_of_a_response() {
+    let (site, backend) = (Managed::start(), backend());
+    let dropped = ["Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "x-amz-apigw-id"];
+    let mut parameters = json!({ "method.response.header.X-Own": "'mapped'" });
+    for name in dropped {
+        parameters[format!("method.response.header.{name}")] = json!("'mapped'");
+    }
+    let response = json!({ "responseParameters": parameters });
+    let api = deployed_api(&site, &backend, &[(200, response)]);
+    let answer = api.ask_for(200, &status(200));
+    assert_eq!((answer.header("x-own"), answer.text()), (Some("mapped"), BODY));
+    for name in dropped {
+        assert_ne!(answer.header(&name.to_ascii_lowercase()), Some("mapped"), "{name}");
+    }
+}
+
+#[test]
 fn only_mapped_headers_pass_on() {
     let (site, backend) = (Managed::start(), Upstream::mirror());
     let api = site.create_rest_api();

@@ -168,11 +168,13 @@ pub(super) fn write_mapped(
     for header in response.mapping.headers() {
         let name = header.name().as_bytes();
         let known = FieldName::of(name);
-        if known == FieldName::TransferEncoding {
+        let other_name = remapped_by_mapping(name, known);
+        let is_own = known.is_hop_by_hop() || name.eq_ignore_ascii_case(b"x-amz-apigw-id");
+        if is_own && other_name.is_none() {
             continue;
         }
         let start = out.len();
-        out.extend_from_slice(remapped_by_mapping(name, known).unwrap_or(name));
+        out.extend_from_slice(other_name.unwrap_or(name));
         out.extend_from_slice(b": ");
         match header.write_value(facts, scratch, out) {
             Ok(true) => out.extend_from_slice(b"\r\n"),
