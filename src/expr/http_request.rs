@@ -57,6 +57,7 @@ impl HttpRequestMapping {
                 Err(error) => errors.push(error),
             }
         }
+        operations.retain(|operation: &RequestOperation| !operation.is_between_hops());
         operations.sort_by_key(|operation| operation.action);
         if errors.is_empty() { Ok(Self { operations }) } else { Err(errors) }
     }
@@ -87,6 +88,13 @@ impl RequestOperation {
         check_static(key, matches!(target, RequestTarget::Header(_)), value.as_ref())?;
         let greedy = scope.greedy.map(Into::into);
         Ok(value.map(|value| Self { action, target, value, greedy }))
+    }
+
+    /// Whether it sets what the gateway settles with the endpoint by itself. AWS reserves all others of
+    /// these.
+    fn is_between_hops(&self) -> bool {
+        matches!(&self.target, RequestTarget::Header(name)
+            if BETWEEN_HOPS.iter().any(|one| one.eq_ignore_ascii_case(name)))
     }
 
     /// What is done.
@@ -165,6 +173,8 @@ impl RequestOperation {
         if found { Err(MappingFault::UnfitPath) } else { Ok(false) }
     }
 }
+
+const BETWEEN_HOPS: [&str; 3] = ["expect", "http2-settings", "proxy-connection"];
 
 const REQUEST_KEYS: &str = "a key is append, overwrite or remove with `:header.NAME` or \
      `:querystring.NAME`, or `overwrite:path`";

@@ -120,7 +120,25 @@ impl RestRequestMapping {
         };
         self.headers.iter().map(HeaderMapping::name).find(|name| is_illegal(name))
     }
+
+    /// Without the headers that no integration gets, whoever sets them.
+    #[must_use]
+    pub fn without_dropped_headers(mut self, family: IntegrationFamily) -> Self {
+        let own = match family {
+            IntegrationFamily::Aws => "referer",
+            IntegrationFamily::Http => "via",
+        };
+        let is_dropped = |name: &str| {
+            let mut dropped = DROPPED_HEADERS.iter().chain(std::iter::once(&own));
+            dropped.any(|one| one.eq_ignore_ascii_case(name))
+        };
+        self.headers.retain(|header| !is_dropped(&header.name));
+        self
+    }
 }
+
+/// The first is for the connection to the endpoint, which is the gateway's own.
+const DROPPED_HEADERS: [&str; 4] = ["connection", "expect", "proxy-authenticate", "te"];
 
 const ILLEGAL_HEADERS: &[&str] =
     &["content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"];
@@ -439,6 +457,20 @@ mod tests {
             );
         }
         assert!(!illegal("X-Other", IntegrationFamily::Aws));
+    }
+
+    #[test]
+    fn some_headers_never_arrive() {
+        let names =
+            ["Connection", "EXPECT", "Proxy-Authenticate", "te", "Via", "Referer", "Upgrade"];
+        let keys = names.map(|name| format!("integration.request.header.{name}"));
+        let pairs: Vec<_> = keys.iter().map(|key| (key.as_str(), "'1'")).collect();
+        let left = |family| {
+            let mapping = request(&pairs).without_dropped_headers(family);
+            mapping.headers().iter().map(|one| one.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(left(IntegrationFamily::Http), ["Referer", "Upgrade"]);
+        assert_eq!(left(IntegrationFamily::Aws), ["Via", "Upgrade"]);
     }
 
     /// AWS: "Set up a gateway response for a REST API using the API Gateway console".

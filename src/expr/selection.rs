@@ -72,6 +72,12 @@ impl ResponseSelection {
         let matching = self.patterns.iter().find(|(pattern, _)| pattern.matches(text));
         matching.map(|(_, place)| *place).or(self.default)
     }
+
+    /// The place of the response that answers where there is nothing to match.
+    #[must_use]
+    pub fn default_place(&self) -> Option<usize> {
+        self.default
+    }
 }
 
 const STATUSES: Range<u16> = 100..600;

@@ -165,7 +165,9 @@ impl Exchange<'_, '_> {
             Form::Routed(routed) => routed,
             Form::Deployed(translation) => {
                 translation.write_request(wire, to_http2);
-                match (&self.body.collected, self.framing_for_target()) {
+                match (self.collected(), self.framing_for_target()) {
+                    // None was sent, and none was made.
+                    (Some([]), BodyFraming::None) => {}
                     (Some(body), _) => {
                         write_number_line(wire, b"content-length", body.len() as u64);
                     }
@@ -187,6 +189,12 @@ impl Exchange<'_, '_> {
             web: self.web,
         };
         write_request_head(wire, &outbound, |out| lease.write_host(out));
+    }
+
+    /// The body that was read whole, if it is sent at all.
+    fn collected(&self) -> Option<&[u8]> {
+        let is_sent = !matches!(&self.form, Form::Deployed(form) if !form.sends_body());
+        self.body.collected.as_deref().filter(|_| is_sent)
     }
 
     /// How the body lies before the target, if one is sent at all.
@@ -223,7 +231,7 @@ impl Exchange<'_, '_> {
         wire: &mut Vec<u8>,
         as_chunks: bool,
     ) -> Result<EarlyBody, Fault> {
-        if let Some(body) = &self.body.collected {
+        if let Some(body) = self.collected() {
             wire.extend_from_slice(body);
             return Ok(EarlyBody::default());
         }

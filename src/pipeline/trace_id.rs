@@ -25,7 +25,7 @@ impl TraceId {
     pub(crate) fn of_request(state: &ShardState, received: Option<&[u8]>, at: Nanos) -> Self {
         let part = |name: &[u8]| {
             let parts = received?.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            parts.filter_map(|part| part.strip_prefix(name)).find(|value| is_plain(value))
+            parts.filter_map(|part| value_of(part, name)).find(|value| is_plain(value))
         };
         let mut id = Self { text: [0; BYTES_MAX], length: 0 };
         id.push(b"Root=");
@@ -70,6 +70,12 @@ impl TraceId {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.text.get(..self.length).unwrap_or_default()
     }
+}
+
+/// What stands behind `name`; older senders write names in lower case.
+fn value_of<'p>(part: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
+    let (start, value) = part.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then_some(value)
 }
 
 /// Whether a part of what a client sent is fit to be sent on.

@@ -79,6 +79,7 @@ fn all_conditions_of_a_rule_must_match() {
     domain.create_rule(&rule(2, &[], no.id()));
     let request = |path: &str, a: &str, b: &str| Request::get(path).header("a", a).header("b", b);
     domain.ask_for_body("yes", &request("/orders/x", "1", "2"));
+    domain.ask_for_body("no", &Request::get("/other")); // both rules are live
     for other in [
         request("/orders/x", "1", "3"),
         request("/orders/x", "0", "2"),

@@ -59,6 +59,35 @@ fn request_headers_are_appended_overwritten_and_removed() {
 }
 
 #[test]
+fn a_request_has_one_host_whatever_is_mapped() {
+    let [over, append, remove] =
+        ["overwrite", "append", "remove"].map(|action| format!("{action}:header.Host"));
+    let both = json!({ (&*over): "over.example", (&*append): "append.example" });
+    let request = Request::get("/pets/7");
+    for (parameters, wanted) in [
+        (json!({ (&*over): "over.example" }), Some("over.example")),
+        (json!({ (&*append): "append.example" }), Some("append.example")),
+        (both, Some("over.example")),
+        (json!({ (&*over): "$request.header.X-None" }), None),
+        (json!({ (&*remove): "''" }), None),
+    ] {
+        let received = received(&parameters, &request);
+        let hosts = received.values("host");
+        assert_eq!(hosts.len(), 1, "{parameters}: {}", received.head);
+        assert!(wanted.is_none_or(|wanted| hosts[0] == wanted), "{parameters}: {hosts:?}");
+        assert!(!hosts[0].contains("execute-api"), "{parameters}: {hosts:?}");
+    }
+}
+
+#[test]
+fn an_expectation_is_not_mapped() {
+    let parameters =
+        json!({ "overwrite:header.Expect": "100-continue", "overwrite:header.X": "1" });
+    let received = received(&parameters, &Request::get("/pets/7"));
+    assert_eq!((received.header("expect"), received.header("x").as_deref()), (None, Some("1")));
+}
+
+#[test]
 fn query_strings_are_appended_overwritten_and_removed() {
     let parameters = json!({
         "append:querystring.append": "new",

@@ -43,12 +43,8 @@ fn a_backend_that_is_not_there() {
     };
     let api = api(&site, proxy(&format!("http://{address}/")));
     let answer = api.ask_until(&Request::get("/prod/x"), |answer| answer.status >= 500);
-    // 504 in the documentation, 500 as it was observed.
-    assert!(matches!(answer.status, 500 | 504), "{}", answer.head);
-    assert_eq!(answer.header("x-amzn-errortype"), Some("InternalServerErrorException"));
-    let messages = ["Internal server error", "Network error communicating with endpoint"];
-    let said: Json = serde_json::from_str(answer.text()).expect("JSON");
-    assert!(messages.iter().any(|message| said == json!({ "message": message })), "{said}");
+    let message = "Network error communicating with endpoint";
+    assert_refused(&answer, 504, "InternalServerErrorException", message);
 }
 
 #[test]
@@ -79,7 +75,7 @@ fn a_backend_that_speaks_no_http() {
     let backend = Upstream::answering_once("this is not HTTP\r\n\r\n");
     let api = api(&site, proxy(&format!("http://{}/", backend.address())));
     let answer = api.ask_until(&Request::get("/prod/x"), |answer| answer.status >= 500);
-    assert!(answer.text().starts_with("{\"message\":\""), "{}", answer.text());
+    assert!(answer.text().starts_with("{\"message\":"), "{}", answer.text());
 }
 
 #[test]

@@ -173,3 +173,32 @@ fn faults_of_the_configuration_are_covered_by_the_default_of_their_class() {
     assert_eq!(answer.text(), r#"{"type":"API_CONFIGURATION_ERROR"}"#);
     assert_missing_token(&api.ask(&missing()));
 }
+
+#[test]
+fn what_the_gateway_says_itself_is_said_once() {
+    let site = Managed::start();
+    let api = pets_api(&site);
+    let mut parameters = json!({
+        "gatewayresponse.header.Content-Type": "'text/plain'",
+        "gatewayresponse.header.WWW-Authenticate": "'Basic'",
+    });
+    let own = ["Content-Length", "Transfer-Encoding", "Connection", "Date", "x-amzn-RequestId"];
+    for name in own {
+        parameters[format!("gatewayresponse.header.{name}")] = json!("'1'");
+    }
+    api.put_gateway_response(
+        "DEFAULT_4XX",
+        json!({
+            "statusCode": "401", "responseParameters": parameters,
+        }),
+    );
+    api.deploy("prod");
+    let answer = api.ask_for(401, &missing());
+    assert_eq!(answer.text(), r#"{"message":"Missing Authentication Token"}"#);
+    // Of each there is one, or `header` panics.
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
+    assert_eq!(answer.header("www-authenticate"), Some("Basic"), "a challenge keeps its name");
+    for name in own {
+        assert_ne!(answer.header(&name.to_ascii_lowercase()), Some("1"), "{name}");
+    }
+}

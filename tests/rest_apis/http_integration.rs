@@ -171,6 +171,23 @@ fn mapped_headers_of_a_connection_are_remapped() {
 }
 
 #[test]
+fn what_is_between_hops_is_no_header_of_a_response() {
+    let (site, backend) = (Managed::start(), backend());
+    let dropped = ["Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "x-amz-apigw-id"];
+    let mut parameters = json!({ "method.response.header.X-Own": "'mapped'" });
+    for name in dropped {
+        parameters[format!("method.response.header.{name}")] = json!("'mapped'");
+    }
+    let response = json!({ "responseParameters": parameters });
+    let api = deployed_api(&site, &backend, &[(200, response)]);
+    let answer = api.ask_for(200, &status(200));
+    assert_eq!((answer.header("x-own"), answer.text()), (Some("mapped"), BODY));
+    for name in dropped {
+        assert_ne!(answer.header(&name.to_ascii_lowercase()), Some("mapped"), "{name}");
+    }
+}
+
+#[test]
 fn only_mapped_headers_pass_on() {
     let (site, backend) = (Managed::start(), Upstream::mirror());
     let api = site.create_rest_api();
@@ -211,4 +228,57 @@ fn the_answer_passes_without_a_template() {
     let (site, backend) = (Managed::start(), backend());
     let api = deployed_api(&site, &backend, &[(200, json!({}))]);
     assert_eq!(api.ask_for(200, &status(200)).text(), BODY);
+}
+
+#[test]
+fn a_body_that_is_read_for_a_mapping_does_not_follow_a_get() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    api.put_method("/x", "ANY", json!({}));
+    let integration = json!({
+        "type": "HTTP", "httpMethod": "GET", "uri": format!("http://{}/y", backend.address()),
+        "requestParameters": { "integration.request.header.X-Name": "method.request.body.name" },
+    });
+    api.put_integration("/x", "ANY", integration);
+    api.put_method_response("/x", "ANY", 200, json!({}));
+    api.put_integration_response("/x", "ANY", 200, json!({}));
+    api.deploy("prod");
+    let named = Request::post("/prod/x", r#"{"name":"Rex"}"#);
+    for (request, name) in [(named, Some("Rex")), (Request::get("/prod/x"), None)] {
+        let received = Received::of(&api.ask_for(200, &request));
+        assert_eq!(received.line(), "GET /y HTTP/1.1");
+        assert_eq!(received.header("x-name").as_deref(), name);
+        assert_eq!(received.header("content-length"), None, "{}", received.head);
+        assert_eq!(received.body, b"");
+    }
+}
+
+#[test]
+fn headers_between_hops_do_not_arrive_though_they_are_mapped() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    let mut parameters = json!({ "integration.request.header.X-Own": "'mapped'" });
+    let dropped = ["Connection", "Expect", "Proxy-Authenticate", "TE", "Via"];
+    for name in dropped {
+        parameters[format!("integration.request.header.{name}")] = json!("'mapped'");
+    }
+    for (path, kind) in [("/http", "HTTP"), ("/proxy", "HTTP_PROXY")] {
+        api.put_method(path, "GET", json!({}));
+        let integration = json!({
+            "type": kind, "httpMethod": "GET", "uri": format!("http://{}/", backend.address()),
+            "requestParameters": parameters,
+        });
+        api.put_integration(path, "GET", integration);
+        api.put_method_response(path, "GET", 200, json!({}));
+    }
+    api.put_integration_response("/http", "GET", 200, json!({}));
+    api.deploy("prod");
+    for path in ["/prod/http", "/prod/proxy"] {
+        let received = Received::of(&api.ask_for(200, &Request::get(path)));
+        assert_eq!(received.header("x-own").as_deref(), Some("mapped"));
+        for name in dropped {
+            let values = received.values(&name.to_ascii_lowercase());
+            assert!(!values.iter().any(|value| value == "mapped"), "{name}: {}", received.head);
+        }
+    }
 }

@@ -199,6 +199,36 @@ fn a_mapped_host_is_sent() {
 }
 
 #[test]
+fn a_mapped_header_stands_in_place_of_the_gateways_own() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    api.put_method("/x", "GET", json!({}));
+    let names = [
+        "X-Forwarded-For",
+        "X-Forwarded-Port",
+        "X-Forwarded-Proto",
+        "Accept",
+        "User-Agent",
+        "X-Own",
+    ];
+    let mut parameters = json!({});
+    for name in names {
+        parameters[format!("integration.request.header.{name}")] = json!("'mapped'");
+    }
+    let integration = json!({
+        "type": "HTTP_PROXY", "httpMethod": "GET", "uri": format!("http://{}/", backend.address()),
+        "requestParameters": parameters,
+    });
+    api.put_integration("/x", "GET", integration);
+    api.deploy("prod");
+    let request = Request::get("/prod/x").header("X-Own", "sent").header("Accept", "text/html");
+    let received = Received::of(&api.ask_for(200, &request));
+    for name in names {
+        assert_eq!(received.values(&name.to_ascii_lowercase()), ["mapped"], "{}", received.head);
+    }
+}
+
+#[test]
 fn the_gateway_adds_its_own_headers() {
     let (site, backend) = (Managed::start(), Upstream::mirror());
     let api = proxied(&site, &backend);
@@ -270,4 +300,37 @@ fn cookies_of_the_backend_stay_apart() {
     let api = proxied(&site, &backend);
     let answer = api.ask_for(200, &Request::get("/prod/api/x"));
     assert_eq!(answer.values("set-cookie"), ["a=1", "b=2"]);
+}
+
+/// The column for `http_proxy` of the table in "Amazon API Gateway important notes".
+#[test]
+fn headers_with_a_meaning_for_the_gateway_are_remapped_too() {
+    let site = Managed::start();
+    let remapped =
+        ["Authorization", "Content-MD5", "Max-Forwards", "User-Agent", "WWW-Authenticate"];
+    let dropped = ["Expect", "Host", "Proxy-Authenticate", "TE", "Trailer"];
+    let lines: String =
+        remapped.iter().chain(&dropped).map(|name| format!("{name}: of-{name}\r\n")).collect();
+    let backend =
+        Upstream::answering(format!("HTTP/1.1 401 No\r\n{lines}Content-Length: 0\r\n\r\n"));
+    let api = proxied(&site, &backend);
+    let answer = api.ask_for(401, &Request::get("/prod/api/x"));
+    for name in remapped {
+        let line = format!("\r\nx-amzn-Remapped-{name}: of-{name}");
+        assert!(answer.head.contains(&line), "{name}: {}", answer.head);
+        assert_eq!(answer.header(&name.to_ascii_lowercase()), None, "{name}");
+    }
+    for name in dropped {
+        assert!(!answer.head.contains(&format!("of-{name}")), "{name}: {}", answer.head);
+    }
+}
+
+#[test]
+fn a_type_that_the_client_did_not_say_is_not_made_up() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = proxied(&site, &backend);
+    for request in [Request::post("/prod/api/x", "text"), Request::new("DELETE", "/prod/api/x")] {
+        let received = Received::of(&api.ask_for(200, &request));
+        assert_eq!(received.header("content-type"), None, "{}", received.head);
+    }
 }

@@ -46,8 +46,11 @@ fn the_status_of_the_template_chooses_the_response() {
         // As the CDK writes it: no JSON.
         ("{statusCode: 200}", 200),
         ("{statusCode: 500}", 500),
-        // No pattern is 404: the default.
+        // No pattern is one of these: the default.
         (r#"{"statusCode": 404}"#, 200),
+        (r#"{"statusCode": 0}"#, 200),
+        (r#"{"statusCode": 70000}"#, 200),
+        (r#"{"statusCode": -500}"#, 200),
     ] {
         let answer = of_two(&site, template).ask_for(status, &Request::get("/prod/"));
         assert_eq!(answer.text(), status.to_string(), "{template}");

@@ -48,26 +48,35 @@ pub(super) fn is_signature(value: &[u8]) -> bool {
     value.starts_with(b"AWS4-HMAC-SHA256") || value.starts_with(b"AWS4-ECDSA-P256-SHA256")
 }
 
-/// Appends `X-Forwarded-For`, `-Port` and `-Proto`. What trusted proxies say of the last two is kept.
-pub(super) fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
+/// Appends `X-Forwarded-For`, `-Port` and `-Proto`, but for those that `is_mapped` names. What trusted
+/// proxies say of the last two is kept.
+pub(super) fn write_forwarded(
+    call: &Call<'_>,
+    is_mapped: impl Fn(&[u8]) -> bool,
+    out: &mut Vec<u8>,
+) {
     if call.state.trial.is_some() {
         return; // it comes from nobody
     }
     let (request, client) = (call.request, call.client);
     let (head, bytes) = (request.head, request.bytes);
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    write_list_so_far(out, head, bytes, FieldName::XForwardedFor);
-    write_client_ip(out, client.ip());
-    out.extend_from_slice(b"\r\n");
+    if !is_mapped(b"x-forwarded-for") {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        write_list_so_far(out, head, bytes, FieldName::XForwardedFor);
+        write_client_ip(out, client.ip());
+        out.extend_from_slice(b"\r\n");
+    }
     let trusted = client.listener.trusts(client.ip());
     let told = |name| trusted.then(|| head.field(name)).flatten();
     let (port, proto) = (told(FieldName::XForwardedPort), told(FieldName::XForwardedProto));
     let port = port.map_or(client.listener.port.as_bytes(), |field| field.value.of(bytes));
-    if !port.is_empty() {
+    if !port.is_empty() && !is_mapped(b"x-forwarded-port") {
         field_line(out, b"X-Forwarded-Port", port);
     }
-    let proto = proto.map_or(client.listener.scheme.as_bytes(), |field| field.value.of(bytes));
-    field_line(out, b"X-Forwarded-Proto", proto);
+    if !is_mapped(b"x-forwarded-proto") {
+        let proto = proto.map_or(client.listener.scheme.as_bytes(), |field| field.value.of(bytes));
+        field_line(out, b"X-Forwarded-Proto", proto);
+    }
 }
 
 /// Whether the request has a field of this name.
@@ -76,32 +85,61 @@ pub(super) fn has(head: &RequestHead, name: FieldName) -> bool {
 }
 
 /// The name under which a client gets a field of an integration's answer, where AWS has another for
-/// it. `is_mapped` is for answers whose headers are mapped one by one.
-pub(super) fn remapped(name: &[u8], known: FieldName, is_mapped: bool) -> Option<&'static [u8]> {
-    let always: Option<&'static [u8]> = match known {
-        FieldName::Connection => Some(b"x-amzn-Remapped-Connection"),
-        FieldName::ContentLength => Some(b"x-amzn-Remapped-Content-Length"),
-        FieldName::Date => Some(b"x-amzn-Remapped-Date"),
-        FieldName::Server => Some(b"x-amzn-Remapped-Server"),
-        FieldName::XAmznRequestId => Some(b"x-amzn-Remapped-x-amzn-RequestId"),
-        _ => None,
-    };
-    if always.is_some() || !is_mapped {
-        return always;
-    }
+/// it ("Amazon API Gateway important notes").
+pub(super) fn remapped(name: &[u8], known: FieldName) -> Option<&'static [u8]> {
+    Some(match known {
+        FieldName::Authorization => b"x-amzn-Remapped-Authorization",
+        FieldName::Connection => b"x-amzn-Remapped-Connection",
+        FieldName::ContentLength => b"x-amzn-Remapped-Content-Length",
+        FieldName::Date => b"x-amzn-Remapped-Date",
+        FieldName::MaxForwards => b"x-amzn-Remapped-Max-Forwards",
+        FieldName::Server => b"x-amzn-Remapped-Server",
+        FieldName::UserAgent => b"x-amzn-Remapped-User-Agent",
+        FieldName::WwwAuthenticate => b"x-amzn-Remapped-WWW-Authenticate",
+        FieldName::XAmznRequestId => b"x-amzn-Remapped-x-amzn-RequestId",
+        FieldName::Other if name.eq_ignore_ascii_case(b"content-md5") => {
+            b"x-amzn-Remapped-Content-MD5"
+        }
+        _ => return None,
+    })
+}
+
+/// The same where a mapping sets the field: the name keeps it, where an answer that passes loses it.
+pub(super) fn remapped_by_mapping(name: &[u8], known: FieldName) -> Option<&'static [u8]> {
     match known {
-        FieldName::Authorization => Some(b"x-amzn-Remapped-Authorization"),
         FieldName::Expect => Some(b"x-amzn-Remapped-Expect"),
         FieldName::Host => Some(b"x-amzn-Remapped-Host"),
-        FieldName::MaxForwards => Some(b"x-amzn-Remapped-Max-Forwards"),
         FieldName::ProxyAuthenticate => Some(b"x-amzn-Remapped-Proxy-Authenticate"),
         FieldName::Trailer => Some(b"x-amzn-Remapped-Trailer"),
         FieldName::Upgrade => Some(b"x-amzn-Remapped-Upgrade"),
-        FieldName::UserAgent => Some(b"x-amzn-Remapped-User-Agent"),
-        FieldName::WwwAuthenticate => Some(b"x-amzn-Remapped-WWW-Authenticate"),
-        FieldName::Other if name.eq_ignore_ascii_case(b"content-md5") => {
-            Some(b"x-amzn-Remapped-Content-MD5")
-        }
-        _ => None,
+        _ => remapped(name, known),
     }
+}
+
+/// Whether a field of an answer that passes is for the gateway alone. `Host` and `Expect` belong to
+/// requests; what an integration says of its trailers or its hops is not told.
+pub(super) fn is_dropped_from_answer(field: &Field, bytes: &[u8]) -> bool {
+    field.hop_by_hop
+        || is_identity(field, bytes)
+        || match field.known {
+            FieldName::Expect | FieldName::Host | FieldName::Trailer | FieldName::Via => true,
+            FieldName::Other => field.name.of(bytes).eq_ignore_ascii_case(b"x-amz-apigw-id"),
+            _ => false,
+        }
+}
+
+/// Whether the gateway alone says a field in its own answers: once, and as it is.
+pub(super) fn is_said_by_gateway(name: &[u8]) -> bool {
+    let known = FieldName::of(name);
+    known.is_hop_by_hop()
+        || match known {
+            FieldName::ContentLength
+            | FieldName::Date
+            | FieldName::Trailer
+            | FieldName::XAmznRequestId => true,
+            FieldName::Other => [&b"x-amz-apigw-id"[..], b"x-amzn-errortype"]
+                .iter()
+                .any(|own| name.eq_ignore_ascii_case(own)),
+            _ => false,
+        }
 }

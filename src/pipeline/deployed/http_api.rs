@@ -12,7 +12,7 @@ use super::cors::{is_configured, write_cors};
 use super::facts::{AnswerFacts, Call, CallFacts};
 use super::mock::refused;
 use super::rest::of_mapping;
-use super::rest_answer::write_status;
+use super::rest_answer::{has_line, write_status};
 use super::{Done, Failed, Work, query};
 use crate::base::{Fault, Method, Nanos};
 use crate::expr::{
@@ -78,13 +78,12 @@ fn write_request(
     out.push(b' ');
     write_path(facts, plan, &mut scratch, out)?;
     write_query(facts, plan, &mut scratch, out)?;
-    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    match &plan.host {
-        Some(host) => out.extend_from_slice(host.as_bytes()),
-        None => out.extend_from_slice(call.request.authority()),
-    }
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b" HTTP/1.1\r\n");
     let changes = Changes::of_request(facts, plan, &mut scratch)?;
+    if !has_line(&changes.lines, b"host") {
+        let host = plan.host.as_deref().map(str::as_bytes);
+        field_line(out, b"host", host.unwrap_or(call.request.authority()));
+    }
     let (head, bytes) = (call.request.head, call.request.bytes);
     copy_fields(out, &head.fields, bytes, |field| {
         !is_rewritten(field) && !changes.has(field.name.of(bytes))
@@ -269,8 +268,13 @@ impl<'p> Changes<'p> {
         let mut changes = Self::default();
         for operation in plan.request.operations() {
             if let RequestTarget::Header(name) = operation.target() {
+                // A request has one host, and not that of the gateway.
+                let is_host = name.eq_ignore_ascii_case("host");
+                if is_host && has_line(&changes.lines, b"host") {
+                    continue;
+                }
                 let existing = |out: &mut Vec<u8>| {
-                    facts.request_header(name, NameCase::Ignored, Pick::Joined, out)
+                    !is_host && facts.request_header(name, NameCase::Ignored, Pick::Joined, out)
                 };
                 changes.change(name, operation.action(), existing, |out| {
                     operation.write_value(facts, scratch, out)

@@ -17,11 +17,11 @@ pub(super) fn answer(
     work: Work<'_, '_>,
 ) -> Result<Done, Failed> {
     let status = match mock.templates.choose(call.header(FieldName::ContentType)) {
-        TemplateChoice::Template(Ok(status)) => *status,
+        TemplateChoice::Template(Ok(status)) => Some(*status),
         TemplateChoice::Template(Err(refusal)) => return Err(refused(refusal)),
         // AWS: "have a method of the mock integration return the default integration response
         // without defining the integration request mapping template".
-        TemplateChoice::PassThrough => request_body.and_then(status_of_body).unwrap_or(0),
+        TemplateChoice::PassThrough => request_body.and_then(status_of_body),
         TemplateChoice::Refused => return Err(Fault::UnsupportedMediaType.into()),
     };
     let response = mock.responses.select(status);

@@ -7,7 +7,8 @@ use super::super::respond::{
 };
 use super::cors::write_cors;
 use super::facts::{Call, CallFacts, ErrorFacts};
-use super::rest_answer::write_status;
+use super::headers::is_said_by_gateway;
+use super::rest_answer::{has_line, write_status};
 use crate::base::{Fault, RequestId};
 use crate::expr::Scratch;
 use crate::model::ApiProtocol;
@@ -60,6 +61,7 @@ impl Refusal<'_> {
         let status = set.and_then(|set| set.status).unwrap_or(told.status);
         write_status(out, status);
         field_line(out, b"Date", &self.http_date);
+        let start = out.len();
         let content_type = match (set, self.call) {
             (Some(set), Some(call)) => write_set(set, call, &told, message, body, out),
             _ => None,
@@ -67,7 +69,10 @@ impl Refusal<'_> {
         if content_type.is_none() {
             write_default(told.response_type, message, body);
         }
-        field_line(out, b"Content-Type", content_type.unwrap_or("application/json").as_bytes());
+        if !has_line(&out[start..], b"content-type") {
+            let content_type = content_type.unwrap_or("application/json");
+            field_line(out, b"Content-Type", content_type.as_bytes());
+        }
         field_line(out, b"x-amzn-RequestId", self.uuid);
         field_line(out, b"x-amzn-ErrorType", told.error_type.as_bytes());
         field_line(out, b"x-amz-apigw-id", self.id.as_bytes());
@@ -126,7 +131,8 @@ fn write_set<'s>(
     let error = Some(ErrorFacts { message, response_type });
     let facts = CallFacts { error, ..CallFacts::new(call, None) };
     let mut scratch = Scratch::new();
-    for header in set.headers.headers() {
+    let headers = set.headers.headers().iter();
+    for header in headers.filter(|header| !is_said_by_gateway(header.name().as_bytes())) {
         let start = out.len();
         out.extend_from_slice(header.name().as_bytes());
         out.extend_from_slice(b": ");
@@ -140,14 +146,21 @@ fn write_set<'s>(
     Some(content_type)
 }
 
-/// AWS's own body.
+/// AWS's own body. What ends a request at its integration is told with a blank that other errors do
+/// not have.
 fn write_default(
     response_type: Option<GatewayResponseType>,
     message: Option<&str>,
     body: &mut Vec<u8>,
 ) {
-    let is_denied = response_type == Some(GatewayResponseType::AccessDenied);
-    let name: &[u8] = if is_denied { b"{\"Message\":" } else { b"{\"message\":" };
+    use GatewayResponseType as Type;
+    let name: &[u8] = match response_type {
+        Some(Type::AccessDenied) => b"{\"Message\":",
+        Some(Type::ApiConfigurationError | Type::IntegrationFailure | Type::IntegrationTimeout) => {
+            b"{\"message\": "
+        }
+        _ => b"{\"message\":",
+    };
     body.extend_from_slice(name);
     match message {
         Some(message) => write_json_string(body, message),
@@ -188,13 +201,11 @@ impl RestRefusal {
             Fault::BadJson => (Type::BadRequestBody, Some("Invalid JSON in request body")),
             Fault::UnsupportedMediaType => (Type::UnsupportedMediaType, None),
             Fault::BodyTooLarge => (Type::RequestTooLarge, None),
-            Fault::ApiConfiguration => (Type::ApiConfigurationError, None),
+            // Without an address there is no endpoint: AWS takes its name for a mistake of the API's.
+            Fault::ApiConfiguration | Fault::NoHealthyTarget => (Type::ApiConfigurationError, None),
             Fault::UpstreamTimeout => (Type::IntegrationTimeout, None),
             Fault::BadUpstreamAnswer => (Type::IntegrationFailure, None),
-            Fault::ConnectFailed
-            | Fault::ConnectTimeout
-            | Fault::UpstreamReset
-            | Fault::NoHealthyTarget => {
+            Fault::ConnectFailed | Fault::ConnectTimeout | Fault::UpstreamReset => {
                 (Type::IntegrationFailure, Some("Network error communicating with endpoint"))
             }
             other => return Self::without_type(other),
@@ -283,8 +294,14 @@ mod tests {
         assert!(text.ends_with("\r\n\r\n{\"message\":\"Missing Authentication Token\"}"));
         let text = told(ApiProtocol::Rest, Fault::UpstreamTimeout);
         assert!(text.starts_with("HTTP/1.1 504 "));
-        assert!(text.ends_with("{\"message\":\"Endpoint request timed out\"}"));
-        assert!(told(ApiProtocol::Rest, Fault::ApiConfiguration).contains("Internal server error"));
+        assert!(text.ends_with("{\"message\": \"Endpoint request timed out\"}"));
+        for fault in [Fault::ApiConfiguration, Fault::NoHealthyTarget] {
+            let text = told(ApiProtocol::Rest, fault);
+            assert!(text.starts_with("HTTP/1.1 500 "), "{text}");
+            assert!(text.ends_with("{\"message\": \"Internal server error\"}"), "{text}");
+        }
+        let text = told(ApiProtocol::Rest, Fault::ConnectFailed);
+        assert!(text.starts_with("HTTP/1.1 504 "), "{text}");
     }
 
     #[test]

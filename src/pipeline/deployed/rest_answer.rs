@@ -6,13 +6,13 @@ use super::super::exchange::{AnswerUse, Translation};
 use super::super::forward::{copy_fields, field_line};
 use super::super::trace_id::TRACE_ID_HEADER;
 use super::facts::{AnswerFacts, Call, CallFacts};
-use super::headers::{is_identity, remapped};
+use super::headers::{is_dropped_from_answer, remapped, remapped_by_mapping};
 use super::mock::NO_RESPONSE;
 use crate::base::{Fault, Method, reason_phrase};
 use crate::coord::TrialStep;
 use crate::expr::Scratch;
 use crate::plan::deployed::{BodyTemplate, RestHttpPlan, RestResponsePlan};
-use crate::proto::{FieldName, ResponseHead};
+use crate::proto::{Field, FieldName, ResponseHead};
 use crate::rt::now;
 
 /// What an HTTP integration makes of a request and its answer.
@@ -180,11 +180,13 @@ pub(super) fn write_mapped(
     for header in response.mapping.headers() {
         let name = header.name().as_bytes();
         let known = FieldName::of(name);
-        if known == FieldName::TransferEncoding {
+        let other_name = remapped_by_mapping(name, known);
+        let is_own = known.is_hop_by_hop() || name.eq_ignore_ascii_case(b"x-amz-apigw-id");
+        if is_own && other_name.is_none() {
             continue;
         }
         let start = out.len();
-        out.extend_from_slice(remapped(name, known, true).unwrap_or(name));
+        out.extend_from_slice(other_name.unwrap_or(name));
         out.extend_from_slice(b": ");
         match header.write_value(facts, scratch, out) {
             Ok(true) => out.extend_from_slice(b"\r\n"),
@@ -221,7 +223,7 @@ pub(super) fn write_ids(call: &Call<'_>, out: &mut Vec<u8>) {
 }
 
 /// Whether one of the lines has this name.
-fn has_line(lines: &[u8], name: &[u8]) -> bool {
+pub(super) fn has_line(lines: &[u8], name: &[u8]) -> bool {
     lines.split(|byte| *byte == b'\n').any(|line| {
         let start = line.get(..name.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(name))
@@ -236,15 +238,12 @@ fn write_passed(call: &Call<'_>, out: &mut Vec<u8>, head: &ResponseHead, bytes: 
     out.push(b' ');
     out.extend_from_slice(head.reason.of(bytes));
     out.extend_from_slice(b"\r\n");
+    let other_name = |field: &Field| remapped(field.name.of(bytes), field.known);
     copy_fields(out, &head.fields, bytes, |field| {
-        !field.hop_by_hop
-            && field.known != FieldName::Via
-            && !is_identity(field, bytes)
-            && remapped(b"", field.known, false).is_none()
-            && !field.name.of(bytes).eq_ignore_ascii_case(b"x-amz-apigw-id")
+        !is_dropped_from_answer(field, bytes) && other_name(field).is_none()
     });
     for field in &head.fields {
-        if let Some(name) = remapped(b"", field.known, false) {
+        if let Some(name) = other_name(field) {
             field_line(out, name, field.value.of(bytes));
         }
     }

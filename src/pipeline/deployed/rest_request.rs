@@ -36,7 +36,7 @@ pub(super) fn write_request(
         copy_fields(out, &head.fields, bytes, |field| {
             !is_dropped(field, bytes) && !mapped.has(plan, field.name.of(bytes))
         });
-        write_forwarded(call, out);
+        write_forwarded(call, |name| mapped.has(plan, name), out);
     }
     out.extend_from_slice(&mapped.lines);
     write_defaults(facts, plan, method, &mapped, out);
@@ -65,8 +65,12 @@ fn write_defaults(
         out.extend_from_slice(b"\r\n");
     }
     if has_body(method) && !is_there(FieldName::ContentType, b"content-type") {
-        let own = call.header(FieldName::ContentType);
-        field_line(out, b"Content-Type", own.unwrap_or(b"application/json"));
+        // The client's own; a template was chosen as for JSON where there is none.
+        let is_made = !plan.templates.by_type.is_empty();
+        let assumed = is_made.then_some(&b"application/json"[..]);
+        if let Some(content_type) = call.header(FieldName::ContentType).or(assumed) {
+            field_line(out, b"Content-Type", content_type);
+        }
     }
     field_line(out, TRACE_ID_HEADER, call.arrival.trace_id.as_bytes());
     field_line(out, b"X-Amzn-Apigateway-Api-Id", api_id);

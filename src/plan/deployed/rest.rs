@@ -86,8 +86,8 @@ pub struct RestHttpPlan {
 /// An integration that the gateway answers by itself.
 #[derive(Debug)]
 pub struct RestMockPlan {
-    /// Which status the request's template gives.
-    pub templates: RequestTemplates<Result<u16, NotServed>>,
+    /// Which integer the request's template gives as its status.
+    pub templates: RequestTemplates<Result<i64, NotServed>>,
     /// What becomes of it.
     pub responses: RestResponsesPlan,
 }
@@ -102,14 +102,20 @@ pub struct RestResponsesPlan {
 }
 
 impl RestResponsesPlan {
-    /// The response for a status of the integration, if there is one; 0 is none, for which no pattern
-    /// is meant.
+    /// The response for what a mock integration gives as its status, which may be nothing.
     #[must_use]
-    pub fn select(&self, status: u16) -> Option<&RestResponsePlan> {
-        self.responses.get(self.place_of(status)?)
+    pub fn select(&self, status: Option<i64>) -> Option<&RestResponsePlan> {
+        let place = match status {
+            None => self.selection.default_place(),
+            Some(status) => match u16::try_from(status) {
+                Ok(status) => self.place_of(status),
+                Err(_) => self.selection.select(itoa::Buffer::new().format(status)),
+            },
+        };
+        self.responses.get(place?)
     }
 
-    /// The place of that response.
+    /// The place of the response for a status of an endpoint.
     #[must_use]
     pub fn place_of(&self, status: u16) -> Option<usize> {
         self.selection.select_status(status)

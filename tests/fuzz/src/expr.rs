@@ -246,11 +246,10 @@ pub fn mock_template(bytes: &[u8]) {
     if let Ok(plain) = answer_text(text) {
         assert!(!plain.contains(['$', '#']));
         if let Ok(object) = serde_json::from_str::<serde_json::Map<String, Value>>(&plain) {
-            let wanted = object.get("statusCode").and_then(Value::as_u64);
-            let wanted = wanted.filter(|status| (100..=599).contains(status));
+            let wanted = object.get("statusCode").and_then(Value::as_i64);
             // A name that is written with an escape is another name to it.
             if !plain.contains('\\') {
-                assert_eq!(status.ok().map(u64::from), wanted);
+                assert_eq!(status.ok(), wanted);
             }
         }
     } else {

@@ -203,6 +203,7 @@ impl Compiler<'_> {
         if let Some(name) = request.illegal_header(IntegrationFamily::Http) {
             return Err(NotServed::misconfigured(format!("no mapping may set header `{name}`")));
         }
+        let request = request.without_dropped_headers(IntegrationFamily::Http);
         let uri = integration.uri.as_deref().unwrap_or_default();
         let uri = HttpUri::compile_rest(uri, &request, scope)
             .map_err(|error| NotServed::misconfigured(error.to_string()))?;
