@@ -161,7 +161,7 @@ fn what_fails_says_why_in_the_log_alone() {
     api.http_proxy("/closed", "GET", &format!("http://{}/", unused.expect("a port")));
     let told = tested(&api, "/closed", "GET", json!({}));
     assert_eq!(told["status"], 504, "{told}");
-    let body = r#"{"message":"Network error communicating with endpoint"}"#;
+    let body = r#"{"message": "Network error communicating with endpoint"}"#;
     assert_eq!(told["body"], body, "{told}");
     let reason = "Execution failed due to a network error communicating with endpoint";
     assert_eq!(lines(&told).iter().filter(|line| *line == reason).count(), 1, "{told}");
