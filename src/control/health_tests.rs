@@ -235,7 +235,12 @@ fn group(name: &str, health: Option<ActiveHealth>) -> TargetGroup {
         keepalive_connections_max: 1,
         keepalive_requests_max: 0,
         outstanding_per_shard_max: 1,
-        retry: RetryPolicy { attempts_max: 0, budget_percent: 0, on_gateway_status: false },
+        retry: RetryPolicy {
+            attempts_max: 0,
+            sends_again: true,
+            budget_percent: 0,
+            on_gateway_status: false,
+        },
         health,
         outlier: None,
         slow_start_ms: 0,

@@ -110,6 +110,8 @@ pub struct RetryPolicy {
     /// Further tries of one request; 0 is none. What reached no target goes on to those that were
     /// not tried yet all the same, up to a fixed bound.
     pub attempts_max: u32,
+    /// Whether they may be of what a target was sent; else only of what reached none.
+    pub sends_again: bool,
     /// Retries may be at most this share of requests, in percent, over a sliding window, so that
     /// retries do not finish off an overloaded group. A few are always allowed.
     pub budget_percent: u32,

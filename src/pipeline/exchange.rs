@@ -324,8 +324,8 @@ impl Exchange<'_, '_> {
             return group.may_retry_unsent(tries.unsent_count - 1, &tries.targets);
         }
         let retries_count = tries.sent_count - 1;
-        let attempts_max = group.with_settings(|settings| settings.retry.attempts_max);
-        if retries_count >= attempts_max {
+        let retry = group.with_settings(|settings| settings.retry);
+        if !retry.sends_again || retries_count >= retry.attempts_max {
             return false;
         }
         let may = group.may_retry(at, retries_count);

@@ -148,6 +148,7 @@ fn build_upstream(raw: RawUpstream, reading: &mut Reading<'_>) -> Option<TargetG
 
 fn build_retry(raw: &RawRetry) -> RetryPolicy {
     RetryPolicy {
+        sends_again: true,
         attempts_max: raw.attempts_max.value,
         budget_percent: raw.budget_percent.value,
         on_gateway_status: raw.on_gateway_status.value,

@@ -198,8 +198,12 @@ fn a_group_under_faults_keeps_its_promises() {
             let mut settings = group(balance);
             settings.outstanding_per_shard_max = 60;
             settings.slow_start_ms = if seed % 2 == 0 { 0 } else { 3_000 };
-            settings.retry =
-                RetryPolicy { attempts_max: 2, budget_percent: 20, on_gateway_status: false };
+            settings.retry = RetryPolicy {
+                attempts_max: 2,
+                sends_again: true,
+                budget_percent: 20,
+                on_gateway_status: false,
+            };
             settings.outlier = settings
                 .outlier
                 .map(|one| OutlierEjection { ejected_percent_max: 30 + 10 * seed as u32, ..one });

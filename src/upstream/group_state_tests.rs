@@ -26,7 +26,12 @@ pub(super) fn group(balance: Balance) -> TargetGroup {
         keepalive_connections_max: 8,
         keepalive_requests_max: 0,
         outstanding_per_shard_max: 1_000,
-        retry: RetryPolicy { attempts_max: 2, budget_percent: 20, on_gateway_status: true },
+        retry: RetryPolicy {
+            attempts_max: 2,
+            sends_again: true,
+            budget_percent: 20,
+            on_gateway_status: true,
+        },
         health: Some(ActiveHealth {
             path: "/".to_owned(),
             grpc_service: None,

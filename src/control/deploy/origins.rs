@@ -133,7 +133,13 @@ fn target_group(name: &str, origin: &Origin) -> TargetGroup {
         keepalive_connections_max: 256,
         keepalive_requests_max: 0,
         outstanding_per_shard_max: 10_000,
-        retry: RetryPolicy { attempts_max: 0, budget_percent: 20, on_gateway_status: false },
+        // One that has a dead address among others is reached all the same.
+        retry: RetryPolicy {
+            attempts_max: 1,
+            sends_again: false,
+            budget_percent: 20,
+            on_gateway_status: false,
+        },
         health: None,
         outlier: None,
         slow_start_ms: 0,
