@@ -223,6 +223,39 @@ fn a_strict_domain_is_reached_by_its_own_handshake_alone() {
     });
 }
 
+/// The same of the host that an API has of itself, whose certificate is the boot file's.
+#[test]
+fn a_strict_api_is_reached_by_a_handshake_for_its_own_host_alone() {
+    let setup = Setup::new(&[]);
+    let hosts = "*.execute-api.us-east-1.amazonaws.com";
+    setup.files.write_identity("hosts", &setup.servers.server(&[hosts]));
+    let pair = setup.files.pair("hosts");
+    let site =
+        setup.start_with(&format!("[[domain]]\nnames = [\"{hosts}\"]\ncertificates = [{pair}]\n"));
+    let (one, two) = (api_that_says(&site, "one"), api_that_says(&site, "two"));
+    let get = |name: &str, host: &str| {
+        let config = setup.wants().config();
+        TlsClient::connect(tls_address(&site), &config, name).get(host, "/prod/x")
+    };
+    two.ask_for(200, &Request::get("/prod/x"));
+    assert_eq!(get(&one.host(), &one.host()).text(), "one");
+    assert_eq!(get(&two.host(), &one.host()).text(), "one", "nothing is asked of the handshake");
+    let strict = [
+        replace("/securityPolicy", "SecurityPolicy_TLS13_1_3_2025_09"),
+        replace("/endpointAccessMode", "STRICT"),
+    ];
+    site.management().patch(&one.path(""), &strict);
+    one.deploy("prod");
+    eventually(|| match get(&two.host(), &one.host()) {
+        Answer { status: 421, .. } => Ok(()), // [K] which status
+        answer => Err(answer.head),
+    });
+    assert_eq!(get(&one.host(), &one.host()).text(), "one");
+    assert_eq!(get(&one.host(), &two.host()).text(), "two");
+    // Plain HTTP has no handshake that could have named another host.
+    assert_eq!(one.ask(&Request::get("/prod/x")).text(), "one");
+}
+
 #[test]
 fn what_was_negotiated_reaches_a_mapping() {
     let setup = Setup::new(&[A]);

@@ -53,7 +53,12 @@ impl Setup {
     }
 
     pub(crate) fn start(&self) -> Managed {
-        Managed::start_with(&self.tables)
+        self.start_with("")
+    }
+
+    /// Starts it with more tables in the boot file.
+    pub(crate) fn start_with(&self, tables: &str) -> Managed {
+        Managed::start_with(&format!("{}{tables}", self.tables))
     }
 
     /// What a client without a certificate wants.

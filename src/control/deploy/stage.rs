@@ -80,7 +80,7 @@ impl StageCompiler<'_> {
             protocol: ApiProtocol::Rest,
             is_default_endpoint_disabled: api.disable_execute_api_endpoint,
             endpoint_type: types.first().copied().unwrap_or(EndpointType::Edge),
-            access_mode: EndpointAccessMode::Basic,
+            access_mode: api.endpoint_access_mode,
         })
     }
 
