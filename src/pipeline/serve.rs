@@ -344,9 +344,10 @@ fn canary_or_self(
         return stage_index;
     };
     // The upper half of the bits, of which each is as good as any.
-    let draw = match split.is_sticky {
-        false => (state.next_random() >> 32) as u32,
-        true => client.stable_draw(request, stage_index),
+    let labels = plan.stage(stage_index).map(|stage| &*stage.plan.labels);
+    let draw = match labels.filter(|_| split.is_sticky) {
+        None => (state.next_random() >> 32) as u32,
+        Some(labels) => client.stable_draw(request, labels),
     };
     if split.takes(draw) { split.stage_index } else { stage_index }
 }

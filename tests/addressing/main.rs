@@ -7,6 +7,7 @@
 mod api_mappings;
 mod default_endpoint;
 mod domain;
+mod endpoint_types;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod routing_rules;
