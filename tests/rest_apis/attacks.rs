@@ -1,0 +1,421 @@
+//! What clients and backends send to get more than they are given: `Attacks that have broken systems
+//! like this one`, applied to deployed APIs.
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Answer, Client, Managed, Received, Request, RestApi, Upstream};
+
+/// `POST /x/{id}` to `/b` of the backend by an HTTP integration, with these integration parameters.
+fn mapping_api<'g>(site: &'g Managed, backend: &Upstream, parameters: Json) -> RestApi<'g> {
+    let api = site.create_rest_api();
+    let declared = json!({
+        "method.request.path.id": true,
+        "method.request.querystring.q": false,
+        "method.request.header.X-In": false,
+    });
+    api.put_method("/x/{id}", "POST", json!({ "requestParameters": declared }));
+    let integration = json!({
+        "type": "HTTP", "httpMethod": "POST", "uri": format!("http://{}/b", backend.address()),
+        "requestParameters": parameters,
+    });
+    api.put_integration("/x/{id}", "POST", integration);
+    api.put_method_response("/x/{id}", "POST", 200, json!({}));
+    api.put_integration_response("/x/{id}", "POST", 200, json!({}));
+    api.deploy("prod");
+    api
+}
+
+/// Nothing but whole requests came to the backend, and none with what was smuggled.
+#[track_caller]
+fn assert_not_injected(backend: &Upstream) {
+    for received in backend.requests() {
+        let is_own = received.line().starts_with("POST /b");
+        assert!(is_own && received.values("x-injected").is_empty(), "{}", received.head);
+    }
+}
+
+#[test]
+fn a_line_break_in_a_mapped_value_begins_no_header_and_no_request() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let parameters = json!({
+        "integration.request.header.X-Path": "method.request.path.id",
+        "integration.request.header.X-Query": "method.request.querystring.q",
+        "integration.request.header.X-All": "method.request.multivaluequerystring.q",
+        "integration.request.header.X-Body": "method.request.body.a",
+        "integration.request.querystring.p": "method.request.path.id",
+        "integration.request.querystring.b": "method.request.body.a",
+    });
+    let api = mapping_api(&site, &backend, parameters);
+    api.ask_for(200, &Request::post("/prod/x/7?q=1", r#"{"a":"1"}"#));
+    let smuggled = "%0D%0AX-Injected:%201%0D%0A%0D%0AGET%20%2Fadmin%20HTTP%2F1.1%0D%0AHost:%20b";
+    let escaped = r"\r\nX-Injected: 1\r\n\r\nGET /admin HTTP/1.1\r\n\r\n";
+    for (target, body) in [
+        (format!("/prod/x/7{smuggled}"), "{}".to_owned()),
+        (format!("/prod/x/7?q=1{smuggled}"), "{}".to_owned()),
+        (format!("/prod/x/7?q=1&q=2{smuggled}"), "{}".to_owned()),
+        ("/prod/x/7?q=1%0AX-Injected:%201".to_owned(), "{}".to_owned()),
+        ("/prod/x/7?q=1%0DX-Injected:%201".to_owned(), "{}".to_owned()),
+        ("/prod/x/7?q=%00".to_owned(), "{}".to_owned()),
+        ("/prod/x/7?q=1".to_owned(), format!(r#"{{"a":"1{escaped}"}}"#)),
+        ("/prod/x/7?q=1".to_owned(), r#"{"a":"1\u000d\u000aX-Injected: 1"}"#.to_owned()),
+    ] {
+        // On one connection, so that whatever is left of one request would answer the next.
+        let mut client = Client::connect(site.public());
+        let request = Request::post(&target, body).host(&api.host());
+        let answer = request.ask_on(&mut client);
+        assert_eq!(answer.status, 400, "{request:?}: {}", answer.head);
+        if answer.says_close() {
+            client = Client::connect(site.public());
+        }
+        let good = Request::post("/prod/x/8?q=2", r#"{"a":"2"}"#).host(&api.host());
+        let received = Received::of(&good.ask_on(&mut client));
+        assert_eq!(received.header("x-path").as_deref(), Some("8"), "{}", received.head);
+    }
+    assert_not_injected(&backend);
+}
+
+/// An answer of a backend, or of the gateway itself, is no way to the client's other answers.
+#[test]
+fn a_line_break_in_a_mapped_answer_begins_no_header() {
+    let site = Managed::start();
+    let body = r#"{"a":"1\r\nX-Injected: 1\r\n\r\nHTTP/1.1 200 OK"}"#;
+    let length = body.len();
+    let backend =
+        Upstream::answering(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"));
+    let api = site.create_rest_api();
+    api.put_method("/x", "GET", json!({}));
+    let uri = format!("http://{}/", backend.address());
+    api.put_integration("/x", "GET", json!({ "type": "HTTP", "httpMethod": "GET", "uri": uri }));
+    let header = json!({ "responseParameters": { "method.response.header.X-Out": false } });
+    api.put_method_response("/x", "GET", 200, header);
+    let mapping = json!({ "method.response.header.X-Out": "integration.response.body.a" });
+    api.put_integration_response("/x", "GET", 200, json!({ "responseParameters": mapping }));
+    // The gateway's own words, too.
+    let echo = json!({ "gatewayresponse.header.X-Echo": "method.request.querystring.q" });
+    api.put_gateway_response("MISSING_AUTHENTICATION_TOKEN", json!({ "responseParameters": echo }));
+    api.deploy("prod");
+    let answer = api.ask_for(500, &Request::get("/prod/x"));
+    assert_eq!(answer.values("x-injected"), [""; 0], "{}", answer.head);
+    let echoed = api.ask_for(403, &Request::get("/prod/none?q=fine"));
+    assert_eq!(echoed.header("x-echo"), Some("fine"));
+    for query in ["a%0D%0AX-Injected:%201", "a%0AX-Injected:%201", "a%00"] {
+        let mut client = Client::connect(site.public());
+        let request = Request::get(&format!("/prod/none?q={query}")).host(&api.host());
+        let answer = request.ask_on(&mut client);
+        assert_eq!((answer.status, answer.header("x-echo")), (403, None), "{}", answer.head);
+        assert_eq!(answer.values("x-injected"), [""; 0], "{}", answer.head);
+        assert_eq!(
+            Request::get("/prod/none?q=1").host(&api.host()).ask_on(&mut client).status,
+            403
+        );
+    }
+}
+
+/// Which host is called is the author's to say, and never a request's.
+#[test]
+fn a_placeholder_is_no_part_of_the_host() {
+    let (site, good, evil) = (Managed::start(), Upstream::mirror(), Upstream::mirror());
+    for uri in [
+        "http://{host}/b".to_owned(),
+        format!("http://{{host}}@{}/b", good.address()),
+        format!("http://{}{{host}}/b", good.address()),
+        format!("http://127.0.0.1:{{host}}{}/b", good.address().port()),
+        "{host}/b".to_owned(),
+    ] {
+        let api = site.create_rest_api();
+        let declared = json!({ "method.request.querystring.h": false });
+        api.put_method("/x", "GET", json!({ "requestParameters": declared }));
+        let mapped = json!({ "integration.request.path.host": "method.request.querystring.h" });
+        let integration = json!({
+            "type": "HTTP_PROXY", "httpMethod": "GET", "uri": uri, "requestParameters": mapped,
+        });
+        let path = api.method_path("/x", "GET") + "/integration";
+        let (status, said) = site.management().call("PUT", &path, Some(&integration));
+        if status == 400 {
+            continue;
+        }
+        assert_eq!(status, 201, "{uri}: {said}");
+        api.deploy("prod");
+        api.ask_until(&Request::get("/prod/x"), |answer| answer.status >= 500);
+        for value in [evil.address().to_string(), format!("@{}", evil.address())] {
+            let answer = api.ask(&Request::get(&format!("/prod/x?h={value}")));
+            assert!(answer.status >= 400, "{uri} {value}: {}", answer.head);
+        }
+    }
+    assert_eq!((good.connections_count(), evil.connections_count()), (0, 0));
+}
+
+/// The path as RFC 3986 section 5.2.4 reads it, dots in whatever spelling.
+fn resolved(target: &str) -> String {
+    let path = target.split('?').next().unwrap_or_default();
+    let path = path.replace("%2e", ".").replace("%2E", ".");
+    let mut parts = Vec::new();
+    for part in path.split('/').skip(1) {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[test]
+fn no_spelling_of_dots_leaves_the_path_of_the_integration() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    let base = format!("http://{}/base", backend.address());
+    api.http_proxy("/all/{proxy+}", "GET", &format!("{base}/all/{{proxy}}"));
+    api.http_proxy("/one/{id}", "GET", &format!("{base}/one/{{id}}/end"));
+    api.http_proxy("/ends/{id}", "GET", &format!("{base}/ends.{{id}}"));
+    api.deploy("prod");
+    api.ask_for(200, &Request::get("/prod/all/a/b"));
+    let dots = [
+        "..",
+        ".",
+        "%2e%2e",
+        "%2E.",
+        ".%2e",
+        "..%2f..%2fadmin",
+        "..%2F..%2f..%2fadmin",
+        "%2e%2e%2fadmin",
+        "..%5c..%5cadmin",
+        "..;/admin",
+        "..%3B/admin",
+        "%252e%252e%252fadmin",
+        "..%00/admin",
+        "a/../../../admin",
+        "a/%2e%2e/%2E%2e/%2e%2e/admin",
+        "//admin",
+        "%2f%2fadmin",
+        "/../admin",
+        "..%c0%af..%c0%afadmin",
+        "..%ef%bc%8fadmin",
+        "%2e%2e%23",
+        "%2e%2e%3fx",
+        "..?x",
+        "%",
+    ];
+    for dots in dots {
+        for start in ["/prod/all/", "/prod/one/", "/prod/ends/", "/prod/all/a/"] {
+            let target = format!("{start}{dots}");
+            let mut client = Client::connect(site.public());
+            let answer = Request::get(&target).host(&api.host()).ask_on(&mut client);
+            assert!(matches!(answer.status, 200 | 400 | 403), "{target}: {}", answer.head);
+        }
+    }
+    for received in backend.requests() {
+        let path = resolved(received.target());
+        let is_inside =
+            ["/base/all/", "/base/one/", "/base/ends."].iter().any(|start| path.starts_with(start));
+        assert!(is_inside, "{} is {path}", received.line());
+        assert!(!received.target().contains('\\'), "{}", received.line());
+    }
+}
+
+#[test]
+fn a_long_query_is_read_as_a_whole_or_refused() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let parameters = json!({
+        "integration.request.header.X-Last": "method.request.querystring.q",
+        "integration.request.querystring.all": "method.request.multivaluequerystring.q",
+    });
+    let api = mapping_api(&site, &backend, parameters);
+    api.ask_for(200, &Request::post("/prod/x/7?q=1", ""));
+    let query = (0..600).map(|at| format!("q={at}")).collect::<Vec<_>>().join("&");
+    let received = Received::of(&api.ask(&Request::post(&format!("/prod/x/7?{query}"), "")));
+    assert_eq!(received.header("x-last").as_deref(), Some("599"));
+    assert_eq!(received.target().matches("all=").count(), 600);
+    // What is mapped grows no further than what came: a value may be three times as long as encoded.
+    let wide = format!("q={}", "%C3%A9".repeat(900));
+    let received = api.ask(&Request::post(&format!("/prod/x/7?{wide}"), ""));
+    assert!(matches!(received.status, 200 | 400), "{}", received.head);
+    let endless = format!("/prod/x/7?q={}", "x".repeat(20_000));
+    let mut client = Client::connect(site.public());
+    client.send(format!("POST {endless} HTTP/1.1\r\nHost: {}\r\n\r\n", api.host()));
+    assert_eq!(client.answer().status, 414);
+}
+
+#[test]
+fn a_deep_or_strange_body_costs_no_more_than_itself() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let parameters = json!({ "integration.request.header.X-Out": "method.request.body.a.b" });
+    let api = mapping_api(&site, &backend, parameters);
+    api.ask_for(200, &Request::post("/prod/x/7", r#"{"a":{"b":1}}"#));
+    let depth = 300_000;
+    let nested = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    for body in [
+        "[".repeat(depth),
+        "[".repeat(depth) + &"]".repeat(depth),
+        nested,
+        format!(r#"{{"a":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth)),
+        format!(r#"{{"a":{{"b":{}}}}}"#, "9".repeat(500_000)),
+        r#"{"a":{"b":1e999999999}}"#.to_owned(),
+        r#"{"a":{"b":-0.000000000000000000000000001E+999999999999999999999}}"#.to_owned(),
+        r#"{"a":{"b":"\ud800"}}"#.to_owned(),
+        r#"{"a":{"b":"\u0000"}}"#.to_owned(),
+        format!("{{{}\"a\":{{\"b\":1}}}}", "\"k\":0,".repeat(200_000)),
+    ] {
+        let start = &body[..body.len().min(40)];
+        let answer = api.ask(&Request::post("/prod/x/7", body.clone()));
+        let is_taken = matches!(answer.status, 200 | 400 | 413 | 431 | 500 | 504);
+        assert!(is_taken, "{start}: {}", answer.head);
+    }
+    let received = Received::of(&api.ask(&Request::post("/prod/x/7", r#"{"a":{"b":2}}"#)));
+    assert_eq!(received.header("x-out").as_deref(), Some("2"));
+}
+
+/// The method that is sent on frames the answer, and the client's own method what it gets of it.
+#[test]
+fn an_overridden_method_leaves_both_connections_in_step() {
+    let site = Managed::start();
+    // As a server does: no body for HEAD, but its length.
+    let backend = Upstream::answering_by(|request| {
+        let method = request.line().split(' ').next().expect("a method").to_owned();
+        let body = if method == "HEAD" { "" } else { "hello" };
+        format!("HTTP/1.1 200 OK\r\nX-Method: {method}\r\nContent-Length: 5\r\n\r\n{body}")
+    });
+    let api = site.create_rest_api();
+    let uri = format!("http://{}/", backend.address());
+    for method in ["GET", "HEAD", "POST", "DELETE"] {
+        api.http_proxy("/x", method, &uri);
+    }
+    api.http_proxy("/get", "ANY", &uri);
+    api.deploy("prod");
+    api.ask_for(200, &Request::get("/prod/x"));
+    let host = api.host();
+    let mut client = Client::connect(site.public());
+    for (method, over) in [
+        ("GET", "HEAD"),
+        ("POST", "HEAD"),
+        ("HEAD", "GET"),
+        ("HEAD", "POST"),
+        ("POST", "GET"),
+        ("GET", "DELETE"),
+    ] {
+        let mut request =
+            Request::new(method, "/prod/x").host(&host).header("X-HTTP-Method-Override", over);
+        if method == "POST" {
+            request = request.body("GET /smuggled HTTP/1.1\r\nHost: b\r\n\r\n");
+        }
+        let answer = request.ask_on(&mut client);
+        assert_eq!(answer.header("x-method"), Some(over), "{method} {over}: {}", answer.head);
+        let body = if method == "HEAD" || over == "HEAD" { "" } else { "hello" };
+        assert_eq!(answer.text(), body, "{method} {over}");
+        let next = Request::get("/prod/x").host(&host).ask_on(&mut client);
+        assert_eq!((next.status, next.text()), (200, "hello"), "behind {method} {over}");
+    }
+    for over in ["CONNECT", "TRACE", "PRI", "get", "GET, HEAD", "GET HTTP/1.1", ""] {
+        let request = Request::get("/prod/x").host(&host).header("X-HTTP-Method-Override", over);
+        let answer = request.ask_on(&mut client);
+        // Not one of its methods: it stays what it was.
+        assert_eq!(answer.header("x-method"), Some("GET"), "{over}: {}", answer.head);
+    }
+    for received in backend.requests() {
+        assert_eq!(received.target(), "/", "{}", received.head);
+    }
+}
+
+/// A mapping cannot make a connection of the backend's something else than it is.
+#[test]
+fn mapped_headers_of_a_connection_do_not_frame_what_is_sent() {
+    for (name, value) in [
+        ("Connection", "close, X-Keep"),
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("TE", "trailers"),
+        ("Trailer", "X-Later"),
+        ("Expect", "100-continue"),
+        ("Keep-Alive", "timeout=1"),
+        ("Proxy-Connection", "close"),
+    ] {
+        let (site, backend) = (Managed::start(), Upstream::mirror());
+        let mut parameters = json!({});
+        parameters[format!("integration.request.header.{name}")] =
+            json!("method.request.header.X-In");
+        let api = mapping_api(&site, &backend, parameters);
+        api.ask_for(200, &Request::post("/prod/x/7", "body"));
+        let mut client = Client::connect(site.public());
+        for _ in 0..2 {
+            let request =
+                Request::post("/prod/x/7", "body").host(&api.host()).header("X-In", value);
+            let answer = request.ask_on(&mut client);
+            assert!(matches!(answer.status, 200 | 500), "{name}: {}", answer.head);
+        }
+        for received in backend.requests() {
+            let connection = received.values("connection").join(", ");
+            assert!(received.body == b"body", "{name}: {}", received.head);
+            assert!(!connection.contains("upgrade"), "{name}: {}", received.head);
+            assert!(!connection.contains("X-Keep"), "{name}: {}", received.head);
+            assert_eq!(received.values("transfer-encoding"), [""; 0], "{}", received.head);
+        }
+    }
+}
+
+/// A backend that switches protocols unasked, or answers what was not asked, reaches nobody.
+#[test]
+fn answers_that_no_request_asked_for_go_to_no_client() {
+    for bytes in [
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+    ] {
+        let (site, backend) = (Managed::start(), Upstream::answering(bytes));
+        let api = site.create_rest_api();
+        api.http_proxy("/x", "GET", &format!("http://{}/", backend.address()));
+        api.mock("/mock", "GET", "mocked");
+        api.deploy("prod");
+        api.ask_for(200, &Request::get("/prod/mock"));
+        let mut client = Client::connect(site.public());
+        for _ in 0..3 {
+            let answer: Answer = Request::get("/prod/x").host(&api.host()).ask_on(&mut client);
+            assert!(!answer.text().contains("evil"), "{bytes:?}: {}", answer.head);
+            if answer.says_close() {
+                client = Client::connect(site.public());
+            }
+            let next = Request::get("/prod/mock").host(&api.host()).ask_on(&mut client);
+            assert_eq!(next.text(), "mocked", "{bytes:?}");
+        }
+    }
+}
+
+/// Statuses without a body, and those that end no answer, where the author of an API asks for them.
+#[test]
+fn a_status_of_the_author_leaves_the_connection_in_step() {
+    let site = Managed::start();
+    let backend = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    for status in [100, 101, 103, 199, 204, 304] {
+        let api = site.create_rest_api();
+        api.mock("/good", "GET", "good");
+        api.put_gateway_response(
+            "MISSING_AUTHENTICATION_TOKEN",
+            json!({ "statusCode": status.to_string() }),
+        );
+        api.put_method("/mock", "GET", json!({}));
+        api.mock_integration("/mock", "GET", &format!(r#"{{"statusCode": {status}}}"#));
+        let uri = format!("http://{}/", backend.address());
+        api.put_method("/http", "GET", json!({}));
+        let integration = json!({ "type": "HTTP", "httpMethod": "GET", "uri": uri });
+        api.put_integration("/http", "GET", integration);
+        for path in ["/mock", "/http"] {
+            api.put_method_response(path, "GET", status, json!({}));
+            let body = json!({ "responseTemplates": { "application/json": "no body" } });
+            api.put_integration_response(path, "GET", status, body);
+        }
+        api.deploy("prod");
+        api.ask_for(200, &Request::get("/prod/good"));
+        let mut client = Client::connect(site.public());
+        for path in ["/prod/none", "/prod/mock", "/prod/http"] {
+            let answer = Request::get(path).host(&api.host()).ask_on(&mut client);
+            assert!(answer.status >= 200, "{status} {path}: {}", answer.head);
+            if answer.status == 204 {
+                assert_eq!(answer.header("content-length"), None, "{path}: {}", answer.head);
+            }
+            let next = Request::get("/prod/good").host(&api.host()).ask_on(&mut client);
+            assert_eq!(next.text(), "good", "behind {status} {path}");
+        }
+    }
+}
