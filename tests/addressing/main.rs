@@ -10,4 +10,5 @@ mod domain;
 mod endpoint_types;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod hosts;
 mod routing_rules;
