@@ -6,7 +6,7 @@ use rustls::version::{TLS12, TLS13};
 use serde_json::json;
 
 use crate::client::{TlsClient, tcp};
-use crate::harness::{Answer, Managed, Request, eventually, replace};
+use crate::harness::{Answer, Gateway, Managed, Received, Request, Upstream, eventually, replace};
 use crate::setup::{
     Setup, api_that_says, ask, ask_for, ask_in_vain, create_domain, leaf, map, patch, shown,
     tls_address,
@@ -260,7 +260,7 @@ fn a_strict_api_is_reached_by_a_handshake_for_its_own_host_alone() {
 fn what_was_negotiated_reaches_a_mapping() {
     let setup = Setup::new(&[A]);
     let site = setup.start();
-    let backend = crate::harness::Upstream::mirror();
+    let backend = Upstream::mirror();
     let api = site.create_rest_api();
     api.put_method("/x", "GET", json!({}));
     let integration = json!({
@@ -277,12 +277,61 @@ fn what_was_negotiated_reaches_a_mapping() {
     map(&site, A, &api);
     let versions = [&TLS13];
     let answer = ask_for(&site, &setup.wants().speaking(&versions), A, 200);
-    let received = crate::harness::Received::of(&answer);
+    let received = Received::of(&answer);
     assert_eq!(received.header("x-tls").as_deref(), Some("TLSv1.3"));
     assert!(received.header("x-suite").is_some_and(|suite| suite.starts_with("TLS_")));
     assert_eq!(received.header("x-domain").as_deref(), Some(A));
     assert_eq!(received.header("x-forwarded-proto").as_deref(), Some("https"));
-    let plain = crate::harness::Received::of(&api.ask_for(200, &Request::get("/prod/x")));
+    let plain = Received::of(&api.ask_for(200, &Request::get("/prod/x")));
     assert_eq!((plain.header("x-tls"), plain.header("x-suite")), (None, None));
     assert_eq!(plain.header("x-forwarded-proto").as_deref(), Some("http"));
+}
+
+#[test]
+fn a_restart_serves_domains_at_once() {
+    let setup = Setup::new(&[A]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let configuration = setup.configuration(&folder.path().join("state.redb"));
+    let site = Managed::of(Gateway::start(&configuration));
+    create_domain(&site, A, json!({}));
+    map(&site, A, &api_that_says(&site, "one"));
+    ask_for(&site, &setup.wants(), A, 200);
+    site.end();
+    let site = Managed::of(Gateway::start(&configuration));
+    // A gateway that says that it serves has what it serves.
+    assert_eq!(ask(&site, &setup.wants(), A, A).expect("an answer").text(), "one");
+}
+
+/// Files are watched, and half of a pair is waited for: the old one is shown on.
+#[test]
+fn a_certificate_that_is_written_over_is_shown_once_its_key_is_there() {
+    let setup = Setup::new(&[A]);
+    let site = setup.start_with("[process]\nwatch = true\n");
+    create_domain(&site, A, json!({}));
+    map(&site, A, &api_that_says(&site, "one"));
+    ask_for(&site, &setup.wants(), A, 200);
+    let before = shown(&site, &setup.wants(), A).expect("a handshake");
+    let renewed = setup.servers.server(&[A]);
+    setup.files.write_identity("new", &renewed);
+    let rename = |part: &str| {
+        let path = |name: &str| setup.files.path(&format!("{name}.{part}"));
+        std::fs::rename(path("new"), path(A)).expect("renamed");
+    };
+    rename("pem");
+    site.gateway().wait_for_log("a word about it", |line| {
+        line["message"].as_str().is_some_and(|message| message.contains(A))
+    });
+    assert_eq!(shown(&site, &setup.wants(), A).expect("a handshake"), before);
+    // Nor does a change of another domain make it worse.
+    create_domain(&site, B, json!({}));
+    site.gateway().wait_for_log("a word about it", |line| {
+        line["message"].as_str().is_some_and(|message| message.contains(B))
+    });
+    assert_eq!(shown(&site, &setup.wants(), A).expect("a handshake"), before);
+    rename("key");
+    eventually(|| match shown(&site, &setup.wants(), A) {
+        Ok(now) if now == leaf(&renewed) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(ask_for(&site, &setup.wants(), A, 200).text(), "one");
 }

@@ -1,6 +1,10 @@
 //! Custom domain names whose clients must show certificates.
 
+use std::sync::Arc;
+
 use rcgen::date_time_ymd;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, HandshakeKind};
 use serde_json::json;
 
 use crate::authority::{Authority, Identity};
@@ -185,4 +189,77 @@ fn a_trust_store_that_nothing_stands_for_closes_the_domain() {
         Ok(answer) if answer.status == 200 => Ok(()),
         other => Err(format!("{other:?}")),
     });
+}
+
+/// CVE-2025-23419: a session from before certificates were asked for is none of a client that
+/// showed one, nor is one of a client that is trusted no more.
+#[test]
+fn a_session_goes_on_under_the_rules_of_now() {
+    for version in [&TLS13, &TLS12] {
+        let setup = Setup::new(&[OPEN]);
+        let site = setup.start();
+        create_domain(&site, OPEN, json!({}));
+        map(&site, OPEN, &api_that_says(&site, "one"));
+        ask_for(&site, &setup.wants(), OPEN, 200);
+        let (versions, partner) = ([version], setup.clients.client("partner"));
+        let anonymous = setup.wants().speaking(&versions).config();
+        let trusted = setup.wants().showing(&partner).speaking(&versions).config();
+        let status = |config: &Arc<ClientConfig>| {
+            let client = TlsClient::try_connect(tls_address(&site), config, OPEN);
+            client.and_then(|mut client| Ok(client.try_get(OPEN, "/x")?.status))
+        };
+        for config in [&anonymous, &anonymous, &trusted] {
+            assert_eq!(status(config).expect("an answer"), 200);
+        }
+        let mut client = TlsClient::connect(tls_address(&site), &anonymous, OPEN);
+        assert_eq!(client.session().handshake_kind(), Some(HandshakeKind::Resumed));
+        assert_eq!(client.get(OPEN, "/x").status, 200);
+        patch(&site, OPEN, &[replace("/mutualTlsAuthentication/truststoreUri", TRUST_STORE)]);
+        ask_for(&site, &setup.wants(), OPEN, 403);
+        for _ in 0..3 {
+            assert_eq!(status(&anonymous).expect("an answer"), 403, "{version:?}");
+            assert_eq!(status(&trusted).expect("an answer"), 200, "{version:?}");
+        }
+        setup.files.write("clients.pem", Authority::root("others").pem());
+        site.gateway().signal("HUP");
+        ask_for(&site, &setup.wants().showing(&partner), OPEN, 403);
+        for _ in 0..3 {
+            assert_eq!(status(&trusted).expect("an answer"), 403, "{version:?}");
+        }
+    }
+}
+
+#[test]
+fn http_apis_are_told_of_the_certificate_too() {
+    let setup = Setup::new(&[MUTUAL]);
+    let (site, backend) = (setup.start(), Upstream::mirror());
+    let api = site.create_http_api(json!({}));
+    let parameters = json!({
+        "overwrite:header.X-Subject": "$context.identity.clientCert.subjectDN",
+        "append:header.X-Serial": "$context.identity.clientCert.serialNumber",
+    });
+    let uri = format!("http://{}/", backend.address());
+    let proxy = api.create_proxy(&uri, json!({ "requestParameters": parameters }));
+    api.create_route("GET /x", &proxy);
+    api.create_default_stage();
+    let body = json!({
+        "domainName": MUTUAL,
+        "domainNameConfigurations": [{
+            "certificateArn": Setup::arn(MUTUAL), "endpointType": "REGIONAL",
+            "securityPolicy": "TLS_1_2",
+        }],
+        "mutualTlsAuthentication": { "truststoreUri": TRUST_STORE },
+    });
+    site.management().post("/v2/domainnames", &body);
+    let mapping = json!({ "apiId": api.id(), "stage": "$default" });
+    site.management().post(&format!("/v2/domainnames/{MUTUAL}/apimappings"), &mapping);
+    let partner = setup.clients.client("partner");
+    let wants = setup.wants().showing(&partner);
+    ask_for(&site, &wants, MUTUAL, 200);
+    let mut client = TlsClient::connect(tls_address(&site), &wants.config(), MUTUAL);
+    client.send(format!("GET /x HTTP/1.1\r\nhost: {MUTUAL}\r\nx-subject: CN=forged\r\n\r\n"));
+    let received = Received::of(&client.answer_to("GET"));
+    assert_eq!(received.header("x-subject").as_deref(), Some("CN=partner"));
+    assert!(received.header("x-serial").is_some_and(|serial| serial.contains(':')));
+    assert_eq!(ask_for(&site, &setup.wants(), MUTUAL, 403).text(), r#"{"message":"Forbidden"}"#);
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -59,6 +60,16 @@ impl Setup {
     /// Starts it with more tables in the boot file.
     pub(crate) fn start_with(&self, tables: &str) -> Managed {
         Managed::start_with(&format!("{}{tables}", self.tables))
+    }
+
+    /// A boot file whose store is elsewhere, for one gateway after the other.
+    pub(crate) fn configuration(&self, store: &Path) -> String {
+        format!(
+            "[management]\naddress = \"127.0.0.1:0\"\nstore = \"{}\"\n\n\
+             [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\n{}",
+            store.display(),
+            self.tables
+        )
     }
 
     /// What a client without a certificate wants.

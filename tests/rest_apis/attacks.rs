@@ -419,3 +419,83 @@ fn a_status_of_the_author_leaves_the_connection_in_step() {
         }
     }
 }
+
+/// CVE-2026-2833: what comes behind a request that wants another protocol is a request too, since
+/// none is spoken here.
+#[test]
+fn a_request_for_another_protocol_is_a_request_like_any_other() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    api.http_proxy("/x", "GET", &format!("http://{}/", backend.address()));
+    api.mock("/mock", "GET", "mocked");
+    api.deploy("prod");
+    api.ask_for(200, &Request::get("/prod/x"));
+    let host = api.host();
+    let upgrade = "Connection: Upgrade, X-Secret\r\nUpgrade: websocket\r\nX-Secret: 1\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+    for upgrade in
+        [upgrade, "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n"]
+    {
+        let mut client = Client::connect(site.public());
+        client.send(format!(
+            "GET /prod/x HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n\
+             GET /prod/mock HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        ));
+        let received = Received::of(&client.answer());
+        assert_eq!(received.values("upgrade"), [""; 0], "{}", received.head);
+        assert_eq!(received.header("connection").as_deref(), Some("keep-alive"));
+        assert_eq!(client.answer().text(), "mocked", "the second of two requests");
+    }
+    assert_eq!(backend.requests().len(), 3);
+}
+
+/// Each of several requests that come at once goes to the API that it names.
+#[test]
+fn requests_that_come_at_once_go_each_to_its_own_api() {
+    let (site, echo) = (Managed::start(), Upstream::mirror());
+    let one = site.create_rest_api();
+    one.mock("/x", "GET", "one");
+    one.deploy("prod");
+    let two = site.create_rest_api();
+    two.http_proxy("/x", "POST", &format!("http://{}/", echo.address()));
+    two.deploy("prod");
+    one.ask_for(200, &Request::get("/prod/x"));
+    two.ask_for(200, &Request::post("/prod/x", "first"));
+    let get = |host: &str| format!("GET /prod/x HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let chunked = format!(
+        "POST /prod/x HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2c\r\nGET /admin HTTP/1.1\r\nHost: internal-host\r\n\r\n\r\n0\r\nX-Trailer: 1\r\n\r\n",
+        two.host()
+    );
+    let mut client = Client::connect(site.public());
+    client.send([get(&one.host()), chunked, get(&two.host()), get(&one.host())].concat());
+    assert_eq!(client.answer().text(), "one");
+    let received = Received::of(&client.answer());
+    assert_eq!(received.body.len(), 0x2c, "{}", received.head);
+    assert_eq!(client.answer().status, 403, "there is no GET");
+    assert_eq!(client.answer().text(), "one");
+}
+
+/// An old client gets no framing that it cannot read.
+#[test]
+fn a_client_of_http_1_0_gets_an_answer_that_it_can_read() {
+    let site = Managed::start();
+    let backend = Upstream::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    );
+    let rest = site.create_rest_api();
+    rest.http_proxy("/x", "GET", &format!("http://{}/", backend.address()));
+    rest.deploy("prod");
+    rest.ask_for(200, &Request::get("/prod/x"));
+    let http = site.create_http_api(json!({ "target": format!("http://{}", backend.address()) }));
+    http.ask_for(200, &Request::get("/x"));
+    for (host, path) in [(rest.host(), "/prod/x"), (http.host(), "/x"), (rest.host(), "/prod/none")]
+    {
+        let mut client = Client::connect(site.public());
+        client.send(format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n"));
+        let text = String::from_utf8(client.rest()).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+        assert!(body == "abc" || body.starts_with("{\"message\":"), "{text}");
+    }
+}

@@ -10,11 +10,12 @@ mod origins;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::origins::Origins;
 use self::stage::{Stage, StageCompiler};
-use super::deployed_domains::deployed_domains;
+use super::deployed_domains::{LastCertificates, deployed_domains};
 use super::management::{
     Change, DeployedStore, DomainChange, ManagementOptions, StageChange, StoredDomain,
 };
@@ -33,6 +34,7 @@ pub(crate) struct Deployments {
     addresses: Vec<DeployedDomain>,
     /// How TLS serves them.
     tls: Vec<Domain>,
+    certificates: LastCertificates,
     origins: Origins,
     plans: DeployedPlans,
 }
@@ -125,6 +127,11 @@ impl Deployments {
         }
     }
 
+    /// The files that domains may be served from.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.source.as_ref().map(|source| source.options.paths()).unwrap_or_default()
+    }
+
     /// The domains that TLS answers for.
     pub(crate) fn tls_domains(&self) -> &[Domain] {
         &self.tls
@@ -135,7 +142,8 @@ impl Deployments {
     pub(crate) fn load_domains(&mut self, boot: &Tls) -> bool {
         let Some(source) = &self.source else { return false };
         let stored: Vec<_> = self.domains.values().cloned().collect();
-        let deployed = deployed_domains(&stored, &source.options, boot, &Clock::system());
+        let (options, last) = (&source.options, &mut self.certificates);
+        let deployed = deployed_domains(&stored, options, boot, last, &Clock::system());
         for problem in &deployed.problems {
             tracing::warn!("{problem}");
         }
