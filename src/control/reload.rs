@@ -342,6 +342,9 @@ pub(crate) fn compile_all(
     configuration.model.tls = configuration.boot_tls();
     let tls = &mut configuration.model.tls;
     if is_new {
+        if let Some(options) = &configuration.management {
+            deployments.rebind(options);
+        }
         deployments.load_all(&boot);
     }
     note([tls.paths(), deployments.paths()].concat());

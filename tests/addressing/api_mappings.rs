@@ -188,3 +188,23 @@ fn base_path_mappings_of_the_first_generation() {
     assert_ne!(site.ask(&at("/without/x")).status, 200);
     assert_ne!(site.ask(&at("/x")).status, 200);
 }
+
+/// "/ping" and "/sping" of custom domains are the service's own.
+#[test]
+fn health_paths_of_a_domain_are_reserved() {
+    let site = Managed::start();
+    let api = api_that_says(&site, "one");
+    let domain = Domain::create(&site, "api.example.com", "");
+    domain.map("", api.id(), "prod");
+    domain.ask_for_body("one", &Request::get("/x"));
+    for path in ["/ping", "/sping"] {
+        let answer = domain.ask(&Request::get(path));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.head);
+        assert_ne!(answer.text(), "one", "{path}");
+        assert_eq!(domain.ask(&Request::get(&format!("{path}/x"))).text(), "one", "{path}/x");
+        // The API's own host has no such path.
+        assert_eq!(api.ask(&Request::get(&format!("/prod{path}"))).text(), "one");
+    }
+    // Nor has a name that is no domain's.
+    assert!(site.ask(&Request::get("/ping").host("other.example.com")).is_of_no_api());
+}

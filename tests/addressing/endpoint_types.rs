@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::domain::{Domain, api_that_says};
 use crate::harness::{
-    Answer, Gateway, Managed, Received, Request, RestApi, Upstream, eventually, replace,
+    Answer, Client, Gateway, Managed, Received, Request, RestApi, Upstream, eventually, replace,
 };
 
 /// A gateway with the listeners `public`, `inside`, which is private, and `proxied`, where clients of
@@ -34,6 +34,13 @@ name = "proxied"
 address = "127.0.0.1:0"
 private_networks = ["10.0.0.0/8"]
 trusted_proxies = ["127.0.0.1"]
+
+[[listener]]
+name = "balanced"
+address = "127.0.0.1:0"
+private_networks = ["10.0.0.0/8"]
+trusted_proxies = ["127.0.0.1"]
+proxy_protocol = "required"
 "#,
     ))
 }
@@ -99,6 +106,23 @@ fn a_private_api_is_reached_from_private_sources_alone_in_every_form() {
         }
         let told = form.clone().header("X-Forwarded-For", "203.0.113.7, 10.1.2.3");
         assert_eq!(told.ask(proxied).text(), "private", "{told:?}");
+    }
+}
+
+/// Where a load balancer says who connects, what clients write of themselves does not count.
+#[test]
+fn a_load_balancer_says_who_is_a_private_source() {
+    let site = site();
+    let api = private_api(&site);
+    for (source, told, status) in [
+        ("10.1.2.3", "203.0.113.7", 200),
+        ("203.0.113.7", "10.1.2.3", 403),
+        ("203.0.113.7", "127.0.0.1", 403),
+    ] {
+        let mut client = Client::connect(site.gateway().address("balanced"));
+        client.send(format!("PROXY TCP4 {source} 127.0.0.1 4660 80\r\n"));
+        let request = Request::get("/prod/x").host(&api.host()).header("X-Forwarded-For", told);
+        assert_eq!(request.ask_on(&mut client).status, status, "{source} {told}");
     }
 }
 

@@ -90,3 +90,27 @@ fn a_connection_for_one_domain_does_not_reach_one_that_asks_for_more() {
     assert_eq!(get(&mut nobody, MUTUAL).status, 403);
     assert_eq!(site.ask(&Request::get("/x").host(A)).status, 200);
 }
+
+/// The handshake was for one name, whatever streams come after it.
+#[test]
+fn a_strict_domain_takes_no_stream_of_another_domains_connection() {
+    const STRICT: &str = "strict.example.com";
+    let setup = Setup::new(&[A, STRICT]);
+    let site = setup.start();
+    let api = api_that_says(&site, "one");
+    create_domain(&site, A, json!({}));
+    let strict = json!({
+        "securityPolicy": "SecurityPolicy_TLS13_1_3_2025_09", "endpointAccessMode": "STRICT",
+    });
+    create_domain(&site, STRICT, strict);
+    for name in [A, STRICT] {
+        map(&site, name, &api);
+        ask_for(&site, &setup.wants(), name, 200);
+    }
+    let wants = Wants { alpn: BOTH, ..setup.wants() };
+    let mut client = connect(&site, &wants, A);
+    assert_eq!(get(&mut client, STRICT).status, 421);
+    assert_eq!(get(&mut client, A).text(), "one", "the connection goes on");
+    let mut own = connect(&site, &wants, STRICT);
+    assert_eq!(get(&mut own, STRICT).text(), "one");
+}

@@ -335,3 +335,61 @@ fn a_certificate_that_is_written_over_is_shown_once_its_key_is_there() {
     });
     assert_eq!(ask_for(&site, &setup.wants(), A, 200).text(), "one");
 }
+
+/// What ARNs stand for is a part of the boot file that a reload reads.
+#[test]
+fn a_certificate_is_bound_and_let_go_without_a_restart() {
+    let setup = Setup::new(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let unbound = setup.configuration(&folder.path().join("state.redb"));
+    let site = Managed::of(Gateway::start(&unbound));
+    create_domain(&site, A, json!({}));
+    map(&site, A, &api_that_says(&site, "one"));
+    site.ask_for(200, &Request::get("/x").host(A));
+    ask_in_vain(&site, &setup.wants(), A);
+    let reload = |configuration: &str| {
+        site.gateway().rewrite(configuration);
+        site.gateway().signal("HUP");
+    };
+    reload(&format!("{unbound}{}", setup.bind(A)));
+    assert_eq!(ask_for(&site, &setup.wants(), A, 200).text(), "one");
+    reload(&unbound);
+    ask_in_vain(&site, &setup.wants(), A);
+    assert_eq!(site.ask(&Request::get("/x").host(A)).text(), "one");
+}
+
+#[test]
+fn domains_that_are_made_at_once_are_all_served() {
+    const COUNT: usize = 12;
+    let setup = Setup::new(&["*.example.com"]);
+    let site = setup.start();
+    let api = api_that_says(&site, "one");
+    let names: Vec<String> = (0..COUNT).map(|at| format!("d{at}.example.com")).collect();
+    let certificate = json!({ "regionalCertificateArn": Setup::arn("*.example.com") });
+    std::thread::scope(|scope| {
+        for name in &names {
+            let (site, api, certificate) = (&site, &api, certificate.clone());
+            scope.spawn(move || {
+                create_domain(site, name, certificate);
+                map(site, name, api);
+            });
+        }
+    });
+    for name in &names {
+        assert_eq!(ask_for(&site, &setup.wants(), name, 200).text(), "one", "{name}");
+    }
+    std::thread::scope(|scope| {
+        for name in names.iter().skip(1) {
+            let site = &site;
+            scope.spawn(move || {
+                let path = format!("/domainnames/{name}");
+                site.management().delete(&format!("{path}/basepathmappings/(none)"));
+                site.management().delete(&path);
+            });
+        }
+    });
+    for name in names.iter().skip(1) {
+        ask_in_vain(&site, &setup.wants(), name);
+    }
+    assert_eq!(ask_for(&site, &setup.wants(), &names[0], 200).text(), "one");
+}

@@ -263,3 +263,31 @@ fn http_apis_are_told_of_the_certificate_too() {
     assert!(received.header("x-serial").is_some_and(|serial| serial.contains(':')));
     assert_eq!(ask_for(&site, &setup.wants(), MUTUAL, 403).text(), r#"{"message":"Forbidden"}"#);
 }
+
+/// A wildcard asks its names alone, and is not gone around by a name of its own that asks nothing.
+#[test]
+fn a_wildcard_that_asks_for_certificates_asks_for_each_of_its_names() {
+    let setup = Setup::new(&["*.example.com", OPEN]);
+    let site = setup.start();
+    let api = api_that_says(&site, "one");
+    let mutual = json!({ "mutualTlsAuthentication": { "truststoreUri": TRUST_STORE } });
+    create_domain(&site, "*.example.com", mutual);
+    map(&site, "*.example.com", &api);
+    create_domain(&site, OPEN, json!({}));
+    map(&site, OPEN, &api);
+    let partner = setup.clients.client("partner");
+    ask_for(&site, &setup.wants(), OPEN, 200);
+    for name in ["a.example.com", "b.example.com"] {
+        ask_for(&site, &setup.wants().showing(&partner), name, 200);
+        ask_for(&site, &setup.wants(), name, 403);
+        let answer = ask(&site, &setup.wants(), OPEN, name).expect("an answer");
+        assert!(matches!(answer.status, 403 | 421), "{name}: {}", answer.head);
+        assert_eq!(site.ask(&Request::get("/x").host(name)).status, 403, "{name}");
+    }
+    // One that did show a certificate may go to where none is asked for.
+    let wants = setup.wants().showing(&partner);
+    let answer = ask(&site, &wants, "a.example.com", OPEN).expect("an answer");
+    assert_eq!(answer.text(), "one");
+    let answer = ask(&site, &wants, "a.example.com", "b.example.com").expect("an answer");
+    assert_eq!(answer.text(), "one", "it is one domain");
+}

@@ -34,18 +34,14 @@ impl Setup {
             files.path("clients.pem").display()
         );
         for name in names {
-            let file = name.replace('*', "wild");
-            files.write_identity(&file, &servers.server(&[name]));
-            let path = |end: &str| files.path(&format!("{file}.{end}")).display().to_string();
-            tables += &format!(
-                "[[management.certificate]]\narn = \"{}\"\ncertificate_file = \"{}\"\n\
-                 key_file = \"{}\"\n\n",
-                Self::arn(name),
-                path("pem"),
-                path("key")
-            );
+            tables += &bind(&servers, &files, name);
         }
         Self { servers, clients, files, tables }
+    }
+
+    /// Makes a certificate for one more name; the table that binds its ARN.
+    pub(crate) fn bind(&self, name: &str) -> String {
+        bind(&self.servers, &self.files, name)
     }
 
     /// The ARN of the certificate for `name`.
@@ -76,6 +72,18 @@ impl Setup {
     pub(crate) fn wants(&self) -> Wants<'_> {
         Wants::of(&self.servers)
     }
+}
+
+fn bind(servers: &Authority, files: &Files, name: &str) -> String {
+    let file = name.replace('*', "wild");
+    files.write_identity(&file, &servers.server(&[name]));
+    let path = |end: &str| files.path(&format!("{file}.{end}")).display().to_string();
+    let (certificate, key) = (path("pem"), path("key"));
+    format!(
+        "[[management.certificate]]\narn = \"{}\"\ncertificate_file = \"{certificate}\"\n\
+         key_file = \"{key}\"\n\n",
+        Setup::arn(name)
+    )
 }
 
 pub(crate) fn tls_address(site: &Managed) -> SocketAddr {

@@ -499,3 +499,27 @@ fn a_client_of_http_1_0_gets_an_answer_that_it_can_read() {
         assert!(body == "abc" || body.starts_with("{\"message\":"), "{text}");
     }
 }
+
+/// A name is what it decodes to, so that no spelling hides a parameter from what is asked for.
+#[test]
+fn encoded_names_of_parameters_are_those_names() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let parameters = json!({ "integration.request.header.X-Last": "method.request.querystring.q" });
+    let api = mapping_api(&site, &backend, parameters);
+    api.ask_for(200, &Request::post("/prod/x/7?q=1", ""));
+    for (query, value) in [
+        ("%71=1", Some("1")),
+        ("q=1&%71=2", Some("2")),
+        ("q", None),
+        ("q=", None),
+        ("Q=1", None),
+        ("q%00=1", None),
+        ("q=1=2", Some("1=2")),
+        ("&&q=1&&", Some("1")),
+        ("q=%zz", Some("%zz")),
+        ("q=a+b", Some("a b")),
+    ] {
+        let received = Received::of(&api.ask(&Request::post(&format!("/prod/x/7?{query}"), "")));
+        assert_eq!(received.header("x-last").as_deref(), value, "{query}");
+    }
+}

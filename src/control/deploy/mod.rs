@@ -73,6 +73,17 @@ impl Deployments {
         Self { source: Some(Source { store, options }), ..Self::default() }
     }
 
+    /// Takes over what a boot file that was read again binds ARNs and URIs to. All else of its
+    /// `[management]` needs a new start.
+    pub(crate) fn rebind(&mut self, options: &ManagementOptions) {
+        let Some(source) = &mut self.source else { return };
+        let options = options.clone();
+        source.options.certificates = options.certificates;
+        source.options.trust_stores = options.trust_stores;
+        source.options.vpc_links = options.vpc_links;
+        source.options.canary_is_sticky = options.canary_is_sticky;
+    }
+
     /// What the next epoch has of it.
     pub(crate) fn plans(&self) -> &DeployedPlans {
         &self.plans
