@@ -523,3 +523,48 @@ fn encoded_names_of_parameters_are_those_names() {
         assert_eq!(received.header("x-last").as_deref(), value, "{query}");
     }
 }
+
+/// An answer that is looked into comes whole in the time of its integration, or not at all.
+#[test]
+fn a_backend_that_begins_an_answer_gets_no_more_time_for_it() {
+    let site = Managed::start();
+    for start in
+        ["Content-Length: 5\r\n\r\nhe", "Transfer-Encoding: chunked\r\n\r\n5\r\nhe", "\r\nhe"]
+    {
+        let backend = Upstream::start(move |_, peer| {
+            peer.request()?;
+            peer.send(format!("HTTP/1.1 200 OK\r\n{start}"))?;
+            peer.rest().map(drop)
+        });
+        let api = site.create_rest_api();
+        api.put_method("/x", "GET", json!({}));
+        let integration = json!({
+            "type": "HTTP", "httpMethod": "GET", "uri": format!("http://{}/", backend.address()),
+            "timeoutInMillis": 300,
+        });
+        api.put_integration("/x", "GET", integration);
+        api.put_method_response("/x", "GET", 200, json!({}));
+        let template = json!({ "responseTemplates": { "application/json": "its own text" } });
+        api.put_integration_response("/x", "GET", 200, template);
+        api.deploy("prod");
+        let answer = api.ask_for(504, &Request::get("/prod/x"));
+        assert_eq!(answer.text(), r#"{"message":"Endpoint request timed out"}"#, "{start:?}");
+    }
+}
+
+/// So it is with a request whose body is looked into.
+#[test]
+fn a_client_that_stops_in_a_body_that_is_read_whole_is_told() {
+    let site = Managed::start_with("[timeouts]\nbody_timeout_ms = 200\n");
+    let backend = Upstream::mirror();
+    let parameters = json!({ "integration.request.header.X-Out": "method.request.body.a" });
+    let api = mapping_api(&site, &backend, parameters);
+    api.ask_for(200, &Request::post("/prod/x/7", r#"{"a":1}"#));
+    for framing in ["Content-Length: 30\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"] {
+        let mut client = Client::connect(site.public());
+        client.send(format!("POST /prod/x/7 HTTP/1.1\r\nHost: {}\r\n{framing}", api.host()));
+        let answer = client.answer();
+        assert!(answer.status == 408 && answer.says_close(), "{}", answer.head);
+    }
+    assert_eq!(backend.requests().len(), 1);
+}
