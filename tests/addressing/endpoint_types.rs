@@ -179,7 +179,7 @@ fn a_private_domain_is_reached_from_private_sources_alone() {
 }
 
 #[test]
-fn an_api_becomes_private_and_public_again_when_it_is_deployed() {
+fn an_api_becomes_private_and_public_again_without_a_deployment() {
     let site = site();
     let api = api_that_says(&site, "one");
     let inside = site.gateway().address("inside");
@@ -188,7 +188,6 @@ fn an_api_becomes_private_and_public_again_when_it_is_deployed() {
         let types = replace(&format!("/endpointConfiguration/types/{from}"), to);
         let family = replace("/endpointConfiguration/ipAddressType", "dualstack");
         site.management().patch(&api.path(""), &[types, family]);
-        api.deploy("prod");
     };
     to("EDGE", "PRIVATE");
     api.ask_for(403, &Request::get("/prod/x"));

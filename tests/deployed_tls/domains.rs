@@ -245,7 +245,6 @@ fn a_strict_api_is_reached_by_a_handshake_for_its_own_host_alone() {
         replace("/endpointAccessMode", "STRICT"),
     ];
     site.management().patch(&one.path(""), &strict);
-    one.deploy("prod");
     eventually(|| match get(&two.host(), &one.host()) {
         Answer { status: 421, .. } => Ok(()), // [K] which status
         answer => Err(answer.head),

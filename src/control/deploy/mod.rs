@@ -114,26 +114,30 @@ impl Deployments {
         let compiler = StageCompiler { store: &source.store, options: &source.options, boot };
         for change in changes {
             match change {
-                Change::Stage(change) => match compiler.compile(change) {
-                    Ok(Some(stage)) => drop(self.stages.insert(change.clone(), stage)),
-                    Ok(None) => drop(self.stages.remove(change)),
-                    Err(reason) => {
-                        // What it served before, if anything, goes on.
-                        let StageChange { region, api_id, stage_name, .. } = change;
-                        tracing::error!(
-                            region,
-                            api_id,
-                            stage_name,
-                            reason,
-                            "a stage is not deployed"
-                        );
+                Change::Stage(change) => self.compile(change, &compiler),
+                Change::Api(change) => {
+                    let stages = self.stages.keys().filter(|stage| change.is_of(stage));
+                    for stage in stages.cloned().collect::<Vec<_>>() {
+                        self.compile(&stage, &compiler);
                     }
-                },
+                }
                 Change::Domain(change) => match source.store.load_domain(change) {
                     Ok(Some(domain)) => drop(self.domains.insert(change.clone(), domain)),
                     Ok(None) => drop(self.domains.remove(change)),
                     Err(error) => tracing::error!(?change, %error, "a domain cannot be read"),
                 },
+            }
+        }
+    }
+
+    fn compile(&mut self, change: &StageChange, compiler: &StageCompiler<'_>) {
+        match compiler.compile(change) {
+            Ok(Some(stage)) => drop(self.stages.insert(change.clone(), stage)),
+            Ok(None) => drop(self.stages.remove(change)),
+            Err(reason) => {
+                // What it served before, if anything, goes on.
+                let StageChange { region, api_id, stage_name, .. } = change;
+                tracing::error!(region, api_id, stage_name, reason, "a stage is not deployed");
             }
         }
     }

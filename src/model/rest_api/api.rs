@@ -95,6 +95,12 @@ impl RestApi {
         Ok(api)
     }
 
+    /// Reads an API as it is now, without its parts.
+    pub fn read_alone(api: &Document) -> std::result::Result<Self, ModelError> {
+        let id = api.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+        Self::read_api(&Fields::new(api, &Place::api(id)))
+    }
+
     /// The API alone, without its parts.
     fn read_api(fields: &Fields<'_>) -> Result<Self> {
         Ok(Self {
