@@ -291,3 +291,89 @@ fn a_wildcard_that_asks_for_certificates_asks_for_each_of_its_names() {
     let answer = ask(&site, &wants, "a.example.com", "b.example.com").expect("an answer");
     assert_eq!(answer.text(), "one", "it is one domain");
 }
+
+/// Whom one domain trusts, another one does not, on whatever connection and whichever of the two
+/// was there first.
+#[test]
+fn a_certificate_that_one_domain_trusts_opens_no_other() {
+    const FIRST: &str = "m1.example.com";
+    const LATER: &str = "m2.example.com";
+    const OTHERS: &str = "s3://bucket/others.pem";
+    let setup = Setup::new(&[FIRST, LATER, "a0.example.com"]);
+    let others = Authority::root("others");
+    setup.files.write("others.pem", others.pem());
+    let table = format!(
+        "[[management.truststore]]\nuri = \"{OTHERS}\"\nfile = \"{}\"\n\n",
+        setup.files.path("others.pem").display()
+    );
+    let site = setup.start_with(&table);
+    let api = api_that_says(&site, "one");
+    let mutual = |uri: &str| json!({ "mutualTlsAuthentication": { "truststoreUri": uri } });
+    create_domain(&site, FIRST, mutual(TRUST_STORE));
+    map(&site, FIRST, &api);
+    let (partner, other) = (setup.clients.client("partner"), others.client("other"));
+    let (partner, other) = (setup.wants().showing(&partner), setup.wants().showing(&other));
+    ask_for(&site, &partner, FIRST, 200);
+    let connect = || TlsClient::connect(tls_address(&site), &partner.config(), FIRST);
+    let refused = |client: &mut TlsClient, host: &str| match client.try_get(host, "/x") {
+        Ok(answer) => assert!(matches!(answer.status, 403 | 421), "{host}: {}", answer.head),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof, "{host}"),
+    };
+    let mut early: Vec<_> = (0..2).map(|_| connect()).collect();
+    for client in &mut early {
+        assert_eq!(client.get(FIRST, "/x").text(), "one");
+    }
+    create_domain(&site, LATER, mutual(OTHERS));
+    map(&site, LATER, &api);
+    ask_for(&site, &other, LATER, 200);
+    ask_for(&site, &partner, LATER, 403);
+    refused(&mut early[0], LATER);
+    refused(&mut connect(), LATER);
+    let mut between: Vec<_> = (0..2).map(|_| connect()).collect();
+    for client in &mut between {
+        assert_eq!(client.get(FIRST, "/x").text(), "one");
+    }
+    // All domains behind this one have another place than before, and then their own again.
+    create_domain(&site, "a0.example.com", json!({}));
+    map(&site, "a0.example.com", &api);
+    ask_for(&site, &setup.wants(), "a0.example.com", 200);
+    refused(&mut between[0], LATER);
+    refused(&mut early[1], LATER);
+    let mut late = connect();
+    assert_eq!(late.get(FIRST, "/x").text(), "one");
+    let mapping = "/domainnames/a0.example.com/basepathmappings/(none)";
+    site.management().delete(mapping);
+    site.management().delete("/domainnames/a0.example.com");
+    ask_in_vain(&site, &setup.wants(), "a0.example.com");
+    refused(&mut late, LATER);
+    refused(&mut between[1], LATER);
+    assert_eq!(connect().get(FIRST, "/x").text(), "one");
+}
+
+/// Another trust store is asked from then on, on connections of before too.
+#[test]
+fn another_trust_store_of_a_domain_holds_for_connections_of_before() {
+    const OTHERS: &str = "s3://bucket/others.pem";
+    let setup = Setup::new(&[MUTUAL]);
+    let others = Authority::root("others");
+    setup.files.write("others.pem", others.pem());
+    let table = format!(
+        "[[management.truststore]]\nuri = \"{OTHERS}\"\nfile = \"{}\"\n\n",
+        setup.files.path("others.pem").display()
+    );
+    let site = setup.start_with(&table);
+    let mutual = json!({ "mutualTlsAuthentication": { "truststoreUri": TRUST_STORE } });
+    create_domain(&site, MUTUAL, mutual);
+    map(&site, MUTUAL, &api_that_says(&site, "one"));
+    let (partner, other) = (setup.clients.client("partner"), others.client("other"));
+    let (partner, other) = (setup.wants().showing(&partner), setup.wants().showing(&other));
+    ask_for(&site, &partner, MUTUAL, 200);
+    let mut before = TlsClient::connect(tls_address(&site), &partner.config(), MUTUAL);
+    assert_eq!(before.get(MUTUAL, "/x").text(), "one");
+    patch(&site, MUTUAL, &[replace("/mutualTlsAuthentication/truststoreUri", OTHERS)]);
+    ask_for(&site, &other, MUTUAL, 200);
+    match before.try_get(MUTUAL, "/x") {
+        Ok(answer) => assert!(matches!(answer.status, 403 | 421), "{}", answer.head),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof),
+    }
+}
