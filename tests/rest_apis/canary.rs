@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::harness::{
-    Answer, Client, Gateway, Managed, Received, Request, RestApi, Upstream, copy, remove, replace,
+    Answer, Client, Gateway, Managed, Received, Request, RestApi, Upstream, copy, eventually,
+    remove, replace,
 };
 
 fn page() -> Request {
@@ -135,15 +136,15 @@ fn a_canary_is_removed() {
 #[test]
 fn the_share_is_that_of_the_setting() {
     let site = Managed::start();
-    let api = api(&site, 10.0);
-    let host = api.host();
     let mut client = Client::connect(site.public());
-    for (share, bounds) in [("10.0", 120..=290), ("90.0", 1_710..=1_880), ("2.5", 10..=100)] {
-        api.patch_stage("prod", &[percent("0")]);
-        wait_for_body(&api, "stable");
-        api.patch_stage("prod", &[percent(share)]);
-        wait_for_body(&api, "canary");
-        let request = page().host(&host);
+    for (share, bounds) in [(10.0, 120..=290), (90.0, 1_710..=1_880), (2.5, 10..=100)] {
+        let api = api(&site, share);
+        // There is no other share that one could be from.
+        eventually(|| match bodies(&api, 20).contains(&"canary".to_owned()) {
+            true => Ok(()),
+            false => Err("no canary yet".to_owned()),
+        });
+        let request = page().host(&api.host());
         let bodies = (0..2_000).map(|_| request.ask_on(&mut client).text().to_owned());
         let count = bodies.filter(|body| body == "canary").count();
         // About six standard deviations to each side.
@@ -212,8 +213,10 @@ fn a_rollback_leaves_the_canary_alone() {
     assert!(bodies.iter().all(|body| body == "first" || body == "canary"), "{bodies:?}");
     assert!(bodies.iter().any(|body| body == "canary"), "{bodies:?}");
     api.patch_stage("prod", &[remove("/canarySettings")]);
-    api.ask_until(&page(), |answer| answer.text() == "first");
-    assert!(self::bodies(&api, 30).iter().all(|body| body == "first"));
+    eventually(|| match self::bodies(&api, 30) {
+        bodies if bodies.iter().all(|body| body == "first") => Ok(()),
+        bodies => Err(format!("{bodies:?}")),
+    });
 }
 
 /// A gateway that keeps each client on its side, and believes who clients are said to be.
@@ -256,7 +259,7 @@ fn each_client_stays_on_its_side() {
     // It is live once as many are on that side, from the first one asked on.
     let at_share = |share: &str, wanted: std::ops::RangeInclusive<usize>| {
         api.patch_stage("prod", &[percent(share)]);
-        crate::harness::eventually(|| {
+        eventually(|| {
             let sides = sides(&site, &api);
             match all_count(&sides) {
                 count if wanted.contains(&count) => Ok(self::sides(&site, &api)),
@@ -288,7 +291,7 @@ fn sides_of_two_apis_are_drawn_apart() {
     let (one, two) = (api(&site, 50.0), api(&site, 50.0));
     for api in [&one, &two] {
         let is_split = |sides: &[bool]| sides.contains(&true) && sides.contains(&false);
-        crate::harness::eventually(|| match is_split(&sides(&site, api)) {
+        eventually(|| match is_split(&sides(&site, api)) {
             true => Ok(()),
             false => Err("no canary yet".to_owned()),
         });
