@@ -1,6 +1,7 @@
 //! From a boot file to a running gateway: the one place that knows settings, shards and the
 //! process around them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -232,6 +233,7 @@ fn shown(
             "account_id": options.account_id,
             "credential": options.credentials.iter().map(|one| &one.name).collect::<Vec<_>>(),
             "test_mode": options.test_mode,
+            "quotas": options.quotas.named().collect::<BTreeMap<_, _>>(),
         })),
     })
 }

@@ -30,7 +30,8 @@ pub struct Configuration {
     pub ring: RingOptions,
     /// Where the admin listener is, if there is one. Read at the start of the process only.
     pub admin: Option<ListenerAddress>,
-    /// The management API, if it is served. Read at the start of the process only.
+    /// The management API, if it is served. Read at the start of the process only, but for what it
+    /// binds (`Deployments::rebind`).
     pub management: Option<ManagementOptions>,
     /// How long requests may take to end when the process is told to end.
     pub drain_timeout: Duration,

@@ -4,8 +4,12 @@
 //! see the files of this machine, and must not keep all others from starting. So every domain is
 //! loaded here once, by itself, before it is put among the others.
 
+mod last_certificates;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub(crate) use self::last_certificates::LastCertificates;
 
 use super::management::{BoundSource, ManagementOptions, StoredDomain};
 use crate::model::{
@@ -44,15 +48,18 @@ impl fmt::Display for DeployedDomainProblem {
 }
 
 /// Makes domains of what is stored. `boot` is what the boot file asks of TLS: its domains win over
-/// those of the same name. Reads the files of certificates.
+/// those of the same name. Reads the files of certificates; where they cannot be used, what `last`
+/// knows of them is shown on.
 pub(crate) fn deployed_domains(
     stored: &[StoredDomain],
     options: &ManagementOptions,
     boot: &Tls,
+    last: &mut LastCertificates,
     clock: &Clock,
 ) -> DeployedDomains {
     let mut deployed = DeployedDomains::default();
-    let builder = Builder { options, boot, clock };
+    last.retain(stored.iter().map(|one| &one.deployed));
+    let mut builder = Builder { options, boot, last, clock };
     for one in stored {
         let (tls, messages) = builder.build(one, &deployed.tls);
         let DeployedDomain { domain, region, .. } = &one.deployed;
@@ -93,12 +100,13 @@ impl DomainTls {
 struct Builder<'a> {
     options: &'a ManagementOptions,
     boot: &'a Tls,
+    last: &'a mut LastCertificates,
     clock: &'a Clock,
 }
 
 impl Builder<'_> {
     /// What TLS makes of the domain, and what is wrong with it. `others` were built before.
-    fn build(&self, stored: &StoredDomain, others: &[Domain]) -> (DomainTls, Vec<String>) {
+    fn build(&mut self, stored: &StoredDomain, others: &[Domain]) -> (DomainTls, Vec<String>) {
         let own = &stored.deployed.domain;
         let has_name = |domain: &&Domain| domain.options.names.contains(&own.name);
         if let Some(first) = self.boot.domains.iter().find(has_name) {
@@ -130,7 +138,7 @@ impl Builder<'_> {
 
     /// The options, of which all could be loaded just now.
     fn options_of(
-        &self,
+        &mut self,
         stored: &StoredDomain,
         messages: &mut Vec<String>,
     ) -> Result<DomainOptions, String> {
@@ -142,15 +150,37 @@ impl Builder<'_> {
             mutual_tls: self.mutual_tls_of(domain)?,
             alpn: vec![Alpn::H2, Alpn::Http11],
         };
-        let tickets = TicketKeys::random(0).map_err(|problem| problem.to_string())?;
-        let tried = ServerTls::load(std::slice::from_ref(&options), &Arc::new(tickets), self.clock);
-        match tried {
-            Ok(_) => Ok(options),
-            Err(problems) => {
-                let texts: Vec<_> = problems.iter().map(|one| one.problem.to_string()).collect();
-                Err(texts.join("; "))
+        let CertificateSource::Files(files) = &options.certificates else {
+            return self.load(&options).map(|()| options);
+        };
+        let [files] = &files[..] else { return self.load(&options).map(|()| options) };
+        let text = LastCertificates::read(files);
+        match self.load(&options) {
+            Ok(()) => {
+                if let Some(text) = text {
+                    self.last.keep(&stored.deployed, files, text);
+                }
+                Ok(options)
+            }
+            Err(reason) => {
+                let text = self.last.find(&stored.deployed, files).ok_or_else(|| reason.clone())?;
+                let certificates = CertificateSource::Text(text.clone());
+                let options = DomainOptions { certificates, ..options };
+                self.load(&options).map_err(|_| reason.clone())?;
+                messages.push(format!("{reason}; the certificate of before is shown on"));
+                Ok(options)
             }
         }
+    }
+
+    /// Loads one domain by itself; why it cannot be.
+    fn load(&self, options: &DomainOptions) -> Result<(), String> {
+        let tickets = TicketKeys::random(0).map_err(|problem| problem.to_string())?;
+        let tried = ServerTls::load(std::slice::from_ref(options), &Arc::new(tickets), self.clock);
+        tried.map(drop).map_err(|problems| {
+            let texts: Vec<_> = problems.iter().map(|one| one.problem.to_string()).collect();
+            texts.join("; ")
+        })
     }
 
     fn certificates_of(&self, stored: &StoredDomain) -> Result<CertificateSource, String> {

@@ -342,13 +342,16 @@ pub(crate) fn compile_all(
     configuration.model.tls = configuration.boot_tls();
     let tls = &mut configuration.model.tls;
     if is_new {
+        if let Some(options) = &configuration.management {
+            deployments.rebind(options);
+        }
         deployments.load_all(&boot);
     }
+    note([tls.paths(), deployments.paths()].concat());
     deployments.load_domains(tls);
     deployments.assemble(&boot);
     configuration.deployed_domains_count = deployments.tls_domains().len();
     tls.domains.extend_from_slice(deployments.tls_domains());
-    note(tls.paths());
     let (base, ticket_keys) = compile_plan(&configuration, before, epoch)?;
     let plan = Arc::new(base.with_deployed(epoch, deployments.plans()));
     Ok(Compiled { configuration, base: Arc::new(base), plan, ticket_keys, deployments })

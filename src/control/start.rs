@@ -16,7 +16,7 @@ use super::inherited::{Inheritance, InheritedSockets, Predecessor};
 use super::invocations::invoke;
 use super::listeners::Listeners;
 use super::logs::Logs;
-use super::management::{Changes, Management};
+use super::management::{Changes, Management, ManagementOptions};
 use super::owned_task::OwnedTask;
 use super::process::{Process, Ready, RunError, Setup, starting};
 use super::reload::{
@@ -299,8 +299,9 @@ fn choose_driver(
 /// To be called before the files of TLS are loaded.
 fn open_watch(configuration: &Configuration) -> Option<(Watch, WatchedFiles)> {
     let path = configuration.watch.as_ref()?;
-    let files = configuration.model.tls.paths();
-    match Watch::start(Snapshot::of(files.into_iter().chain([path.clone()]))) {
+    let own = configuration.model.tls.paths();
+    let bound = configuration.management.iter().flat_map(ManagementOptions::paths);
+    match Watch::start(Snapshot::of(own.into_iter().chain(bound).chain([path.clone()]))) {
         Ok(watch) => Some(watch),
         Err(error) => {
             tracing::warn!(%error, path = %path.display(), "files are not watched");

@@ -169,9 +169,10 @@ impl ResponseOperation {
 const RESPONSE_KEYS: &str =
     "a key is append, overwrite or remove with `:header.NAME`, or `overwrite:statuscode`";
 
+/// That of a final answer: an interim one would leave the client waiting for another.
 fn parse_status(text: &[u8]) -> Option<u16> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 3)?;
-    text.parse().ok().filter(|status| (100..=599).contains(status))
+    text.parse().ok().filter(|status| (200..=599).contains(status))
 }
 
 #[cfg(test)]
@@ -193,12 +194,14 @@ mod tests {
             let compiled = HttpResponseMappings::compile([("200", [(key, "201")])], &NO_SCOPE);
             assert!(compiled.is_err(), "{key}");
         }
-        for status in ["", "2xx", "99", "600", "0200"] {
+        for status in ["", "2xx", "99", "100", "199", "600", "0200"] {
             let compiled = HttpResponseMappings::compile([(status, [])], &NO_SCOPE);
             assert!(compiled.is_err(), "{status}");
         }
-        let status = [("200", [("overwrite:statuscode", "abc")])];
-        assert!(HttpResponseMappings::compile(status, &NO_SCOPE).is_err());
+        for value in ["abc", "101", "600"] {
+            let status = [("200", [("overwrite:statuscode", value)])];
+            assert!(HttpResponseMappings::compile(status, &NO_SCOPE).is_err(), "{value}");
+        }
     }
 
     #[test]

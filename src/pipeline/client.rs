@@ -10,7 +10,7 @@ use super::request::Request;
 use crate::base::{Fault, Nanos};
 use crate::http2::{ServerStream, StreamGone};
 use crate::model::{CertificateHeaders, Listener, ListenerTls};
-use crate::plan::{HandshakeName, RedirectPlan, TemplatePiece, TlsPlan};
+use crate::plan::{HandshakeName, RedirectPlan, StageLabels, TemplatePiece, TlsPlan};
 use crate::proto::{FieldName, RequestHead};
 use crate::rt::{Deadline, Peer, now};
 use crate::tls::ServerTls;
@@ -199,14 +199,18 @@ impl Client<'_> {
         }
     }
 
-    /// A number that is the same for all requests of one client to `salt`.
-    pub(crate) fn stable_draw(&self, request: &Request<'_>, salt: u32) -> u32 {
-        let mut bytes = [0_u8; 20];
+    /// A number that is the same for all requests of one client to a stage, by the names of the stage:
+    /// its index is another one with each API that comes or goes.
+    pub(crate) fn stable_draw(&self, request: &Request<'_>, stage: &StageLabels) -> u32 {
+        let mut bytes = [0_u8; 32];
         match self.source_ip(request).unwrap_or_else(|| self.ip()) {
             IpAddr::V4(ip) => bytes[..4].copy_from_slice(&ip.octets()),
             IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
         }
-        bytes[16..].copy_from_slice(&salt.to_le_bytes());
+        let names = [&stage.api_id, &stage.stage_name].map(|name| stable_hash(name.as_bytes()));
+        for (word, name) in bytes[16..].chunks_exact_mut(8).zip(names) {
+            word.copy_from_slice(&name.to_le_bytes());
+        }
         (stable_hash(&bytes) >> 32) as u32
     }
 

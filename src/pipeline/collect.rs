@@ -93,15 +93,21 @@ fn early_chunks(body: &mut RequestBody<'_>) -> Result<(Vec<u8>, Option<BodyLeft>
 }
 
 impl Exchange<'_, '_> {
-    /// Reads the answer whole, and sends what the integration makes of it.
-    pub(super) async fn collect(&mut self, lease: &Lease, answer: Answer) -> Result<Passed, Fault> {
+    /// Reads the answer whole, and sends what the integration makes of it. `due` is the end of the
+    /// integration's time: the client has nothing before.
+    pub(super) async fn collect(
+        &mut self,
+        lease: &Lease,
+        answer: Answer,
+        due: Nanos,
+    ) -> Result<Passed, Fault> {
         let Form::Deployed(translation) = self.form else { return Err(Fault::BadUpstreamAnswer) };
         let Answer { link, head, buffer, start, sent_whole, came } = answer;
         let head_end = start + head.head_bytes;
         link.clear_due();
         let idle_timeout =
             Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
-        let mut reader = AnswerReader { exchange: self, link, idle_timeout, at: came };
+        let mut reader = AnswerReader { exchange: self, link, idle_timeout, due, at: came };
         let mut body = buffer[head_end..].to_vec();
         let whole = match head.framing {
             BodyFraming::None => Ok(std::mem::take(&mut body).is_empty()),
@@ -159,6 +165,7 @@ struct AnswerReader<'r, 'x, 'b> {
     exchange: &'r Exchange<'x, 'b>,
     link: TargetLink,
     idle_timeout: Nanos,
+    due: Nanos,
     at: Nanos,
 }
 
@@ -208,7 +215,7 @@ impl AnswerReader<'_, '_, '_> {
     /// Appends what comes next; whether something did.
     async fn read(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
         let buffer = self.exchange.state.body_buffers.take();
-        self.link.set_due(self.at.plus(self.idle_timeout));
+        self.link.set_due(self.at.plus(self.idle_timeout).min(self.due));
         let (result, buffer) = self.link.read(buffer).await;
         self.link.clear_due();
         self.at = now();

@@ -198,7 +198,10 @@ impl Exchange<'_, '_> {
         let came = answer.came;
         let result = match self.answer_use(&answer) {
             Ok(AnswerUse::PassOn(status)) => self.pass_on(&mut lease, answer, status).await,
-            Ok(AnswerUse::Collect) => Box::pin(self.collect(&lease, answer)).await,
+            Ok(AnswerUse::Collect) => {
+                let due = sent.plus(self.timeout);
+                Box::pin(self.collect(&lease, answer, due)).await
+            }
             Err(fault) => Err(fault),
         };
         match result {

@@ -125,7 +125,7 @@ async fn phases<'m>(
     out: &mut Vec<u8>,
     log: &mut Log<'m>,
 ) -> Result<Answered, Fault> {
-    admit(client, request)?;
+    admit(plan, client, request)?;
     if request.head.asterisk && request.head.method == Method::Options {
         return Ok(answer_options(state, client, request, body, out));
     }
@@ -222,16 +222,17 @@ async fn integrate(
 }
 
 /// Whether the connection may carry the request at all: what the handshake settled holds for the
-/// domain that it was for, and a request for another one would go around it.
-fn admit(client: &Client<'_>, request: &Request<'_>) -> Result<(), Fault> {
+/// domain that it was for, and a request for another one would go around it. What is asked of clients
+/// is what the plan says now: the connection may be older than the domain.
+fn admit(plan: &ShardPlan, client: &Client<'_>, request: &Request<'_>) -> Result<(), Fault> {
     let Some(facts) = client.tls else { return Ok(()) };
     if facts.verdict.as_ref().is_some_and(|verdict| !matches!(verdict, ClientVerdict::Trusted)) {
         return Err(Fault::ClientCertificateRefused);
     }
-    let (Some(domain), Some(tls)) = (&facts.domain, &client.listener.tls) else { return Ok(()) };
+    let Some(domain) = &facts.domain else { return Ok(()) };
     let host = std::str::from_utf8(without_port(request.authority()));
     let host = host.map_err(|_| Fault::BadHost)?;
-    match tls.server.may_serve(domain, host) {
+    match plan.plan.tls.server.may_serve(domain, host) {
         true => Ok(()),
         false => Err(Fault::MisdirectedRequest),
     }
@@ -344,9 +345,10 @@ fn canary_or_self(
         return stage_index;
     };
     // The upper half of the bits, of which each is as good as any.
-    let draw = match split.is_sticky {
-        false => (state.next_random() >> 32) as u32,
-        true => client.stable_draw(request, stage_index),
+    let labels = plan.stage(stage_index).map(|stage| &*stage.plan.labels);
+    let draw = match labels.filter(|_| split.is_sticky) {
+        None => (state.next_random() >> 32) as u32,
+        Some(labels) => client.stable_draw(request, labels),
     };
     if split.takes(draw) { split.stage_index } else { stage_index }
 }

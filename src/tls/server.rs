@@ -37,6 +37,8 @@ pub struct DomainTls {
     pub config: Arc<ServerConfig>,
     /// Which clients are believed; `None` if none is asked for a certificate.
     pub trust: Option<Arc<ClientTrust>>,
+    /// What stays the same from one load to the next while the same clients are believed.
+    trust_identity: Option<Box<str>>,
     /// What may be negotiated.
     pub policy: &'static SecurityPolicy,
     /// What it shows.
@@ -127,13 +129,19 @@ impl ServerTls {
     #[must_use]
     pub fn may_serve(&self, domain: &DomainTls, host: &str) -> bool {
         match self.names.find(host).and_then(|index| self.domains.get(*index)) {
-            Some(own) => own.index == domain.index || own.trust.is_none(),
+            Some(own) => own.trust.is_none() || own.trust_identity == domain.trust_identity,
             None => true,
         }
     }
 }
 
 impl DomainOptions {
+    /// By whose word clients are believed: the domain's, by its trust store.
+    fn trust_identity(&self) -> Option<Box<str>> {
+        let file = self.mutual_tls.as_ref()?.trust_store_file.display();
+        Some(format!("{} {file}", self.names.first()?).into())
+    }
+
     /// Every file and folder whose change asks for a reload.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
@@ -179,6 +187,7 @@ impl Loading<'_> {
                 index,
                 name: options.names.first().cloned().unwrap_or_default(),
                 config: Arc::new(config),
+                trust_identity: options.trust_identity(),
                 trust,
                 policy: options.policy,
                 certificates,

@@ -61,6 +61,39 @@ fn rest_and_http_apis_share_a_domain() {
     assert!(answer.header("apigw-requestid").is_some(), "{}", answer.head);
 }
 
+/// Paths of several levels lead to stages of HTTP APIs, and what they were is told.
+#[test]
+fn stages_of_http_apis_have_mappings_of_many_levels() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_http_api(json!({}));
+    let base = json!({ "append:header.X-Base": "$context.customDomain.basePathMatched" });
+    let uri = format!("http://{}/b", backend.address());
+    let proxy = api.create_proxy(&uri, json!({ "requestParameters": base }));
+    api.create_route("$default", &proxy);
+    api.create_default_stage();
+    api.create_stage(json!({ "stageName": "dev", "autoDeploy": true }));
+    api.ask_for(200, &Request::get("/dev/x"));
+    let domain = Domain::create(&site, "api.example.com", "");
+    domain.map("orders/v1/items/special", api.id(), "dev");
+    domain.map("orders/v1", api.id(), "$default");
+    let received = |target: &str| {
+        let answer = site.ask_for(200, &Request::get(target).host("api.example.com"));
+        Received::of(&answer)
+    };
+    for (target, seen, base) in [
+        ("/orders/v1/items/7?q=1", "/b/items/7?q=1", "orders/v1"),
+        ("/orders/v1/items/special/7", "/b/7", "orders/v1/items/special"),
+        ("/orders/v1/items/specials", "/b/items/specials", "orders/v1"),
+        // The name of a stage is no part of the addresses of a domain.
+        ("/orders/v1/dev/x", "/b/dev/x", "orders/v1"),
+    ] {
+        let received = received(target);
+        assert_eq!(received.target(), seen, "{target}");
+        assert_eq!(received.header("x-base").as_deref(), Some(base), "{target}");
+    }
+    domain.ask_for_nothing(&Request::get("/orders"));
+}
+
 #[test]
 fn without_an_empty_mapping_other_paths_are_not_there() {
     let site = Managed::start();
@@ -154,4 +187,24 @@ fn base_path_mappings_of_the_first_generation() {
     site.ask_until(&at("/without/prod/x"), |answer| answer.text() == "one");
     assert_ne!(site.ask(&at("/without/x")).status, 200);
     assert_ne!(site.ask(&at("/x")).status, 200);
+}
+
+/// "/ping" and "/sping" of custom domains are the service's own.
+#[test]
+fn health_paths_of_a_domain_are_reserved() {
+    let site = Managed::start();
+    let api = api_that_says(&site, "one");
+    let domain = Domain::create(&site, "api.example.com", "");
+    domain.map("", api.id(), "prod");
+    domain.ask_for_body("one", &Request::get("/x"));
+    for path in ["/ping", "/sping"] {
+        let answer = domain.ask(&Request::get(path));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.head);
+        assert_ne!(answer.text(), "one", "{path}");
+        assert_eq!(domain.ask(&Request::get(&format!("{path}/x"))).text(), "one", "{path}/x");
+        // The API's own host has no such path.
+        assert_eq!(api.ask(&Request::get(&format!("/prod{path}"))).text(), "one");
+    }
+    // Nor has a name that is no domain's.
+    assert!(site.ask(&Request::get("/ping").host("other.example.com")).is_of_no_api());
 }

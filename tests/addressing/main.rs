@@ -7,6 +7,8 @@
 mod api_mappings;
 mod default_endpoint;
 mod domain;
+mod endpoint_types;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod hosts;
 mod routing_rules;

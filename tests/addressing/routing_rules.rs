@@ -75,8 +75,8 @@ fn all_conditions_of_a_rule_must_match() {
     let [yes, no] = ["yes", "no"].map(|name| api_that_says(&site, name));
     let domain = Domain::create(&site, HOST, RULES);
     let conditions = [header("a", "1"), header("b", "2"), base_path("orders")];
-    domain.create_rule(&rule(1, &conditions, yes.id()));
     domain.create_rule(&rule(2, &[], no.id()));
+    domain.create_rule(&rule(1, &conditions, yes.id()));
     let request = |path: &str, a: &str, b: &str| Request::get(path).header("a", a).header("b", b);
     domain.ask_for_body("yes", &request("/orders/x", "1", "2"));
     domain.ask_for_body("no", &Request::get("/other")); // both rules are live
@@ -124,6 +124,34 @@ fn the_base_path_is_stripped_where_the_action_says_so() {
     };
     assert_eq!(target("/stripped/items?q=1"), "/b/items?q=1");
     assert_eq!(target("/kept/items"), "/b/kept/items");
+}
+
+#[test]
+fn the_rule_that_matched_is_told() {
+    let (site, backend) = (Managed::start(), Upstream::mirror());
+    let api = site.create_rest_api();
+    api.put_method("/{proxy+}", "ANY", json!({}));
+    let integration = json!({
+        "type": "HTTP_PROXY", "httpMethod": "ANY", "uri": format!("http://{}/", backend.address()),
+        "requestParameters": {
+            "integration.request.header.X-Rule": "context.customDomain.routingRuleIdMatched",
+            "integration.request.header.X-Base": "context.customDomain.basePathMatched",
+        },
+    });
+    api.put_integration("/{proxy+}", "ANY", integration);
+    api.deploy("prod");
+    api.ask_for(200, &Request::get("/prod/x"));
+    let domain = Domain::create(&site, HOST, RULES_FIRST);
+    let conditions = [header("a", "*"), header("b", "2*"), base_path("orders")];
+    let id = domain.create_rule(&rule(1, &conditions, api.id()));
+    domain.map("mapped", api.id(), "prod");
+    let told = |request: &Request| {
+        let received = Received::of(&site.ask_for(200, &request.clone().host(HOST)));
+        (received.header("x-rule"), received.header("x-base"))
+    };
+    let ruled = Request::get("/orders/7").header("A", "").header("B", "21");
+    assert_eq!(told(&ruled), (Some(id), Some("orders".to_owned())));
+    assert_eq!(told(&Request::get("/mapped/7")), (None, Some("mapped".to_owned())));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Expectations are those of AWS's documentation and of recordings. Where one is from memory alone and
 //! was never verified, a comment says `[K]`: change it when somebody knows better.
 
+mod attacks;
 mod canary;
 mod deployments;
 mod faults;

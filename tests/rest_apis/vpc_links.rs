@@ -194,3 +194,19 @@ fn a_reload_of_the_boot_file_moves_the_targets() {
     api.ask_until(&Request::get("/prod/orders/7"), |_| wanted.requests().len() == 1);
     assert_eq!(api.ask(&Request::get("/prod/orders/7")).status, 200);
 }
+
+#[test]
+fn a_link_is_bound_by_a_reload_of_the_boot_file() {
+    let backend = Upstream::mirror();
+    let unbound = "[management]\naddress = \"127.0.0.1:0\"\nstore = \"{dir}/state.redb\"\n\
+                   [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\n";
+    let site = Managed::of(Gateway::start(unbound));
+    let link = site.create_vpc_link(BALANCER);
+    let api = api(&site, &link, "http://orders.internal.example/{proxy}", json!({}));
+    api.deploy("prod");
+    api.ask_for(500, &Request::get("/prod/orders/7"));
+    let bound = format!("{unbound}{}", vpc_link_to(BALANCER, "orders", &[&backend]));
+    site.gateway().rewrite(&bound);
+    site.gateway().signal("HUP");
+    api.ask_for(200, &Request::get("/prod/orders/7"));
+}

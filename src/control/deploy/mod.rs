@@ -11,12 +11,13 @@ mod stage;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::origins::Origins;
 use self::stage::{Stage, StageCompiler};
 pub(crate) use self::trial::InvocationPlan;
-use super::deployed_domains::deployed_domains;
+use super::deployed_domains::{LastCertificates, deployed_domains};
 use super::management::{
     Change, DeployedStore, DomainChange, ManagementOptions, StageChange, StoredDomain,
 };
@@ -35,6 +36,7 @@ pub(crate) struct Deployments {
     addresses: Vec<DeployedDomain>,
     /// How TLS serves them.
     tls: Vec<Domain>,
+    certificates: LastCertificates,
     origins: Origins,
     plans: DeployedPlans,
 }
@@ -73,6 +75,17 @@ impl Deployments {
         Self { source: Some(Source { store, options }), ..Self::default() }
     }
 
+    /// Takes over what a boot file that was read again binds ARNs and URIs to. All else of its
+    /// `[management]` needs a new start.
+    pub(crate) fn rebind(&mut self, options: &ManagementOptions) {
+        let Some(source) = &mut self.source else { return };
+        let options = options.clone();
+        source.options.certificates = options.certificates;
+        source.options.trust_stores = options.trust_stores;
+        source.options.vpc_links = options.vpc_links;
+        source.options.canary_is_sticky = options.canary_is_sticky;
+    }
+
     /// What the next epoch has of it.
     pub(crate) fn plans(&self) -> &DeployedPlans {
         &self.plans
@@ -103,21 +116,13 @@ impl Deployments {
         let compiler = StageCompiler { store: &source.store, options: &source.options, boot };
         for change in changes {
             match change {
-                Change::Stage(change) => match compiler.compile(change) {
-                    Ok(Some(stage)) => drop(self.stages.insert(change.clone(), stage)),
-                    Ok(None) => drop(self.stages.remove(change)),
-                    Err(reason) => {
-                        // What it served before, if anything, goes on.
-                        let StageChange { region, api_id, stage_name, .. } = change;
-                        tracing::error!(
-                            region,
-                            api_id,
-                            stage_name,
-                            reason,
-                            "a stage is not deployed"
-                        );
+                Change::Stage(change) => self.compile(change, &compiler),
+                Change::Api(change) => {
+                    let stages = self.stages.keys().filter(|stage| change.is_of(stage));
+                    for stage in stages.cloned().collect::<Vec<_>>() {
+                        self.compile(&stage, &compiler);
                     }
-                },
+                }
                 Change::Domain(change) => match source.store.load_domain(change) {
                     Ok(Some(domain)) => drop(self.domains.insert(change.clone(), domain)),
                     Ok(None) => drop(self.domains.remove(change)),
@@ -125,6 +130,23 @@ impl Deployments {
                 },
             }
         }
+    }
+
+    fn compile(&mut self, change: &StageChange, compiler: &StageCompiler<'_>) {
+        match compiler.compile(change) {
+            Ok(Some(stage)) => drop(self.stages.insert(change.clone(), stage)),
+            Ok(None) => drop(self.stages.remove(change)),
+            Err(reason) => {
+                // What it served before, if anything, goes on.
+                let StageChange { region, api_id, stage_name, .. } = change;
+                tracing::error!(region, api_id, stage_name, reason, "a stage is not deployed");
+            }
+        }
+    }
+
+    /// The files that domains may be served from.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.source.as_ref().map(|source| source.options.paths()).unwrap_or_default()
     }
 
     /// The domains that TLS answers for.
@@ -137,7 +159,8 @@ impl Deployments {
     pub(crate) fn load_domains(&mut self, boot: &Tls) -> bool {
         let Some(source) = &self.source else { return false };
         let stored: Vec<_> = self.domains.values().cloned().collect();
-        let deployed = deployed_domains(&stored, &source.options, boot, &Clock::system());
+        let (options, last) = (&source.options, &mut self.certificates);
+        let deployed = deployed_domains(&stored, options, boot, last, &Clock::system());
         for problem in &deployed.problems {
             tracing::warn!("{problem}");
         }

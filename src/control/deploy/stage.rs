@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::BootFacts;
-use crate::control::management::{DeployedStore, Invocation, ManagementOptions, StageChange};
+use crate::control::management::{
+    DeployedStage, DeployedStore, Invocation, ManagementOptions, StageChange,
+};
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
 use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType};
@@ -43,9 +45,7 @@ impl StageCompiler<'_> {
             return Ok((!change.is_rest()).then(|| self.undeployed(change)));
         };
         let stage = match change.is_rest() {
-            true => {
-                self.rest(change, &deployed.stage, snapshot, deployed.canary_snapshot.as_ref())?
-            }
+            true => self.rest(change, &deployed, snapshot)?,
             false => self.http(change, &deployed.stage, snapshot)?,
         };
         Ok(Some(stage))
@@ -54,22 +54,29 @@ impl StageCompiler<'_> {
     /// The stage of a method that is called before it is deployed.
     pub(super) fn of_invocation(&self, invocation: &Invocation) -> Result<Stage, String> {
         let Invocation { region, api_id, stage, frozen, .. } = invocation;
-        self.rest(&StageChange::of_test(region, api_id), stage, frozen, None)
+        let (stage, api, canary_snapshot) = (stage.clone(), None, None);
+        let deployed = DeployedStage { stage, api, snapshot: None, canary_snapshot };
+        self.rest(&StageChange::of_test(region, api_id), &deployed, frozen)
     }
 
     fn rest(
         &self,
         change: &StageChange,
-        stage: &Document,
+        deployed: &DeployedStage,
         snapshot: &Document,
-        canary_snapshot: Option<&Document>,
     ) -> Result<Stage, String> {
-        let stage = RestStage::read(&change.api_id, stage).map_err(|error| error.to_string())?;
+        let stage = RestStage::read(&change.api_id, &deployed.stage);
+        let stage = stage.map_err(|error| error.to_string())?;
         let api = RestApi::read(snapshot).map_err(|error| error.to_string())?;
+        // Where it may be reached from is the API's of now: nobody who closes it means to wait for a
+        // deployment.
+        let now = deployed.api.as_ref().map(RestApi::read_alone).transpose();
+        let now = now.map_err(|error| error.to_string())?;
+        let endpoint = now.as_ref().unwrap_or(&api);
         let stage = &stage;
         let served = DeployedApi::Rest { api: &api, stage, is_canary: false };
         let CompiledStage { plan, mut origins, .. } = self.compile_with(change, served)?;
-        let canary = stage.canary_settings.as_ref().zip(canary_snapshot);
+        let canary = stage.canary_settings.as_ref().zip(deployed.canary_snapshot.as_ref());
         let canary = canary.filter(|(settings, _)| settings.percent_traffic > 0.0);
         let canary = canary.map(|(settings, snapshot)| {
             let api = RestApi::read(snapshot).map_err(|error| error.to_string())?;
@@ -78,7 +85,7 @@ impl StageCompiler<'_> {
             origins.extend(compiled.origins);
             Ok::<_, String>((settings.percent_traffic, Arc::new(compiled.plan)))
         });
-        let types = &api.endpoint_configuration.types;
+        let types = &endpoint.endpoint_configuration.types;
         Ok(Stage {
             plan: Arc::new(plan),
             canary: canary.transpose()?,
@@ -86,7 +93,7 @@ impl StageCompiler<'_> {
             protocol: ApiProtocol::Rest,
             is_default_endpoint_disabled: api.disable_execute_api_endpoint,
             endpoint_type: types.first().copied().unwrap_or(EndpointType::Edge),
-            access_mode: EndpointAccessMode::Basic,
+            access_mode: endpoint.endpoint_access_mode,
         })
     }
 

@@ -84,7 +84,16 @@ fn with_mutual_tls(mut stored: StoredDomain) -> StoredDomain {
 }
 
 fn deploy(stored: &[StoredDomain], options: &ManagementOptions, boot: &Tls) -> DeployedDomains {
-    let deployed = deployed_domains(stored, options, boot, &Clock::fixed(1_780_000_000));
+    deploy_after(&mut LastCertificates::default(), stored, options, boot)
+}
+
+fn deploy_after(
+    last: &mut LastCertificates,
+    stored: &[StoredDomain],
+    options: &ManagementOptions,
+    boot: &Tls,
+) -> DeployedDomains {
+    let deployed = deployed_domains(stored, options, boot, last, &Clock::fixed(1_780_000_000));
     assert_eq!(deployed.addresses.len(), stored.len());
     deployed
 }
@@ -234,4 +243,36 @@ fn the_oldest_policy_is_served_without_what_is_broken() {
     let deployed = deploy(&[own], &options(), &Tls::default());
     assert!(only_problem(&deployed).contains("there is no security policy TLS_9"));
     assert!(deployed.tls.is_empty());
+}
+
+#[test]
+fn a_certificate_whose_files_cannot_be_used_is_shown_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = write_pair(folder.path(), "a.example.com");
+    let options = bound(BoundSource::Files(files.clone()));
+    let own = [stored("a.example.com", Some(ARN), None)];
+    let (mut last, boot) = (LastCertificates::default(), Tls::default());
+    let mut deploy = |stored: &[StoredDomain], options: &ManagementOptions| {
+        deploy_after(&mut last, stored, options, &boot)
+    };
+    assert_eq!(deploy(&own, &options).problems, []);
+    let key = std::fs::read(&files.key_file).expect("a key");
+    for _ in 0..2 {
+        std::fs::write(&files.key_file, text("a.example.com").key).expect("written");
+        let deployed = deploy(&own, &options);
+        assert!(only_problem(&deployed).ends_with("; the certificate of before is shown on"));
+        assert!(matches!(deployed.tls[0].options.certificates, CertificateSource::Text(_)));
+        std::fs::remove_file(&files.key_file).expect("removed");
+        assert_eq!(deploy(&own, &options).tls.len(), 1);
+    }
+    // It is that of these files, and of this domain, alone.
+    let others = CertificateFiles::of_one(&folder.path().join("none.pem"));
+    assert!(deploy(&own, &bound(BoundSource::Files(others))).tls.is_empty());
+    std::fs::write(&files.key_file, key).expect("written");
+    let deployed = deploy(&own, &options);
+    assert_eq!(deployed.problems, []);
+    assert!(matches!(deployed.tls[0].options.certificates, CertificateSource::Files(_)));
+    deploy(&[], &options);
+    std::fs::remove_file(&files.key_file).expect("removed");
+    assert!(deploy(&own, &options).tls.is_empty(), "it was deleted in between");
 }

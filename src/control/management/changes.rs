@@ -24,6 +24,8 @@ use crate::tls::CertificateText;
 pub(crate) enum Change {
     /// What a stage serves.
     Stage(StageChange),
+    /// A REST API itself: where it may be reached from, which no deployment freezes.
+    Api(ApiChange),
     /// A domain: itself, its mappings or its rules.
     Domain(DomainChange),
 }
@@ -38,6 +40,13 @@ pub(crate) struct StageChange {
     pub(crate) stage_name: String,
 }
 
+/// A REST API whose endpoint may be another now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ApiChange {
+    pub(crate) region: String,
+    pub(crate) api_id: String,
+}
+
 /// A custom domain name that may lead elsewhere now, or is gone.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct DomainChange {
@@ -49,6 +58,8 @@ pub(crate) struct DomainChange {
 #[derive(Clone, Debug)]
 pub(crate) struct DeployedStage {
     pub(crate) stage: Document,
+    /// The API as it is now.
+    pub(crate) api: Option<Document>,
     /// The frozen copy that its deployment made, if it has one.
     pub(crate) snapshot: Option<Document>,
     /// The frozen copy of its canary, if it has one.
@@ -206,7 +217,8 @@ impl DeployedStore {
         };
         let canary = stage.get("canarySettings").and_then(|canary| canary.get("deploymentId"));
         let (canary_snapshot, serves) = (deployed(canary)?, deployed(stage.get("deploymentId"))?);
-        Ok(Some(DeployedStage { stage, snapshot: serves, canary_snapshot }))
+        let api = snapshot.get(&api)?;
+        Ok(Some(DeployedStage { stage, api, snapshot: serves, canary_snapshot }))
     }
 }
 
@@ -240,12 +252,11 @@ fn api_key(change: &StageChange) -> Key {
 fn changes_of(keys: &[Key]) -> Vec<Change> {
     let mut changes = Vec::new();
     for key in keys {
-        let stage = stage_change(key).map(Change::Stage);
-        if let Some(change) = stage.or_else(|| domain_change(key).map(Change::Domain))
-            && !changes.contains(&change)
-        {
-            changes.push(change);
-        }
+        let change = stage_change(key)
+            .map(Change::Stage)
+            .or_else(|| api_change(key).map(Change::Api))
+            .or_else(|| domain_change(key).map(Change::Domain));
+        changes.extend(change.filter(|change| !changes.contains(change)));
     }
     changes
 }
@@ -263,6 +274,19 @@ fn stage_change(key: &Key) -> Option<StageChange> {
         api_id: api_id.to_owned(),
         stage_name: stage_name.to_owned(),
     })
+}
+
+fn api_change(key: &Key) -> Option<ApiChange> {
+    let segments: Vec<&str> = key.segments().collect();
+    let [region, "restapis", api_id] = segments[..] else { return None };
+    Some(ApiChange { region: region.to_owned(), api_id: api_id.to_owned() })
+}
+
+impl ApiChange {
+    /// Whether the stage is one of its own.
+    pub(crate) fn is_of(&self, stage: &StageChange) -> bool {
+        stage.is_rest() && stage.region == self.region && stage.api_id == self.api_id
+    }
 }
 
 /// A domain has its mappings and rules under it.
@@ -349,11 +373,17 @@ mod tests {
             domain(&["basepathmappings", "x/y"]),
             domain(&["routingrules", "r1"]),
             Key::new(&["r", "domainnameaccessassociations", "x"]),
+            Key::new(&["r", "restapis", "a"]),
+            Key::new(&["r", "restapis", "a", "resources", "b"]),
+            Key::new(&["r", "v2", "apis", "a"]),
         ];
         let changes = changes_of(&keys);
         let expected = DomainChange { region: "r".into(), name: "a.b".into() };
         assert_eq!(changes[0], Change::Domain(expected));
-        assert!(matches!(changes[1], Change::Stage(_)));
-        assert_eq!(changes.len(), 2);
+        let (Change::Stage(stage), Change::Api(api)) = (&changes[1], &changes[2]) else {
+            panic!("{changes:?}");
+        };
+        assert!(api.is_of(stage));
+        assert_eq!(changes.len(), 3);
     }
 }

@@ -51,7 +51,9 @@ use crate::model::ListenerAddress;
 use crate::rt::ListenerSocket;
 use crate::store::Store;
 use changes::changes;
-pub(crate) use changes::{Change, Changes, DeployedStore, DomainChange, StageChange};
+pub(crate) use changes::{
+    Change, Changes, DeployedStage, DeployedStore, DomainChange, StageChange,
+};
 use gate::Gate;
 pub(crate) use gate::{Invoke, Invoked};
 pub(crate) use rest::Invocation;

@@ -115,6 +115,13 @@ macro_rules! quotas {
                 Self { $($name: $default,)+ }
             }
         }
+
+        impl Quotas {
+            /// Each with its name in the boot file.
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)+].into_iter()
+            }
+        }
     };
 }
 

@@ -3,7 +3,7 @@
 use super::{ApiModel, Authorizer, GatewayResponses, RequestValidator, Resource};
 use crate::model::fields::{Fields, ModelError, Place, Result};
 use crate::model::named::named;
-use crate::model::{Document, EndpointType};
+use crate::model::{Document, EndpointAccessMode, EndpointType};
 
 /// A REST API as one deployment froze it, with all its parts.
 ///
@@ -31,6 +31,8 @@ pub struct RestApi {
     pub policy: Option<String>,
     /// The security policy of its own host, by AWS's name.
     pub security_policy: Option<String>,
+    /// Whether a handshake for its own host must have named it.
+    pub endpoint_access_mode: EndpointAccessMode,
     /// Its resources, those without methods too.
     pub resources: Vec<Resource>,
     /// Its models.
@@ -93,6 +95,12 @@ impl RestApi {
         Ok(api)
     }
 
+    /// Reads an API as it is now, without its parts.
+    pub fn read_alone(api: &Document) -> std::result::Result<Self, ModelError> {
+        let id = api.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+        Self::read_api(&Fields::new(api, &Place::api(id)))
+    }
+
     /// The API alone, without its parts.
     fn read_api(fields: &Fields<'_>) -> Result<Self> {
         Ok(Self {
@@ -106,6 +114,9 @@ impl RestApi {
             endpoint_configuration: EndpointConfiguration::read(fields)?,
             policy: fields.owned_text("policy")?,
             security_policy: fields.owned_text("securityPolicy")?,
+            endpoint_access_mode: EndpointAccessMode::parse(
+                &fields.owned_text("endpointAccessMode")?.unwrap_or_default(),
+            ),
             resources: Vec::new(),
             models: Vec::new(),
             authorizers: Vec::new(),

@@ -127,12 +127,16 @@ fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
     let (head, bytes) = (call.request.head, call.request.bytes);
     out.extend_from_slice(b"forwarded: ");
     for field in head.fields.iter().filter(|field| field.known == FieldName::Forwarded) {
-        out.extend_from_slice(field.value.of(bytes));
-        out.extend_from_slice(b", ");
+        let value = field.value.of(bytes);
+        if !value.is_empty() && quotes_end(value) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
     }
     for field in head.fields.iter().filter(|field| field.known == FieldName::XForwardedFor) {
         let hops = field.value.of(bytes).split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        for hop in hops.filter(|hop| !hop.is_empty() && !hop.contains(&b'"')) {
+        let is_fit = |hop: &&[u8]| !hop.is_empty() && memchr::memchr2(b'"', b'\\', hop).is_none();
+        for hop in hops.filter(is_fit) {
             write_node(hop, out);
             out.extend_from_slice(b", ");
         }
@@ -156,6 +160,21 @@ fn write_forwarded(call: &Call<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b";proto=");
     out.extend_from_slice(call.client.listener.scheme.as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether each quoted string in the text ends in it: in an open one, what the gateway itself says
+/// behind it would be lost.
+fn quotes_end(text: &[u8]) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    !is_quoted
 }
 
 /// An address with colons is quoted (RFC 7239 section 6).

@@ -41,7 +41,12 @@ pub(in crate::pipeline) fn write_refusal(
         ApiProtocol::Rest | ApiProtocol::WebSocket => refusal.write_rest(&mut body, out),
         ApiProtocol::Http => refusal.write_http(&mut body, out),
     };
-    write_number_line(out, b"Content-Length", body.len() as u64);
+    // What an API makes of its refusals may be an answer that has no body.
+    let may_have_body = !matches!(status, 204 | 304);
+    if may_have_body {
+        write_number_line(out, b"Content-Length", body.len() as u64);
+    }
+    let has_body = has_body && may_have_body;
     out.extend_from_slice(persistence.line());
     out.extend_from_slice(b"\r\n");
     if has_body {

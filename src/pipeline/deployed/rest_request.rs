@@ -113,6 +113,13 @@ fn separate(is_empty: &mut bool, out: &mut Vec<u8>) {
     *is_empty = false;
 }
 
+/// Whether the header is about the connection or the framing of what is sent, which is the gateway's
+/// to say: a mapped one would stand beside its own.
+fn is_of_connection(name: &str) -> bool {
+    let known = FieldName::of(name.as_bytes());
+    known.is_hop_by_hop() || matches!(known, FieldName::Expect | FieldName::Trailer)
+}
+
 /// The headers that a mapping gives, as lines. Those without a value are not among them.
 struct MappedHeaders {
     lines: Vec<u8>,
@@ -131,7 +138,8 @@ impl MappedHeaders {
             let start = lines.len();
             lines.extend_from_slice(header.name().as_bytes());
             lines.extend_from_slice(b": ");
-            let found = header.write_value(facts, scratch, &mut lines)?;
+            let is_fit = !is_of_connection(header.name());
+            let found = is_fit && header.write_value(facts, scratch, &mut lines)?;
             match found {
                 true => lines.extend_from_slice(b"\r\n"),
                 false => lines.truncate(start),

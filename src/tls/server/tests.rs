@@ -120,6 +120,38 @@ fn a_domain_with_mutual_tls_is_not_reached_around_it() {
     }
 }
 
+/// Connections live longer than what was loaded when they were made.
+#[test]
+fn what_is_asked_of_clients_now_counts_for_connections_of_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = Authority::root("root");
+    let domain = |name: &str, trust: Option<&str>| {
+        let mut options = options(&[name], named(&root, folder.path(), name));
+        options.mutual_tls = trust.map(|file| MutualTlsOptions {
+            trust_store_file: write(folder.path(), file, &root.pem()),
+            crl_files: Vec::new(),
+            on_invalid: OnInvalid::Refuse,
+        });
+        options
+    };
+    let load = |domains: &[DomainOptions]| load(domains).expect("good").value;
+    let before = load(&[domain("m.b", Some("one.pem")), domain("open.b", None)]);
+    let [mutual, open] = before.domains() else { panic!("two domains") };
+    let same = load(&[
+        domain("a.b", None),
+        domain("n.b", Some("one.pem")),
+        domain("m.b", Some("one.pem")),
+        domain("open.b", None),
+    ]);
+    assert!(same.may_serve(mutual, "m.b"), "its place does not matter");
+    assert!(same.may_serve(mutual, "open.b") && !same.may_serve(open, "m.b"));
+    assert!(!same.may_serve(mutual, "n.b"), "a name of its own, though the store is the same");
+    let other = load(&[domain("m.b", Some("other.pem")), domain("open.b", Some("one.pem"))]);
+    assert!(!other.may_serve(mutual, "m.b") && !other.may_serve(open, "open.b"));
+    let none = load(&[domain("m.b", None)]);
+    assert!(none.may_serve(mutual, "m.b") && none.may_serve(open, "m.b"));
+}
+
 #[test]
 fn every_part_with_a_problem_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");

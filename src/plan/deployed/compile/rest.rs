@@ -354,7 +354,16 @@ fn response(
         .map_err(|errors| misconfigured(&errors))?;
     let templates = response.response_templates.iter();
     let templates = templates.map(|(name, text)| (name.into(), body_template(text)));
-    Ok(RestResponsePlan { status: response.status_code, mapping, templates: templates.collect() })
+    let status = final_status(response.status_code)?;
+    Ok(RestResponsePlan { status, mapping, templates: templates.collect() })
+}
+
+/// Nobody waits for the body of an interim answer, but for another answer.
+fn final_status(status: u16) -> Result<u16, NotServed> {
+    match status {
+        200.. => Ok(status),
+        _ => Err(NotServed::misconfigured(format!("no answer ends with the status {status}"))),
+    }
 }
 
 fn gateway_response(
@@ -368,7 +377,7 @@ fn gateway_response(
         templates.map(|(name, text)| (name.into(), GatewayTemplate::compile(text, scope)));
     Ok(GatewayResponsePlan {
         response_type: response.response_type,
-        status: response.status_code,
+        status: response.status_code.map(final_status).transpose()?,
         headers,
         templates: templates.collect(),
     })
