@@ -36,8 +36,6 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crossbeam::utils::CachePadded;
-
 use super::token_scale::TokenScale;
 use super::word::Word;
 use crate::base::Nanos;
@@ -59,8 +57,7 @@ const UNOPENED: u64 = u64::MAX;
 /// The tokens of one throttle key. See the module's head for its law.
 #[derive(Debug)]
 pub struct TokenPool<W: Word = AtomicU64> {
-    /// In a cache line of its own: all else here is only read.
-    total: CachePadded<W>,
+    total: OwnLine<W>,
     key: Box<str>,
     settings: PoolSettings,
     scale: TokenScale,
@@ -71,6 +68,12 @@ pub struct TokenPool<W: Word = AtomicU64> {
     seats_taken: AtomicU32,
     successor: OnceLock<Successor<W>>,
 }
+
+/// In a cache line of its own: all else of a pool is only read. One line, not the two that
+/// `CachePadded` takes: there may be a pool for each of 100,000 routes.
+#[derive(Debug)]
+#[repr(align(64))]
+struct OwnLine<W>(W);
 
 /// What a pool was made for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,7 +113,7 @@ impl<W: Word> TokenPool<W> {
         let scale = TokenScale::new(settings.rate_per_second);
         let capacity_tokens = settings.burst_count - lease_tokens_max * shards_count;
         Self {
-            total: CachePadded::new(W::holding(total)),
+            total: OwnLine(W::holding(total)),
             key,
             settings,
             scale,
@@ -142,7 +145,7 @@ impl<W: Word> TokenPool<W> {
     /// millisecond, although there may be tokens: a shard must not spin without bound.
     pub(super) fn lease(&self, tokens_wanted: u64, now: Nanos) -> Lease {
         let earned = self.scale.earned(now);
-        let mut before = self.total.load();
+        let mut before = self.total.0.load();
         for _ in 0..EXCHANGES_MAX {
             if before & CLOSED != 0 {
                 return Lease::Closed;
@@ -153,7 +156,7 @@ impl<W: Word> TokenPool<W> {
             }
             let after = before.max(earned) + self.scale.units_of(tokens);
             debug_assert!(after <= earned + self.capacity_units, "the burst is never exceeded");
-            match self.total.exchange(before, after) {
+            match self.total.0.exchange(before, after) {
                 Ok(()) => return Lease::Granted { tokens, before, after },
                 Err(found) => before = found,
             }
@@ -164,7 +167,7 @@ impl<W: Word> TokenPool<W> {
 
     /// What [`TokenPool::lease`] of one token would come to. Takes nothing.
     pub(super) fn peek(&self, now: Nanos) -> Lease {
-        let (before, earned) = (self.total.load(), self.scale.earned(now));
+        let (before, earned) = (self.total.0.load(), self.scale.earned(now));
         if before & CLOSED != 0 {
             Lease::Closed
         } else if self.scale.tokens_in(self.free_units(before, earned)) == 0 {
@@ -179,7 +182,7 @@ impl<W: Word> TokenPool<W> {
     /// another shard was faster the tokens are lost, which errs on the side of the law.
     pub(super) fn undo(&self, before: u64, after: u64) {
         debug_assert!(before < after && after & CLOSED == 0, "not a lease of this pool");
-        let _ = self.total.exchange(after, before);
+        let _ = self.total.0.exchange(after, before);
     }
 
     /// A seat for a bucket that wants to stash.
@@ -207,7 +210,7 @@ impl<W: Word> TokenPool<W> {
         let is_first = self.successor.set(Successor { pool, since: now }).is_ok();
         debug_assert!(is_first, "the registry only hands out the newest pool");
         // The release of this write makes the successor visible to whoever meets the closed word.
-        self.total.set_bits(CLOSED);
+        self.total.0.set_bits(CLOSED);
         Arc::clone(self.successor().expect("it was set above"))
     }
 
@@ -215,13 +218,13 @@ impl<W: Word> TokenPool<W> {
     /// never waits for the one that is changing the settings.
     pub(super) fn successor(&self) -> Option<&Arc<Self>> {
         let Successor { pool, since } = self.successor.get()?;
-        if pool.total.load() == UNOPENED {
+        if pool.total.0.load() == UNOPENED {
             // All who come compute the same total from the closed word, so it matters not who wins.
-            let closed = self.total.load() & !CLOSED;
+            let closed = self.total.0.load() & !CLOSED;
             let free = self.free_units(closed, self.scale.earned(*since));
             let carried = pool.scale.convert(free, self.scale).min(pool.capacity_units);
             let opening = pool.scale.earned(*since) + pool.capacity_units - carried;
-            let _ = pool.total.exchange(UNOPENED, opening);
+            let _ = pool.total.0.exchange(UNOPENED, opening);
         }
         Some(pool)
     }

@@ -1,5 +1,7 @@
 //! Routes of HTTP APIs, compiled.
 
+use std::sync::Arc;
+
 use super::NotServed;
 use crate::base::Method;
 use crate::expr::{HttpRequestMapping, HttpResponseMappings, HttpUri};
@@ -19,8 +21,8 @@ pub struct HttpRoutePlan {
 /// What answers a route.
 #[derive(Debug)]
 pub enum HttpRouteIntegration {
-    /// `HTTP_PROXY`.
-    Proxy(Box<HttpRouteProxyPlan>),
+    /// `HTTP_PROXY`; routes that do the same share it.
+    Proxy(Arc<HttpRouteProxyPlan>),
     /// Nothing that could.
     NotServed(NotServed),
 }

@@ -1,5 +1,6 @@
 //! A stage of an HTTP API.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::rest::{integration_method, misconfigured, resolve, unbound};
@@ -27,8 +28,14 @@ pub(super) fn compile(
     if api.protocol == ProtocolType::WebSocket {
         return Err("WebSocket APIs are not available in this version".into());
     }
-    let mut compiler =
-        Compiler { api, stage, context, slots: Slots::default(), problems: Vec::new() };
+    let mut compiler = Compiler {
+        api,
+        stage,
+        context,
+        slots: Slots::default(),
+        problems: Vec::new(),
+        proxies: HashMap::new(),
+    };
     let (mut keys, mut key_texts, mut routes) = (Vec::new(), Vec::new(), Vec::new());
     for route in &api.routes {
         let HttpRouteKey::Request(key) = &route.key else { continue };
@@ -84,9 +91,15 @@ struct Compiler<'c> {
     context: &'c DeployedContext<'c>,
     slots: Slots,
     problems: Vec<String>,
+    /// What was compiled already, by all that it was compiled from.
+    proxies: HashMap<ProxyKey<'c>, Result<Arc<HttpRouteProxyPlan>, NotServed>>,
 }
 
-impl Compiler<'_> {
+/// An integration, and what of a route's key makes a difference to it: whether it is `$default`, and
+/// the name of the greedy parameter.
+type ProxyKey<'c> = (&'c str, bool, Option<String>);
+
+impl<'c> Compiler<'c> {
     fn route(&mut self, route: &HttpRoute, key: &RouteKey, text: &str) -> RoutePlan {
         let throttle = self.stage.settings_for(text).throttle();
         let bucket = format!("route:{}/{}/{text}", self.api.id, self.stage.stage_name);
@@ -119,14 +132,20 @@ impl Compiler<'_> {
         let Some(id) = &route.integration_id else {
             return Err(NotServed::misconfigured("the route has no integration"));
         };
-        let integration = self
-            .api
+        let api = self.api;
+        let integration = api
             .integration(id)
             .ok_or_else(|| NotServed::misconfigured(format!("there is no integration `{id}`")))?;
         match integration.integration_type {
             IntegrationType::HttpProxy => {
-                let plan = self.proxy(integration, key)?;
-                Ok(HttpRouteIntegration::Proxy(Box::new(plan)))
+                let greedy = greedy_name(key).map(str::to_owned);
+                let known = (integration.id.as_str(), *key == RouteKey::Default, greedy);
+                if let Some(plan) = self.proxies.get(&known) {
+                    return plan.clone().map(HttpRouteIntegration::Proxy);
+                }
+                let plan = self.proxy(integration, key).map(Arc::new);
+                self.proxies.insert(known, plan.clone());
+                plan.map(HttpRouteIntegration::Proxy)
             }
             IntegrationType::AwsProxy if integration.integration_subtype.is_none() => {
                 Err(NotServed::unavailable("Lambda integrations are"))
