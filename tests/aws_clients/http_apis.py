@@ -56,6 +56,7 @@ class Apis(Http):
                 (integration["IntegrationType"], integration["PayloadFormatVersion"]), (kind, version)
             )
             self.assertIs(integration["ApiGatewayManaged"], True)
+            self.assertEqual(integration["IntegrationMethod"], "POST" if kind == "AWS_PROXY" else "ANY")
             route = self.v2.get_routes(ApiId=api)["Items"][0]
             self.assertEqual(
                 (route["RouteKey"], route["Target"]),
@@ -145,6 +146,7 @@ class Routes(Http):
             AuthorizerUri=AUTHORIZER_URI,
             AuthorizerPayloadFormatVersion="2.0",
         )
+        self.assertEqual(function["AuthorizerResultTtlInSeconds"], 300)
         self.status(self.v2.delete_authorizer(ApiId=api, AuthorizerId=function["AuthorizerId"]), 204)
 
 
@@ -288,7 +290,8 @@ class Domains(Http):
 
     def test_vpc_links(self):
         made = self.status(self.v2.create_vpc_link(Name="l", SubnetIds=["subnet-1"]), 201)
-        self.assertEqual((made["VpcLinkStatus"], made["SecurityGroupIds"]), ("AVAILABLE", []))
+        self.assertEqual((made["VpcLinkStatus"], made["SecurityGroupIds"]), ("PENDING", []))
+        self.assertEqual(self.v2.get_vpc_link(VpcLinkId=made["VpcLinkId"])["VpcLinkStatus"], "AVAILABLE")
         changed = self.v2.update_vpc_link(VpcLinkId=made["VpcLinkId"], Name="m")
         self.assertEqual(changed["Name"], "m")
         self.status(self.v2.delete_vpc_link(VpcLinkId=made["VpcLinkId"]), 202)

@@ -12,7 +12,7 @@ use super::service::{Member, Operation, Place, Plain, PlainKind, Service, Shape,
 use crate::store::Document;
 
 /// The members of a body, by wire names, each of its type. Members that the operation does not know
-/// are dropped, as is `null`.
+/// are dropped, as is `null`, except for a template of a REST API.
 pub(super) fn body(operation: &Operation, payload: &[u8]) -> Result<Document, ApiError> {
     if payload.is_empty() {
         return Ok(Document::new());
@@ -44,9 +44,31 @@ impl Reader {
             match document.remove(member.wire) {
                 None | Some(Value::Null) => {}
                 Some(value) => {
-                    read.insert(member.wire.to_owned(), self.value(&member.kind, value)?);
+                    let value = match value {
+                        Value::Object(entries) if self.has_nulls(member) => {
+                            self.entries_with_nulls(&member.kind, entries)?
+                        }
+                        value => self.value(&member.kind, value)?,
+                    };
+                    read.insert(member.wire.to_owned(), value);
                 }
             }
+        }
+        Ok(read)
+    }
+
+    /// A template that is `null` passes a body on, and is shown.
+    fn has_nulls(&self, member: &Member) -> bool {
+        self.service == Service::Rest
+            && matches!(member.wire, "requestTemplates" | "responseTemplates")
+    }
+
+    fn entries_with_nulls(&self, kind: &Type, entries: Document) -> Result<Value, ApiError> {
+        let nulls = entries.iter().filter(|(_, value)| value.is_null());
+        let nulls: Vec<_> = nulls.map(|(key, _)| (key.clone(), Value::Null)).collect();
+        let mut read = self.value(kind, Value::Object(entries))?;
+        if let Value::Object(read) = &mut read {
+            read.extend(nulls);
         }
         Ok(read)
     }

@@ -13,6 +13,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static API: Kind = Kind {
     path: &["v2", "apis"],
     missing: "Invalid API identifier specified {account}:{id}",
+    has_tags: true,
     check: |_, _, _, document| check(document),
     remove: |context, key, _| {
         crate::control::management::rest::domain::refuse_if_mapped(context, key.last(), None)

@@ -111,7 +111,7 @@ pub(in crate::control::management) fn from_first(document: &Document) -> Documen
         "domainNameConfigurations": configurations.collect::<Vec<_>>(),
         "mutualTlsAuthentication": document.get("mutualTlsAuthentication"),
         "routingMode": mode,
-        "tags": document.get("tags"),
+        "tags": document.get("tags").cloned().unwrap_or_else(|| json!({})),
     });
     shown.as_object().cloned().unwrap_or_default()
 }

@@ -54,6 +54,11 @@ pub(super) fn store_new(
     document.insert("integrationId".into(), id.clone().into());
     let key = collection.child(&id);
     default(&mut document, "connectionType", "INTERNET");
+    if text(&document, "integrationType") == Some("AWS_PROXY")
+        && !document.contains_key("integrationSubtype")
+    {
+        default(&mut document, "integrationMethod", "POST");
+    }
     if is_http(context, api)? {
         default(&mut document, "payloadFormatVersion", "1.0");
         default(&mut document, "timeoutInMillis", context.quotas.http_timeout_ms_max.min(30_000));

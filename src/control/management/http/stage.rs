@@ -15,6 +15,7 @@ pub(in crate::control::management) static STAGE: Kind = Kind {
     parent: Some(&API),
     path: &["stages"],
     missing: "Invalid stage identifier specified",
+    has_tags: true,
     check: |context, key, _, document| check(context, key, document),
     remove: |context, key, _| {
         let api_id = api_of(key).last().to_owned();

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, table_mut, text, texts};
+use crate::control::management::resource::document::{
+    default, remove_empty, table_mut, text, texts,
+};
 use crate::control::management::resource::{
     Context, Kind, Result, load, load_parent, patch_with, refused,
 };
@@ -19,6 +21,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static DOMAIN_NAME: Kind = Kind {
     path: &["domainnames"],
     missing: "Invalid domain name identifier specified",
+    has_tags: true,
     patch: &PATCH,
     check: |_, _, _, document| check(document),
     view,
@@ -104,7 +107,7 @@ pub(in crate::control::management) fn store_new(
     document.insert("certificateUploadDate".into(), context.now.into());
     default(&mut document, "securityPolicy", "TLS_1_2");
     default(&mut document, "routingMode", "BASE_PATH_MAPPING_ONLY");
-    default(&mut document, "tags", json!({}));
+    remove_empty(&mut document, &["tags"]);
     check(&mut document)?;
     context.put(&key, &document);
     Ok((key, document))

@@ -6,9 +6,9 @@ use super::usage_plan_patch;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::document::{default, remove_empty, text};
 use crate::control::management::resource::{
-    Context, Kind, Result, list_where, load, load_parent, patch_with,
+    Context, Kind, Result, list_in, list_where, load, load_parent, patch_with,
 };
 use crate::model::PatchOperation;
 use crate::store::{Document, Key};
@@ -16,6 +16,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static USAGE_PLAN: Kind = Kind {
     path: &["usageplans"],
     missing: "Invalid Usage Plan ID specified",
+    has_tags: true,
     check: |context, key, _, document| check(context, key, document),
     remove,
     ..Kind::PLAIN
@@ -25,6 +26,7 @@ pub(in crate::control::management) static USAGE_PLAN_KEY: Kind = Kind {
     parent: Some(&USAGE_PLAN),
     path: &["keys"],
     missing: "Invalid API Key identifier specified",
+    is_newest_first: true,
     ..Kind::PLAIN
 };
 
@@ -41,6 +43,7 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     let id = ids::id(6);
     document.insert("id".into(), id.clone().into());
     default(&mut document, "apiStages", json!([]));
+    remove_empty(&mut document, &["tags"]);
     let key = collection.child(&id);
     check(context, &key, &mut document)?;
     context.put(&key, &document);
@@ -86,8 +89,9 @@ fn check_throttle(document: &Document) -> Result<()> {
 }
 
 /// An offset lies in the period that it counts from.
-fn check_quota(document: &Document) -> Result<()> {
-    let Some(quota) = document.get("quota") else { return Ok(()) };
+fn check_quota(document: &mut Document) -> Result<()> {
+    let Some(Value::Object(quota)) = document.get_mut("quota") else { return Ok(()) };
+    default(quota, "offset", 0);
     let number = |name: &str| quota.get(name).and_then(Value::as_i64);
     if number("limit").is_some_and(|limit| limit < 0) {
         return Err(ApiError::bad_request("Usage Plan quota limit must not be negative"));
@@ -156,6 +160,7 @@ pub(in crate::control::management) fn create_key(context: &mut Context<'_>) -> R
             document.insert(name.into(), value.clone());
         }
     }
+    document.insert("createdOrder".into(), context.order.into());
     context.put(&place, &document);
     Ok(Answer::Document(document))
 }
@@ -181,10 +186,11 @@ fn refuse_second_plan(context: &mut Context<'_>, plan: &Document, key_id: &str) 
     Ok(())
 }
 
-/// `GetUsagePlanKeys`, by name.
+/// `GetUsagePlanKeys`, by name. A plan that is not there has no keys.
 pub(in crate::control::management) fn list_keys(context: &mut Context<'_>) -> Result<Answer> {
+    let collection = USAGE_PLAN_KEY.collection(&context.root(), context.call);
     let name = context.call.query("name").map(str::to_owned);
-    list_where(context, &USAGE_PLAN_KEY, |key| {
+    list_in(context, &USAGE_PLAN_KEY, &collection, |key| {
         let full = text(key, "name").unwrap_or_default();
         name.as_deref().is_none_or(|name| full.starts_with(name))
     })
