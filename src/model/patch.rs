@@ -330,7 +330,10 @@ impl PatchRow {
         let Value::Array(items) = list else { return Ok(()) };
         let value = operation.value.unwrap_or_default();
         let item = any.unwrap_or(value);
-        let place = items.iter().position(|one| one.as_str() == Some(item));
+        // An item is named by what it is or, as Terraform does, by its place.
+        let named = items.iter().position(|one| one.as_str() == Some(item));
+        let counted = any.and_then(|item| item.parse().ok()).filter(|place| *place < items.len());
+        let place = named.or(counted);
         match operation.op {
             PatchOp::Remove => match place {
                 Some(place) => {
@@ -570,6 +573,10 @@ mod tests {
         assert_eq!(more["binaryMediaTypes"], json!(["a/b", "image/png"]));
         let other = apply(&PLAIN, "replace", "/binaryMediaTypes/a~1b", "c/d").expect("applied");
         assert_eq!(other["binaryMediaTypes"], json!(["c/d"]));
+        let first = apply(&PLAIN, "replace", "/binaryMediaTypes/0", "c/d").expect("applied");
+        assert_eq!(first["binaryMediaTypes"], json!(["c/d"]));
+        let next = apply(&PLAIN, "replace", "/binaryMediaTypes/1", "c/d").expect("applied");
+        assert_eq!(next["binaryMediaTypes"], json!(["a/b", "c/d"]));
         let less = apply(&PLAIN, "remove", "/binaryMediaTypes/a~1b", "").expect("applied");
         assert_eq!(less["binaryMediaTypes"], json!([]));
         let entry = apply(&PLAIN, "add", "/requestParameters/method.request.path.b", "false");

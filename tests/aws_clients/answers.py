@@ -82,6 +82,13 @@ class RestApis(Answers):
         policy["Statement"][0]["Resource"] = arn
         self.assertEqual(json.loads(json.loads(f'"{shown}"')), policy)
 
+    def test_what_terraform_replaces(self):
+        api, _ = self.rest_api(policy='{"Version": "2012-10-17", "Statement": []}')
+        changes = patch("replace", "/endpointConfiguration/types/0", "REGIONAL") + patch("replace", "/policy", "")
+        changed = self.v1.update_rest_api(restApiId=api, patchOperations=changes)
+        self.assertEqual(changed["endpointConfiguration"]["types"], ["REGIONAL"])
+        self.assertNotIn("policy", changed)
+
     def test_empty_descriptions_are_not_shown(self):
         api, _ = self.rest_api()
         made = self.v1.create_model(
@@ -179,6 +186,13 @@ class Stages(Answers):
             "stageName deploymentId createdDate lastUpdatedDate methodSettings tracingEnabled cacheClusterEnabled "
             "cacheClusterStatus",
         )
+
+    def test_what_terraform_empties_is_not_shown(self):
+        api, _, _ = self.deployed_rest_api()
+        names = ["clientCertificateId", "documentationVersion", "description"]
+        changes = sum((patch("replace", f"/{name}", "") for name in names), [])
+        changed = self.v1.update_stage(restApiId=api, stageName="prod", patchOperations=changes)
+        self.assertEqual(set(names) & set(changed), set())
 
     def test_settings_of_a_method_begin_with_those_of_all(self):
         api, _, _ = self.deployed_rest_api()

@@ -228,6 +228,11 @@ class WebSockets(Http):
         self.assertEqual(changed["ResponseTemplates"], {"application/json": "{}"})
         model = self.v2.create_model(ApiId=api, Name="M", Schema='{"type": "object"}')
         self.assertEqual(model["ContentType"], "application/json")
+        stage = self.v2.create_stage(ApiId=api, StageName="s")
+        self.assertEqual(
+            stage["DefaultRouteSettings"],
+            {"DataTraceEnabled": False, "DetailedMetricsEnabled": False, "LoggingLevel": "OFF"},
+        )
         self.status(self.v2.delete_model(ApiId=api, ModelId=model["ModelId"]), 204)
 
 

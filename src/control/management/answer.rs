@@ -27,11 +27,23 @@ pub(super) fn project(operation: &Operation, document: &Document) -> Document {
     answer
 }
 
-/// The value of a member, if it is shown: the first generation shows no empty description.
+/// What the first generation does not show when it is empty: an identifier, a choice or a description
+/// that was taken away.
+const HIDDEN_WHEN_EMPTY: [&str; 7] = [
+    "authorizerId",
+    "clientCertificateId",
+    "contentHandling",
+    "credentials",
+    "description",
+    "documentationVersion",
+    "requestValidatorId",
+];
+
+/// The value of a member, if it is shown.
 fn shown<'a>(service: Service, member: &Member, document: &'a Document) -> Option<&'a Value> {
     let value = document.get(member.wire).filter(|value| !value.is_null())?;
-    let is_empty = member.wire == "description" && value == "";
-    (service != Service::Rest || !is_empty).then_some(value)
+    let is_hidden = value == "" && HIDDEN_WHEN_EMPTY.contains(&member.wire);
+    (service != Service::Rest || !is_hidden).then_some(value)
 }
 
 fn form(service: Service, kind: &Type, value: &Value) -> Value {

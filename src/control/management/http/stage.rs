@@ -56,7 +56,16 @@ pub(super) fn store_new(
     }
     context.check_quota(&collection, context.quotas.stages_count_max, "Stages", "API")?;
     default(&mut document, "autoDeploy", false);
-    default(&mut document, "defaultRouteSettings", json!({"detailedMetricsEnabled": false}));
+    let protocol = context.document(api)?.unwrap_or_default();
+    let settings = match text(&protocol, "protocolType") {
+        Some("WEBSOCKET") => json!({
+            "dataTraceEnabled": false,
+            "detailedMetricsEnabled": false,
+            "loggingLevel": "OFF"
+        }),
+        _ => json!({"detailedMetricsEnabled": false}),
+    };
+    default(&mut document, "defaultRouteSettings", settings);
     default(&mut document, "routeSettings", json!({}));
     default(&mut document, "stageVariables", json!({}));
     default(&mut document, "tags", json!({}));

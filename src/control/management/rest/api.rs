@@ -134,6 +134,9 @@ fn check(document: &mut Document) -> Result<()> {
     if size.is_some_and(|size| !(0..=COMPRESSION_BYTES_MAX).contains(&size)) {
         return Err(ApiError::bad_request(WRONG_COMPRESSION_SIZE));
     }
+    if text(document, "policy").is_some_and(str::is_empty) {
+        document.remove("policy");
+    }
     if document.get("binaryMediaTypes").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         document.remove("binaryMediaTypes");
     }

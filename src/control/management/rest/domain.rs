@@ -187,26 +187,34 @@ pub(in crate::control::management) fn store_mapping(
     let collection = load_parent(context, &BASE_PATH_MAPPING)?;
     let key = collection.child(text(&document, "basePath").unwrap_or(NO_BASE_PATH));
     if context.document(&key)?.is_some() {
-        return Err(match context.call.operation.service {
-            Service::Rest => ApiError::conflict("Base path already exists for this domain name"),
-            Service::Http | Service::Connections => {
-                ApiError::conflict("ApiMapping key already exists for this domain name")
-            }
-        });
+        return Err(is_taken(context));
     }
-    check_mapping(context, &document)?;
+    check_mapping(context, &mut document)?;
     document.insert("apiMappingId".into(), ids::id(6).into());
     context.put(&key, &document);
     Ok(document)
 }
 
-/// The API and its stage must be there. Both generations may share a domain.
+/// A base path leads to one API.
+fn is_taken(context: &Context<'_>) -> ApiError {
+    ApiError::conflict(match context.call.operation.service {
+        Service::Rest => "Base path already exists for this domain name",
+        Service::Http | Service::Connections => {
+            "ApiMapping key already exists for this domain name"
+        }
+    })
+}
+
+/// The API and its stage must be there. Both generations may share a domain. An empty stage is none.
 pub(in crate::control::management) fn check_mapping(
     context: &mut Context<'_>,
-    document: &Document,
+    document: &mut Document,
 ) -> Result<()> {
+    if text(document, "stage").is_some_and(str::is_empty) {
+        document.remove("stage");
+    }
     let id = text(document, "restApiId").unwrap_or_default();
-    let stage = text(document, "stage").filter(|stage| !stage.is_empty());
+    let stage = text(document, "stage");
     let rest = context.root().child("restapis").child(id);
     let http = context.root().child("v2").child("apis").child(id);
     let is_first = context.call.operation.service == Service::Rest;
@@ -240,7 +248,7 @@ pub(in crate::control::management) fn update_mapping(context: &mut Context<'_>) 
     if text(&document, "basePath").is_none_or(str::is_empty) {
         document.insert("basePath".into(), NO_BASE_PATH.into());
     }
-    check_mapping(context, &document)?;
+    check_mapping(context, &mut document)?;
     move_mapping(context, &key, &before, &document)?;
     Ok(Answer::Document(document))
 }
@@ -256,7 +264,7 @@ pub(in crate::control::management) fn move_mapping(
     let target = collection.child(text(document, "basePath").unwrap_or(NO_BASE_PATH));
     if target != *key {
         if context.document(&target)?.is_some() {
-            return Err(ApiError::conflict("Base path already exists for this domain name"));
+            return Err(is_taken(context));
         }
         context.transaction.remove(key)?;
     }
