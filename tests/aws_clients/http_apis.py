@@ -45,6 +45,53 @@ class Apis(Http):
         with self.refused("NotFoundException", f"Invalid API identifier specified {ACCOUNT}:{api}", 404):
             self.v2.get_api(ApiId=api)
 
+    def test_what_is_empty_takes_away(self):
+        """As Terraform removes what it no longer has."""
+        api = self.api(Version="1")
+        self.assertNotIn("Version", self.v2.update_api(ApiId=api, Version=""))
+        with self.refused("BadRequestException", status=400):
+            self.v2.update_api(ApiId=api, Name="")
+        integration = self.v2.create_integration(
+            ApiId=api,
+            IntegrationType="HTTP_PROXY",
+            IntegrationMethod="GET",
+            IntegrationUri="https://backend.example/",
+            RequestParameters={"append:header.a": "1", "append:header.b": "2"},
+            ResponseParameters={"200": {"overwrite:statuscode": "204"}, "404": {"append:header.a": "1"}},
+            TlsConfig={"ServerNameToVerify": "a.example"},
+        )["IntegrationId"]
+        changed = self.v2.update_integration(
+            ApiId=api,
+            IntegrationId=integration,
+            RequestParameters={"append:header.a": "", "append:header.c": "3"},
+            ResponseParameters={"200": {}},
+            TlsConfig={},
+        )
+        self.assertEqual(changed["RequestParameters"], {"append:header.b": "2", "append:header.c": "3"})
+        self.assertEqual(changed["ResponseParameters"], {"404": {"append:header.a": "1"}})
+        self.assertNotIn("TlsConfig", changed)
+        route = self.v2.create_route(
+            ApiId=api, RouteKey="GET /a", Target=f"integrations/{integration}", OperationName="o"
+        )["RouteId"]
+        changed = self.v2.update_route(ApiId=api, RouteId=route, Target="", OperationName="")
+        self.assertEqual({"Target", "OperationName"} & set(changed), set())
+        logs = {"DestinationArn": "arn:aws:logs:us-east-1:1:log-group:g", "Format": "$context.requestId"}
+        self.v2.create_stage(
+            ApiId=api, StageName="s", AccessLogSettings=logs, StageVariables={"a": "1", "b": "2"}
+        )
+        changed = self.v2.update_stage(
+            ApiId=api,
+            StageName="s",
+            AccessLogSettings={},
+            StageVariables={"a": "", "c": "3"},
+            DefaultRouteSettings={"ThrottlingBurstLimit": 2},
+        )
+        self.assertNotIn("AccessLogSettings", changed)
+        self.assertEqual(changed["StageVariables"], {"b": "2", "c": "3"})
+        self.assertEqual(
+            changed["DefaultRouteSettings"], {"DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 2}
+        )
+
     def test_quick_create(self):
         for target, kind, version in (
             (LAMBDA, "AWS_PROXY", "2.0"),
@@ -257,6 +304,11 @@ class Domains(Http):
         self.assertEqual(made["DomainNameConfigurations"][0]["DomainNameStatus"], "AVAILABLE")
         changed = self.v2.update_domain_name(DomainName=name, RoutingMode="ROUTING_RULE_THEN_API_MAPPING")
         self.assertEqual(changed["RoutingMode"], "ROUTING_RULE_THEN_API_MAPPING")
+        for truststore in "s3://bucket/truststore.pem", "":
+            changed = self.v2.update_domain_name(
+                DomainName=name, MutualTlsAuthentication={"TruststoreUri": truststore}
+            )
+            self.assertEqual("MutualTlsAuthentication" in changed, truststore != "")
         mapping = self.status(
             self.v2.create_api_mapping(DomainName=name, ApiId=api, Stage="$default", ApiMappingKey="a/b"), 201
         )

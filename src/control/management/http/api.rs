@@ -7,7 +7,7 @@ use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::{default, is_true, table, text};
-use crate::control::management::resource::{Context, Kind, Result, load, load_parent};
+use crate::control::management::resource::{Context, Kind, Result, bring_in, load, load_parent};
 use crate::store::{Document, Key};
 
 pub(in crate::control::management) static API: Kind = Kind {
@@ -93,7 +93,7 @@ pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Resul
     let mut document = before.clone();
     let mut given = context.call.body.clone();
     let quick = QuickCreate::take(&mut given);
-    document.extend(given);
+    bring_in(&API, context.call.operation, &mut document, given);
     check(&mut document)?;
     context.put(&key, &document);
     if let Some(quick) = quick {
@@ -122,7 +122,8 @@ struct QuickCreate {
 impl QuickCreate {
     fn take(document: &mut Document) -> Option<Self> {
         let take_text = |document: &mut Document, name: &str| {
-            document.remove(name).and_then(|one| one.as_str().map(str::to_owned))
+            let given = document.remove(name);
+            given.and_then(|one| one.as_str().map(str::to_owned)).filter(|one| !one.is_empty())
         };
         let target = take_text(document, "target");
         let route_key = take_text(document, "routeKey");

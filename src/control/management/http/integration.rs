@@ -16,6 +16,7 @@ pub(in crate::control::management) static INTEGRATION: Kind = Kind {
     parent: Some(&API),
     path: &["integrations"],
     missing: "Unable to find Integration by id {id}",
+    grows: &["requestParameters", "responseParameters"],
     check: |context, key, _, document| check(context, key, document),
     remove,
     ..Kind::PLAIN
@@ -66,11 +67,11 @@ pub(super) fn store_new(
         default(&mut document, "payloadFormatVersion", "1.0");
         default(&mut document, "timeoutInMillis", context.quotas.rest_timeout_ms_max.min(29_000));
         default(&mut document, "passthroughBehavior", "WHEN_NO_MATCH");
-        default(
-            &mut document,
-            "integrationResponseSelectionExpression",
-            "${integration.response.statuscode}",
-        );
+        let selection = match text(&document, "integrationType") {
+            Some("AWS") => "${integration.response.body.errorMessage}",
+            _ => "${integration.response.statuscode}",
+        };
+        default(&mut document, "integrationResponseSelectionExpression", selection);
     }
     check(context, &key, &mut document)?;
     context.put(&key, &document);

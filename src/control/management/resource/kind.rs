@@ -20,6 +20,8 @@ pub(in crate::control::management) struct Kind {
     pub(in crate::control::management) has_tags: bool,
     /// Whether lists begin with the newest, by `createdOrder`, or are in the order of ids.
     pub(in crate::control::management) is_newest_first: bool,
+    /// Its tables that an update of the second generation adds to.
+    pub(in crate::control::management) grows: &'static [&'static str],
     /// What a patch may change.
     pub(in crate::control::management) patch: &'static Patch,
     /// Brings a stored document into the form that is answered.
@@ -44,6 +46,7 @@ impl Kind {
         hides_parent: false,
         has_tags: false,
         is_newest_first: false,
+        grows: &[],
         patch: &NO_PATCH,
         view: |_, _, document| Ok(document),
         check: |_, _, _, _| Ok(()),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::document::{default, text};
 use super::kind::Kind;
 use super::page::page;
+use super::update::bring_in;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::{ApiError, Code};
 use crate::model::{PatchOperation, PatchRefusal};
@@ -164,14 +165,14 @@ pub(in crate::control::management) fn patch_with(
     store_changed(context, kind, &key, &before, document)
 }
 
-/// `Update...` of the second generation: members that are there replace those before.
+/// `Update...` of the second generation.
 pub(in crate::control::management) fn merge(
     context: &mut Context<'_>,
     kind: &'static Kind,
 ) -> Result<Answer> {
     let (key, before) = load(context, kind)?;
     let mut document = before.clone();
-    document.extend(context.call.body.clone());
+    bring_in(kind, context.call.operation, &mut document, context.call.body.clone());
     store_changed(context, kind, &key, &before, document)
 }
 
