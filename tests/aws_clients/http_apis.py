@@ -198,12 +198,14 @@ class Routes(Http):
 
 
 class Stages(Http):
+    def test_an_api_without_routes_is_not_deployed(self):
+        with self.refused(
+            "BadRequestException", "Unable to deploy API because no routes exist in this API", 400
+        ):
+            self.v2.create_deployment(ApiId=self.api())
+
     def test_deployments(self):
         api = self.api()
-        with self.refused(
-            "BadRequestException", "At least one route is required before deploying the Api.", 400
-        ):
-            self.v2.create_deployment(ApiId=api)
         self.v2.create_route(ApiId=api, RouteKey="GET /a")
         first = self.status(self.v2.create_deployment(ApiId=api, Description="one"), 201)
         self.assertEqual((first["DeploymentStatus"], first["AutoDeployed"]), ("DEPLOYED", False))
@@ -253,6 +255,8 @@ class WebSockets(Http):
     def test_routes_and_responses(self):
         api = self.api("WEBSOCKET")
         self.assertTrue(self.v2.get_api(ApiId=api)["ApiEndpoint"].startswith("wss://"))
+        with self.refused("BadRequestException", "At least one route is required before deploying the Api.", 400):
+            self.v2.create_deployment(ApiId=api)
         integration = self.v2.create_integration(ApiId=api, IntegrationType="MOCK")["IntegrationId"]
         route = self.v2.create_route(ApiId=api, RouteKey="$connect", Target=f"integrations/{integration}")["RouteId"]
         self.v2.create_route(ApiId=api, RouteKey="send message")
@@ -276,6 +280,8 @@ class WebSockets(Http):
         model = self.v2.create_model(ApiId=api, Name="M", Schema='{"type": "object"}')
         self.assertEqual(model["ContentType"], "application/json")
         stage = self.v2.create_stage(ApiId=api, StageName="s")
+        used = [{"apiId": api, "stage": "s"}]
+        self.assertEqual(self.v1.create_usage_plan(name="p", apiStages=used)["apiStages"], used)
         self.assertEqual(
             stage["DefaultRouteSettings"],
             {"DataTraceEnabled": False, "DetailedMetricsEnabled": False, "LoggingLevel": "OFF"},

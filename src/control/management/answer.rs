@@ -29,13 +29,15 @@ pub(super) fn project(operation: &Operation, document: &Document) -> Document {
 
 /// What the first generation does not show when it is empty: an identifier, a choice or a description
 /// that was taken away.
-const HIDDEN_WHEN_EMPTY: [&str; 7] = [
+const HIDDEN_WHEN_EMPTY: [&str; 9] = [
+    "authorizerCredentials",
     "authorizerId",
     "clientCertificateId",
     "contentHandling",
     "credentials",
     "description",
     "documentationVersion",
+    "identityValidationExpression",
     "requestValidatorId",
 ];
 

@@ -103,6 +103,9 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     let api = super::method::api_of(key);
     let refusal = || ApiError::bad_request("Deployment id does not exist");
     let id = text(document, "deploymentId").unwrap_or_default();
+    if id.is_empty() {
+        return Err(ApiError::bad_request("DeploymentId cannot be empty"));
+    }
     require(context, &api.child("deployments"), id, refusal)?;
     let serves = document.get("deploymentId").cloned();
     if let Some(Value::Object(canary)) = document.get_mut("canarySettings") {

@@ -65,8 +65,7 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     for one in &stages {
         let part = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
         let (api, stage) = (part("apiId"), part("stage"));
-        let place = context.root().child("restapis").child(api).child("stages").child(stage);
-        if context.document(&place)?.is_none() {
+        if !has_stage(context, api, stage)? {
             return Err(ApiError::not_found(format!(
                 "Invalid API Stage {{api: {api}, stage: {stage}}} specified for usageplan {}",
                 key.last()
@@ -75,6 +74,16 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     }
     check_throttle(document)?;
     check_quota(document)
+}
+
+/// Whether there is such a stage of a REST API, or of a WebSocket API: both know API keys.
+fn has_stage(context: &mut Context<'_>, api: &str, stage: &str) -> Result<bool> {
+    let rest = context.root().child("restapis").child(api);
+    let http = context.root().child("v2").child("apis").child(api);
+    let protocol = context.document(&http)?.unwrap_or_default();
+    let is_web_socket = text(&protocol, "protocolType") == Some("WEBSOCKET");
+    let api = if is_web_socket { http } else { rest };
+    Ok(context.document(&api.child("stages").child(stage))?.is_some())
 }
 
 fn check_throttle(document: &Document) -> Result<()> {
