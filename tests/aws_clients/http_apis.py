@@ -66,7 +66,9 @@ class Apis(Http):
             RequestParameters={"append:header.a": "", "append:header.c": "3"},
             ResponseParameters={"200": {}},
             TlsConfig={},
+            PayloadFormatVersion="",
         )
+        self.assertEqual(changed["PayloadFormatVersion"], "1.0")
         self.assertEqual(changed["RequestParameters"], {"append:header.b": "2", "append:header.c": "3"})
         self.assertEqual(changed["ResponseParameters"], {"404": {"append:header.a": "1"}})
         self.assertNotIn("TlsConfig", changed)

@@ -35,7 +35,6 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     document.insert("apiId".into(), id.clone().into());
     document.insert("apiEndpoint".into(), endpoint.into());
     document.insert("createdDate".into(), context.now.into());
-    default(&mut document, "apiKeySelectionExpression", "$request.header.x-api-key");
     default(&mut document, "disableExecuteApiEndpoint", false);
     default(&mut document, "ipAddressType", "ipv4");
     default(&mut document, "tags", json!({}));
@@ -55,6 +54,7 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
 }
 
 fn check(document: &mut Document) -> Result<()> {
+    default(document, "apiKeySelectionExpression", "$request.header.x-api-key");
     let is_http = text(document, "protocolType") == Some("HTTP");
     match text(document, "routeSelectionExpression") {
         Some(expression) if is_http && expression != HTTP_SELECTION => {

@@ -61,10 +61,8 @@ pub(super) fn store_new(
         default(&mut document, "integrationMethod", "POST");
     }
     if is_http(context, api)? {
-        default(&mut document, "payloadFormatVersion", "1.0");
         default(&mut document, "timeoutInMillis", context.quotas.http_timeout_ms_max.min(30_000));
     } else {
-        default(&mut document, "payloadFormatVersion", "1.0");
         default(&mut document, "timeoutInMillis", context.quotas.rest_timeout_ms_max.min(29_000));
         default(&mut document, "passthroughBehavior", "WHEN_NO_MATCH");
         let selection = match text(&document, "integrationType") {
@@ -81,6 +79,7 @@ pub(super) fn store_new(
 /// Checks an integration against the protocol of its API.
 pub(super) fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Result<()> {
     let api = api_of(key);
+    default(document, "payloadFormatVersion", "1.0");
     let kind = text(document, "integrationType").unwrap_or_default().to_owned();
     let subtype = text(document, "integrationSubtype");
     let uri = text(document, "integrationUri").unwrap_or_default();
