@@ -103,6 +103,11 @@ fn boto3_drives_http_and_websocket_apis() {
 }
 
 #[test]
+fn answers_hold_what_those_of_aws_do() {
+    run_on_a_new_gateway("answers.py", "");
+}
+
+#[test]
 fn refusals_are_those_recorded_on_aws() {
     run_on_a_new_gateway("refusals.py", "");
 }

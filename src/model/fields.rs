@@ -204,13 +204,13 @@ impl<'a> Fields<'a> {
         items.iter().map(text).collect()
     }
 
-    /// A table of texts; absent is empty.
+    /// A table of texts; absent is empty, and a text that is `null` is not there.
     pub(super) fn text_map(&self, field: &str) -> Result<TextMap> {
         let text = |(name, value): (&'a str, &'a Value)| match value {
             Value::String(text) => Ok((name, text.as_str())),
             other => Err(self.wrong(&format!("{field}/{name}"), other, "a text")),
         };
-        self.table(field)?.map(text).collect()
+        self.table(field)?.filter(|(_, value)| !value.is_null()).map(text).collect()
     }
 
     /// A table of yes or no, the names in the order of the document.

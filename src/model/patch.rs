@@ -114,13 +114,15 @@ pub struct Patch {
     pub rows: &'static [PatchRow],
 }
 
-/// The two forms in which AWS refuses a path.
+/// The forms in which AWS refuses a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PatchStyle {
     /// Says which paths there are.
     Listed,
-    /// Says that the path is wrong.
+    /// Says that the path is wrong, or which operations it takes.
     Plain,
+    /// Says that the path is wrong, also where only the operation is.
+    Bare,
 }
 
 /// A path that may be changed.
@@ -132,8 +134,11 @@ pub struct PatchRow {
     pub ops: Ops,
     /// What its values are.
     pub value: PatchValue,
-    /// What is said when an entry to remove is not there; `None` says nothing.
+    /// What is said when an entry to remove or to replace is not there. `None` says nothing: what is
+    /// not there is added, or stays away.
     pub missing: Option<&'static str>,
+    /// What is said of a value that is none for the path, instead of what is wrong with it.
+    pub unfit: Option<&'static str>,
 }
 
 /// A set of operations.
@@ -169,7 +174,7 @@ impl Ops {
 pub enum PatchValue {
     /// Itself.
     Text,
-    /// `true` or `false`.
+    /// `true`; whatever else is false.
     Boolean,
     /// A whole number; an empty text removes it.
     Integer,
@@ -187,13 +192,20 @@ impl PatchRow {
     /// A path whose absence nobody complains about.
     #[must_use]
     pub const fn new(path: &'static str, ops: Ops, value: PatchValue) -> Self {
-        Self { path, ops, value, missing: None }
+        Self { path, ops, value, missing: None, unfit: None }
     }
 
-    /// The same, with what is said when there is nothing to remove.
+    /// The same, with what is said when there is nothing to remove or to replace.
     #[must_use]
     pub const fn or_missing(mut self, message: &'static str) -> Self {
         self.missing = Some(message);
+        self
+    }
+
+    /// The same, with what is said of a wrong value.
+    #[must_use]
+    pub const fn or_unfit(mut self, message: &'static str) -> Self {
+        self.unfit = Some(message);
         self
     }
 
@@ -236,8 +248,9 @@ impl Patch {
     /// Says that the path is wrong, or what can be done to it.
     fn refuse(&self, operation: &PatchOperation<'_>, segments: &[String]) -> PatchRefusal {
         let path = operation.path.unwrap_or("null");
-        if self.style == PatchStyle::Plain {
+        if self.style != PatchStyle::Listed {
             let known = self.rows.iter().find(|row| row.fit(segments).is_some());
+            let known = known.filter(|_| self.style == PatchStyle::Plain);
             return PatchRefusal::Bad(match known {
                 Some(row) => format!(
                     "Invalid patch operation specified. Must be one of: [{}]",
@@ -271,10 +284,11 @@ impl PatchRow {
             return self.apply_items(document, operation, segments, any);
         }
         let removes = operation.op == PatchOp::Remove;
+        let must_be_there = removes || operation.op == PatchOp::Replace && self.missing.is_some();
         let mut folder = document;
         for name in folders {
-            if removes && !folder.contains_key(name) {
-                return self.nothing_to_remove();
+            if must_be_there && !folder.contains_key(name) {
+                return self.nothing_there();
             }
             let entry = folder.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
             if !entry.is_object() {
@@ -283,15 +297,16 @@ impl PatchRow {
             let Value::Object(inner) = entry else { return Ok(()) };
             folder = inner;
         }
-        let value = if removes { None } else { self.parse(operation)? };
-        match value {
+        if must_be_there && !folder.contains_key(last) {
+            return self.nothing_there();
+        }
+        match if removes { None } else { self.parse(operation)? } {
             Some(value) => {
                 folder.insert(last.clone(), value);
             }
-            None if folder.shift_remove(last).is_none() && removes => {
-                return self.nothing_to_remove();
+            None => {
+                folder.shift_remove(last);
             }
-            None => {}
         }
         Ok(())
     }
@@ -315,7 +330,10 @@ impl PatchRow {
         let Value::Array(items) = list else { return Ok(()) };
         let value = operation.value.unwrap_or_default();
         let item = any.unwrap_or(value);
-        let place = items.iter().position(|one| one.as_str() == Some(item));
+        // An item is named by what it is or, as Terraform does, by its place.
+        let named = items.iter().position(|one| one.as_str() == Some(item));
+        let counted = any.and_then(|item| item.parse().ok()).filter(|place| *place < items.len());
+        let place = named.or(counted);
         match operation.op {
             PatchOp::Remove => match place {
                 Some(place) => {
@@ -323,15 +341,15 @@ impl PatchRow {
                 }
                 // Removing the list as a whole.
                 None if any.is_none() && value.is_empty() => items.clear(),
-                None => return self.nothing_to_remove(),
+                None => return self.nothing_there(),
             },
             PatchOp::Replace if any.is_none() => *items = split_items(operation)?,
+            // What replaces an item goes to the end.
             PatchOp::Replace => {
-                let new = Value::String(if value.is_empty() { item } else { value }.to_owned());
-                match place {
-                    Some(place) => items[place] = new,
-                    None => items.push(new),
+                if let Some(place) = place {
+                    items.remove(place);
                 }
+                items.push(if value.is_empty() { item } else { value }.into());
             }
             _ => {
                 let new = match any {
@@ -348,21 +366,20 @@ impl PatchRow {
         Ok(())
     }
 
-    fn nothing_to_remove(&self) -> Result<(), PatchRefusal> {
+    fn nothing_there(&self) -> Result<(), PatchRefusal> {
         self.missing.map_or(Ok(()), |message| Err(PatchRefusal::Missing(message.to_owned())))
     }
 
     /// The value of an operation; `None` for an empty one that removes.
     fn parse(&self, operation: &PatchOperation<'_>) -> Result<Option<Value>, PatchRefusal> {
         let text = operation.value.unwrap_or_default();
-        let unfit = |wanted: &str| Err(unfit(operation, wanted));
+        let unfit = |wanted: &str| match self.unfit {
+            Some(message) => Err(PatchRefusal::Unfit(message.to_owned())),
+            None => Err(unfit(operation, wanted)),
+        };
         match self.value {
             PatchValue::Text => Ok(operation.value.map(Value::from)),
-            PatchValue::Boolean if text.eq_ignore_ascii_case("true") => Ok(Some(Value::Bool(true))),
-            PatchValue::Boolean if text.eq_ignore_ascii_case("false") => {
-                Ok(Some(Value::Bool(false)))
-            }
-            PatchValue::Boolean => unfit("a boolean"),
+            PatchValue::Boolean => Ok(Some(text.eq_ignore_ascii_case("true").into())),
             PatchValue::Integer | PatchValue::Number if text.is_empty() => Ok(None),
             PatchValue::Integer => match text.parse::<i64>() {
                 Ok(number) => Ok(Some(Value::from(number))),
@@ -492,11 +509,42 @@ mod tests {
         assert_eq!(name["name"], "m");
         let enabled = apply(&LISTED, "replace", "/enabled", "True").expect("applied");
         assert_eq!(enabled["enabled"], true);
-        assert!(apply(&LISTED, "replace", "/enabled", "yes").is_err());
+        let disabled = apply(&LISTED, "replace", "/enabled", "yes").expect("applied");
+        assert_eq!(disabled["enabled"], false);
         assert_eq!(apply(&PLAIN, "replace", "/size", "9").expect("applied")["size"], 9);
         assert_eq!(apply(&PLAIN, "replace", "/size", "").expect("applied").get("size"), None);
         let nested = apply(&PLAIN, "add", "/throttle/rateLimit", "1.5").expect("applied");
         assert_eq!(nested["throttle"], json!({"rateLimit": 1.5}));
+    }
+
+    const MISSING: Patch = Patch {
+        style: PatchStyle::Plain,
+        rows: &[
+            PatchRow::new("/requestParameters/*", Ops::ALL, PatchValue::Text).or_missing("gone"),
+            PatchRow::new("/more/*", Ops::ALL, PatchValue::Text).or_missing("gone"),
+        ],
+    };
+    const BARE: Patch = Patch {
+        style: PatchStyle::Bare,
+        rows: &[PatchRow::new("/size", Ops::REPLACE, PatchValue::Integer).or_unfit("no size")],
+    };
+
+    #[test]
+    fn what_must_be_there_is_neither_removed_nor_replaced_where_it_is_not() {
+        for op in ["remove", "replace"] {
+            for path in ["/requestParameters/nothing", "/more/nothing"] {
+                assert_eq!(refused(&MISSING, op, path), "gone");
+            }
+        }
+        let added = apply(&PLAIN, "replace", "/throttle/rateLimit", "2").expect("applied");
+        assert_eq!(added["throttle"], json!({"rateLimit": 2.0}));
+    }
+
+    #[test]
+    fn a_bare_refusal_says_that_the_path_is_wrong_whatever_is() {
+        assert_eq!(refused(&BARE, "add", "/size"), "Invalid patch path /size");
+        assert_eq!(refused(&BARE, "replace", "/other"), "Invalid patch path /other");
+        assert_eq!(refused(&BARE, "replace", "/size"), "no size");
     }
 
     #[test]
@@ -525,6 +573,10 @@ mod tests {
         assert_eq!(more["binaryMediaTypes"], json!(["a/b", "image/png"]));
         let other = apply(&PLAIN, "replace", "/binaryMediaTypes/a~1b", "c/d").expect("applied");
         assert_eq!(other["binaryMediaTypes"], json!(["c/d"]));
+        let first = apply(&PLAIN, "replace", "/binaryMediaTypes/0", "c/d").expect("applied");
+        assert_eq!(first["binaryMediaTypes"], json!(["c/d"]));
+        let next = apply(&PLAIN, "replace", "/binaryMediaTypes/1", "c/d").expect("applied");
+        assert_eq!(next["binaryMediaTypes"], json!(["a/b", "c/d"]));
         let less = apply(&PLAIN, "remove", "/binaryMediaTypes/a~1b", "").expect("applied");
         assert_eq!(less["binaryMediaTypes"], json!([]));
         let entry = apply(&PLAIN, "add", "/requestParameters/method.request.path.b", "false");

@@ -51,7 +51,8 @@ class Commands(Case):
             "--default-route-settings", "ThrottlingBurstLimit=500,ThrottlingRateLimit=1000",
         )
         self.assertEqual(
-            stage["DefaultRouteSettings"], {"ThrottlingBurstLimit": 500, "ThrottlingRateLimit": 1000.0}
+            stage["DefaultRouteSettings"],
+            {"DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 500, "ThrottlingRateLimit": 1000.0},
         )
         settings = {
             "DestinationArn": "arn:aws:logs:us-east-1:1:log-group:/aws/api-gateway/production",

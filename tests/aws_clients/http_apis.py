@@ -45,6 +45,55 @@ class Apis(Http):
         with self.refused("NotFoundException", f"Invalid API identifier specified {ACCOUNT}:{api}", 404):
             self.v2.get_api(ApiId=api)
 
+    def test_what_is_empty_takes_away(self):
+        """As Terraform removes what it no longer has."""
+        api = self.api(Version="1")
+        self.assertNotIn("Version", self.v2.update_api(ApiId=api, Version=""))
+        with self.refused("BadRequestException", status=400):
+            self.v2.update_api(ApiId=api, Name="")
+        integration = self.v2.create_integration(
+            ApiId=api,
+            IntegrationType="HTTP_PROXY",
+            IntegrationMethod="GET",
+            IntegrationUri="https://backend.example/",
+            RequestParameters={"append:header.a": "1", "append:header.b": "2"},
+            ResponseParameters={"200": {"overwrite:statuscode": "204"}, "404": {"append:header.a": "1"}},
+            TlsConfig={"ServerNameToVerify": "a.example"},
+        )["IntegrationId"]
+        changed = self.v2.update_integration(
+            ApiId=api,
+            IntegrationId=integration,
+            RequestParameters={"append:header.a": "", "append:header.c": "3"},
+            ResponseParameters={"200": {}},
+            TlsConfig={},
+            PayloadFormatVersion="",
+        )
+        self.assertEqual(changed["PayloadFormatVersion"], "1.0")
+        self.assertEqual(changed["RequestParameters"], {"append:header.b": "2", "append:header.c": "3"})
+        self.assertEqual(changed["ResponseParameters"], {"404": {"append:header.a": "1"}})
+        self.assertNotIn("TlsConfig", changed)
+        route = self.v2.create_route(
+            ApiId=api, RouteKey="GET /a", Target=f"integrations/{integration}", OperationName="o"
+        )["RouteId"]
+        changed = self.v2.update_route(ApiId=api, RouteId=route, Target="", OperationName="")
+        self.assertEqual({"Target", "OperationName"} & set(changed), set())
+        logs = {"DestinationArn": "arn:aws:logs:us-east-1:1:log-group:g", "Format": "$context.requestId"}
+        self.v2.create_stage(
+            ApiId=api, StageName="s", AccessLogSettings=logs, StageVariables={"a": "1", "b": "2"}
+        )
+        changed = self.v2.update_stage(
+            ApiId=api,
+            StageName="s",
+            AccessLogSettings={},
+            StageVariables={"a": "", "c": "3"},
+            DefaultRouteSettings={"ThrottlingBurstLimit": 2},
+        )
+        self.assertNotIn("AccessLogSettings", changed)
+        self.assertEqual(changed["StageVariables"], {"b": "2", "c": "3"})
+        self.assertEqual(
+            changed["DefaultRouteSettings"], {"DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 2}
+        )
+
     def test_quick_create(self):
         for target, kind, version in (
             (LAMBDA, "AWS_PROXY", "2.0"),
@@ -56,6 +105,7 @@ class Apis(Http):
                 (integration["IntegrationType"], integration["PayloadFormatVersion"]), (kind, version)
             )
             self.assertIs(integration["ApiGatewayManaged"], True)
+            self.assertEqual(integration["IntegrationMethod"], "POST" if kind == "AWS_PROXY" else "ANY")
             route = self.v2.get_routes(ApiId=api)["Items"][0]
             self.assertEqual(
                 (route["RouteKey"], route["Target"]),
@@ -145,16 +195,19 @@ class Routes(Http):
             AuthorizerUri=AUTHORIZER_URI,
             AuthorizerPayloadFormatVersion="2.0",
         )
+        self.assertEqual(function["AuthorizerResultTtlInSeconds"], 300)
         self.status(self.v2.delete_authorizer(ApiId=api, AuthorizerId=function["AuthorizerId"]), 204)
 
 
 class Stages(Http):
+    def test_an_api_without_routes_is_not_deployed(self):
+        with self.refused(
+            "BadRequestException", "Unable to deploy API because no routes exist in this API", 400
+        ):
+            self.v2.create_deployment(ApiId=self.api())
+
     def test_deployments(self):
         api = self.api()
-        with self.refused(
-            "BadRequestException", "At least one route is required before deploying the Api.", 400
-        ):
-            self.v2.create_deployment(ApiId=api)
         self.v2.create_route(ApiId=api, RouteKey="GET /a")
         first = self.status(self.v2.create_deployment(ApiId=api, Description="one"), 201)
         self.assertEqual((first["DeploymentStatus"], first["AutoDeployed"]), ("DEPLOYED", False))
@@ -204,6 +257,8 @@ class WebSockets(Http):
     def test_routes_and_responses(self):
         api = self.api("WEBSOCKET")
         self.assertTrue(self.v2.get_api(ApiId=api)["ApiEndpoint"].startswith("wss://"))
+        with self.refused("BadRequestException", "At least one route is required before deploying the Api.", 400):
+            self.v2.create_deployment(ApiId=api)
         integration = self.v2.create_integration(ApiId=api, IntegrationType="MOCK")["IntegrationId"]
         route = self.v2.create_route(ApiId=api, RouteKey="$connect", Target=f"integrations/{integration}")["RouteId"]
         self.v2.create_route(ApiId=api, RouteKey="send message")
@@ -226,6 +281,13 @@ class WebSockets(Http):
         self.assertEqual(changed["ResponseTemplates"], {"application/json": "{}"})
         model = self.v2.create_model(ApiId=api, Name="M", Schema='{"type": "object"}')
         self.assertEqual(model["ContentType"], "application/json")
+        stage = self.v2.create_stage(ApiId=api, StageName="s")
+        used = [{"apiId": api, "stage": "s"}]
+        self.assertEqual(self.v1.create_usage_plan(name="p", apiStages=used)["apiStages"], used)
+        self.assertEqual(
+            stage["DefaultRouteSettings"],
+            {"DataTraceEnabled": False, "DetailedMetricsEnabled": False, "LoggingLevel": "OFF"},
+        )
         self.status(self.v2.delete_model(ApiId=api, ModelId=model["ModelId"]), 204)
 
 
@@ -250,6 +312,11 @@ class Domains(Http):
         self.assertEqual(made["DomainNameConfigurations"][0]["DomainNameStatus"], "AVAILABLE")
         changed = self.v2.update_domain_name(DomainName=name, RoutingMode="ROUTING_RULE_THEN_API_MAPPING")
         self.assertEqual(changed["RoutingMode"], "ROUTING_RULE_THEN_API_MAPPING")
+        for truststore in "s3://bucket/truststore.pem", "":
+            changed = self.v2.update_domain_name(
+                DomainName=name, MutualTlsAuthentication={"TruststoreUri": truststore}
+            )
+            self.assertEqual("MutualTlsAuthentication" in changed, truststore != "")
         mapping = self.status(
             self.v2.create_api_mapping(DomainName=name, ApiId=api, Stage="$default", ApiMappingKey="a/b"), 201
         )
@@ -288,7 +355,8 @@ class Domains(Http):
 
     def test_vpc_links(self):
         made = self.status(self.v2.create_vpc_link(Name="l", SubnetIds=["subnet-1"]), 201)
-        self.assertEqual((made["VpcLinkStatus"], made["SecurityGroupIds"]), ("AVAILABLE", []))
+        self.assertEqual((made["VpcLinkStatus"], made["SecurityGroupIds"]), ("PENDING", []))
+        self.assertEqual(self.v2.get_vpc_link(VpcLinkId=made["VpcLinkId"])["VpcLinkStatus"], "AVAILABLE")
         changed = self.v2.update_vpc_link(VpcLinkId=made["VpcLinkId"], Name="m")
         self.assertEqual(changed["Name"], "m")
         self.status(self.v2.delete_vpc_link(VpcLinkId=made["VpcLinkId"]), 202)

@@ -30,6 +30,10 @@ class RestApis(Case):
                 "Only dualstack ipAddressType is supported for Private APIs.",
                 {"name": "n", "endpointConfiguration": {"types": ["PRIVATE"], "ipAddressType": "ipv4"}},
             ),
+            (
+                "REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.",
+                {"name": "n", "endpointConfiguration": {"types": []}},
+            ),
             ("Invalid REST API identifier specified", {"name": "n", "cloneFrom": "nothing"}),
         ):
             with self.subTest(message), self.refused(BAD, message, 400):
@@ -76,6 +80,14 @@ class RestApis(Case):
                 patch("copy", "/name", source="/description"),
             ),
             ("Invalid patch path null", [{"op": "replace", "value": "x"}]),
+            (
+                "Invalid minimum compression size, must be between 0 and 10485760",
+                patch("replace", "/minimumCompressionSize", "many"),
+            ),
+            (
+                "Invalid patch operation specified. Must be one of: [replace]",
+                patch("add", "/minimumCompressionSize", "1"),
+            ),
         ):
             with self.subTest(message), self.refused(BAD, message, 400):
                 self.v1.update_rest_api(restApiId=api, patchOperations=operation)
@@ -92,6 +104,58 @@ class RestApis(Case):
             400,
         ):
             self.v1.create_rest_api(name=5)
+
+
+class WithoutAnApi(Case):
+    """What is said of an API that is not there depends on what is asked for."""
+
+    def test_single_parts_are_missing_themselves(self):
+        at, v1 = {"restApiId": "nothing"}, self.v1
+        method = {**at, "resourceId": "r", "httpMethod": "GET"}
+        for message, operation in (
+            ("Invalid Resource identifier specified", lambda: v1.get_resource(**at, resourceId="r")),
+            ("Invalid Resource identifier specified", lambda: v1.get_method(**method)),
+            ("Invalid Resource identifier specified", lambda: v1.put_method(**method, authorizationType="NONE")),
+            ("Invalid Resource identifier specified", lambda: v1.update_method(**method, patchOperations=[])),
+            ("Invalid Resource identifier specified", lambda: v1.get_integration(**method)),
+            ("Invalid Resource identifier specified", lambda: v1.put_integration_response(**method, statusCode="200")),
+            ("Invalid model name specified: M", lambda: v1.get_model(**at, modelName="M")),
+            ("Invalid model name specified: M", lambda: v1.delete_model(**at, modelName="M")),
+            (
+                "Invalid Request Validator identifier specified",
+                lambda: v1.delete_request_validator(**at, requestValidatorId="v"),
+            ),
+            (
+                "Invalid Documentation part identifier specified",
+                lambda: v1.update_documentation_part(**at, documentationPartId="p", patchOperations=[]),
+            ),
+        ):
+            with self.subTest(message), self.refused(MISSING, message, 404):
+                operation()
+
+    def test_lists_and_gateway_responses_say_that_it_is_missing(self):
+        at, v1 = {"restApiId": "nothing"}, self.v1
+        for operation in (
+            lambda: v1.get_models(**at),
+            lambda: v1.get_authorizers(**at),
+            lambda: v1.get_request_validators(**at),
+            lambda: v1.get_documentation_parts(**at),
+            lambda: v1.get_gateway_response(**at, responseType="THROTTLED"),
+            lambda: v1.delete_gateway_response(**at, responseType="THROTTLED"),
+            lambda: v1.delete_documentation_part(**at, documentationPartId="p"),
+            lambda: v1.create_model(**at, name="M", contentType="application/json", schema='{"type": "object"}'),
+            lambda: v1.create_documentation_part(**at, location={"type": "API"}, properties='{"a": "b"}'),
+        ):
+            with self.refused(MISSING, f"Invalid API identifier specified {ACCOUNT}:nothing", 404):
+                operation()
+
+    def test_what_is_made_in_it_has_words_of_its_own(self):
+        with self.refused(BAD, "Invalid REST API identifier specified", 400):
+            self.v1.create_request_validator(restApiId="nothing", name="v")
+        uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations"
+        message = "Unable to complete operation due to concurrent modification. Please try again later."
+        with self.refused(CONFLICT, message, 409):
+            self.v1.create_authorizer(restApiId="nothing", name="a", type="TOKEN", authorizerUri=uri)
 
 
 class Resources(Case):
@@ -114,8 +178,8 @@ class Resources(Case):
             make(proxy, "x")
         with self.refused(MISSING, "Invalid Resource identifier specified", 404):
             make("nothing", "x")
-        with self.refused(MISSING, f"Invalid API identifier specified {ACCOUNT}:api_id", 404):
-            self.v1.create_resource(restApiId="api_id", parentId=root, pathPart="x")
+        with self.refused(MISSING, "Invalid Resource identifier specified", 404):
+            self.v1.create_resource(restApiId="nothing", parentId=root, pathPart="x")
 
     def test_update(self):
         api, root = self.rest_api()
@@ -168,9 +232,13 @@ class Methods(Case):
 
     def test_update_method(self):
         self.v1.put_method(**self.at, authorizationType="NONE", requestModels={"application/json": "Empty"})
+        operations = "Invalid patch operation specified. Must be one of:"
         for code, status, message, operation in (
             (BAD, 400, "Invalid patch path /httpMethod", patch("replace", "/httpMethod", "GET")),
             (BAD, 400, "Invalid patch path /requestParameters", patch("add", "/requestParameters", "x")),
+            (BAD, 400, f"{operations} [replace]", patch("add", "/operationName", "x")),
+            (BAD, 400, f"{operations} [replace]", patch("remove", "/requestValidatorId")),
+            (MISSING, 404, "Content-Type specified was not found", patch("replace", "/requestModels/text~1plain", "Empty")),
             (BAD, 400, "Invalid patch path /requestModels/application/json", patch("add", "/requestModels/application/json", "Empty")),
             (MISSING, 404, "Content-Type specified was not found", patch("remove", "/requestModels/text~1plain")),
             (MISSING, 404, "Invalid parameter name specified", patch("remove", "/requestParameters/method.request.header.x")),
@@ -218,6 +286,10 @@ class Methods(Case):
             ("Enumeration value for HttpMethod must be non-empty", {"type": "AWS", "uri": lambda_uri}),
             ("Invalid HTTP endpoint specified for URI", {"type": "HTTP", "integrationHttpMethod": "GET", "uri": ""}),
             ("Invalid ARN specified in the request", {"type": "AWS", "integrationHttpMethod": "GET", "uri": "x"}),
+            (
+                "AWS ARN for integration must contain path or action",
+                {"type": "AWS", "integrationHttpMethod": "POST", "uri": "arn:aws:iam::1:role/r"},
+            ),
             (
                 "AWS ARN for integration must contain path or action",
                 {"type": "AWS", "integrationHttpMethod": "POST", "uri": "arn:aws:apigateway:us-east-1:sqs:x/y"},
@@ -300,6 +372,17 @@ class PartsOfAnApi(Case):
             self.v1.delete_gateway_response(restApiId=api, responseType="DEFAULT_4XX")
         with self.refused(INVALID, status=400):
             self.v1.get_gateway_response(restApiId=api, responseType="FAKE_RESPONSE_TYPE")
+        template, header = "/responseTemplates/application~1json", "/responseParameters/gatewayresponse.header.h"
+        for code, message, operation in (
+            (BAD, "Invalid patch path /statusCode", patch("add", "/statusCode", "444")),
+            (BAD, "Invalid patch path /statusCode", patch("remove", "/statusCode")),
+            (BAD, "Invalid patch path /wrongPath", patch("add", "/wrongPath", "x")),
+            (BAD, "Invalid null or empty value in responseTemplates", patch("replace", template)),
+            (BAD, "Invalid null or empty value in responseParameters", patch("add", header)),
+            (MISSING, "Invalid parameter name specified", patch("replace", header, "'x'")),
+        ):
+            with self.subTest(message), self.refused(code, message):
+                self.v1.update_gateway_response(restApiId=api, responseType="THROTTLED", patchOperations=operation)
         for name in ("responseParameters", "responseTemplates"):
             with self.refused(BAD, f"Invalid null or empty value in {name}", 400):
                 self.v1.put_gateway_response(
@@ -426,6 +509,10 @@ class KeysAndPlans(Case):
     def test_others(self):
         with self.refused(MISSING, "Invalid Vpc Link identifier specified", 404):
             self.v1.get_vpc_link(vpcLinkId="nothing")
+        with self.refused(BAD, "Invalid ARN. ARN is not well formed invalid-arn", 400):
+            self.v1.create_vpc_link(name="l", targetArns=["invalid-arn"])
+        with self.refused(BAD, "Name cannot be empty", 400):
+            self.v1.create_vpc_link(name="", targetArns=["arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/net/n/1"])
         with self.refused(BAD, "Invalid ARN. ARN is not well formed invalid-arn", 400):
             self.v1.get_tags(resourceArn="invalid-arn")
         with self.refused("NotImplementedException", status=501):

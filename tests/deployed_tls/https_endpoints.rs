@@ -55,7 +55,7 @@ fn url(backend: &TlsBackend) -> String {
 #[track_caller]
 fn assert_failed(answer: &Answer) {
     assert_eq!(answer.header("x-amzn-errortype"), Some("InternalServerErrorException"));
-    assert_eq!(answer.text(), r#"{"message":"Network error communicating with endpoint"}"#);
+    assert_eq!(answer.text(), r#"{"message": "Network error communicating with endpoint"}"#);
 }
 
 /// What the log says of the session with a target that was not believed.

@@ -548,7 +548,7 @@ fn a_backend_that_begins_an_answer_gets_no_more_time_for_it() {
         api.put_integration_response("/x", "GET", 200, template);
         api.deploy("prod");
         let answer = api.ask_for(504, &Request::get("/prod/x"));
-        assert_eq!(answer.text(), r#"{"message":"Endpoint request timed out"}"#, "{start:?}");
+        assert_eq!(answer.text(), r#"{"message": "Endpoint request timed out"}"#, "{start:?}");
     }
 }
 

@@ -177,7 +177,7 @@ fn what_fails_says_why_in_the_log_alone() {
     let told = tested(&api, "/bare", "GET", json!({}));
     assert_eq!(
         (&told["status"], &told["body"]),
-        (&json!(500), &json!(r#"{"message":"Internal server error"}"#))
+        (&json!(500), &json!(r#"{"message": "Internal server error"}"#))
     );
     let log = lines(&told);
     let is_reason =

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::rest::Invocation;
-use super::service::{Operation, Place, PlainKind, Service, Shape, Type, shape};
+use super::service::{Member, Operation, Place, PlainKind, Service, Shape, Type, shape};
 use crate::base::iso8601;
 use crate::store::Document;
 
@@ -23,11 +23,32 @@ pub(super) enum Answer {
 pub(super) fn project(operation: &Operation, document: &Document) -> Document {
     let mut answer = Map::new();
     for member in operation.output_members().iter().filter(|one| one.place == Place::Body) {
-        if let Some(value) = document.get(member.wire).filter(|value| !value.is_null()) {
+        if let Some(value) = shown(operation.service, member, document) {
             answer.insert(member.wire.to_owned(), form(operation.service, &member.kind, value));
         }
     }
     answer
+}
+
+/// What the first generation does not show when it is empty: an identifier, a choice or a description
+/// that was taken away.
+const HIDDEN_WHEN_EMPTY: [&str; 9] = [
+    "authorizerCredentials",
+    "authorizerId",
+    "clientCertificateId",
+    "contentHandling",
+    "credentials",
+    "description",
+    "documentationVersion",
+    "identityValidationExpression",
+    "requestValidatorId",
+];
+
+/// The value of a member, if it is shown.
+fn shown<'a>(service: Service, member: &Member, document: &'a Document) -> Option<&'a Value> {
+    let value = document.get(member.wire).filter(|value| !value.is_null())?;
+    let is_hidden = value == "" && HIDDEN_WHEN_EMPTY.contains(&member.wire);
+    (service != Service::Rest || !is_hidden).then_some(value)
 }
 
 fn form(service: Service, kind: &Type, value: &Value) -> Value {
@@ -39,7 +60,7 @@ fn form(service: Service, kind: &Type, value: &Value) -> Value {
     match (shape(service, name), value) {
         (Shape::Structure(members), Value::Object(document)) => {
             let members = members.iter().filter_map(|member| {
-                let value = document.get(member.wire).filter(|value| !value.is_null())?;
+                let value = shown(service, member, document)?;
                 Some((member.wire.to_owned(), form(service, &member.kind, value)))
             });
             Value::Object(members.collect())

@@ -8,11 +8,13 @@ use regex_lite::Regex;
 use serde_json::{Number, Value};
 
 use super::error::{ApiError, Code};
-use super::service::{Member, Operation, Place, Plain, PlainKind, Service, Shape, Type, shape};
+use super::service::{
+    Member, Operation, Place, Plain, PlainKind, Service, Shape, Type, operations, shape,
+};
 use crate::store::Document;
 
 /// The members of a body, by wire names, each of its type. Members that the operation does not know
-/// are dropped, as is `null`.
+/// are dropped, as is `null`, except for a template of a REST API.
 pub(super) fn body(operation: &Operation, payload: &[u8]) -> Result<Document, ApiError> {
     if payload.is_empty() {
         return Ok(Document::new());
@@ -44,9 +46,31 @@ impl Reader {
             match document.remove(member.wire) {
                 None | Some(Value::Null) => {}
                 Some(value) => {
-                    read.insert(member.wire.to_owned(), self.value(&member.kind, value)?);
+                    let value = match value {
+                        Value::Object(entries) if self.has_nulls(member) => {
+                            self.entries_with_nulls(&member.kind, entries)?
+                        }
+                        value => self.value(&member.kind, value)?,
+                    };
+                    read.insert(member.wire.to_owned(), value);
                 }
             }
+        }
+        Ok(read)
+    }
+
+    /// A template that is `null` passes a body on, and is shown.
+    fn has_nulls(&self, member: &Member) -> bool {
+        self.service == Service::Rest
+            && matches!(member.wire, "requestTemplates" | "responseTemplates")
+    }
+
+    fn entries_with_nulls(&self, kind: &Type, entries: Document) -> Result<Value, ApiError> {
+        let nulls = entries.iter().filter(|(_, value)| value.is_null());
+        let nulls: Vec<_> = nulls.map(|(key, _)| (key.clone(), Value::Null)).collect();
+        let mut read = self.value(kind, Value::Object(entries))?;
+        if let Value::Object(read) = &mut read {
+            read.extend(nulls);
         }
         Ok(read)
     }
@@ -128,14 +152,19 @@ pub(super) fn check(
     values: &[(&'static str, String)],
     query: &BTreeMap<String, Vec<String>>,
 ) -> Result<(), ApiError> {
-    let mut checker = Checker { service: operation.service, broken: Vec::new() };
+    let mut checker = Checker { service: operation.service, takes_away: false, broken: Vec::new() };
     let mut root = operation.name.to_owned();
     root[..1].make_ascii_lowercase();
     root.push_str("Input");
     let members = operation.input_members();
     let of_body =
         members.iter().filter(|one| one.place == Place::Body && !is_payload(operation, one));
-    checker.structure(of_body, body, Some(&root));
+    let needed = if updates(operation) { needed(operation) } else { Vec::new() };
+    for member in of_body {
+        checker.takes_away = updates(operation) && !needed.contains(&member.wire);
+        checker.structure(std::iter::once(member), body, Some(&root));
+    }
+    checker.takes_away = false;
     for member in members {
         let given = match member.place {
             Place::Uri => {
@@ -149,6 +178,19 @@ pub(super) fn check(
     checker.finish()
 }
 
+/// Whether an empty text takes a member away.
+fn updates(operation: &Operation) -> bool {
+    operation.service == Service::Http && operation.name.starts_with("Update")
+}
+
+/// Members that what is updated cannot be without: those that it was made with.
+fn needed(operation: &Operation) -> Vec<&'static str> {
+    let name = operation.name.replacen("Update", "Create", 1);
+    let create = operations().find(|one| one.service == operation.service && one.name == name);
+    let members = create.map(Operation::input_members).unwrap_or_default();
+    members.iter().filter(|member| member.is_required).map(|member| member.wire).collect()
+}
+
 fn is_payload(operation: &Operation, member: &Member) -> bool {
     member.name.eq_ignore_ascii_case("body") && operation.name.contains("mport")
         || operation.name == "PutRestApi"
@@ -156,6 +198,8 @@ fn is_payload(operation: &Operation, member: &Member) -> bool {
 
 struct Checker {
     service: Service,
+    /// Whether texts may be empty, whatever length they are to have.
+    takes_away: bool,
     broken: Vec<String>,
 }
 
@@ -292,7 +336,8 @@ impl Checker {
             other => other.as_i64().unwrap_or(0),
         };
         let noun = if plain.kind == PlainKind::Text { "length" } else { "value" };
-        if let Some(min) = plain.min.filter(|min| size < *min) {
+        let takes_away = self.takes_away && value == "";
+        if let Some(min) = plain.min.filter(|min| size < *min && !takes_away) {
             self.note(&shown, path, &format!("have {noun} greater than or equal to {min}"));
         }
         if let Some(max) = plain.max.filter(|max| size > *max) {

@@ -140,7 +140,8 @@ impl Gate {
     }
 
     fn handle(&self, arrival: &Arrival, request_id: &str) -> Reply {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = since.as_secs();
         let query = parse_query(arrival.uri.query().unwrap_or_default());
         let Some(query) = query else {
             let message = "The query string is not encoded as it should be";
@@ -161,7 +162,7 @@ impl Gate {
             let realm =
                 Realm { region: region.clone(), account_id: self.options.account_id.clone() };
             let parsed = Call::parse(routed, realm, query, &arrival.body)?;
-            self.perform(call.insert(parsed), now).and_then(|answer| self.invoked(answer))
+            self.perform(call.insert(parsed), since).and_then(|answer| self.invoked(answer))
         });
         let document = match &result {
             Ok(Answer::Document(document)) => Some(project(operation, document)),
@@ -195,10 +196,11 @@ impl Gate {
     }
 
     /// Runs the operation as one transaction.
-    fn perform(&self, call: &Call, now: u64) -> Result<Answer, ApiError> {
+    fn perform(&self, call: &Call, since: Duration) -> Result<Answer, ApiError> {
+        let order = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         self.store.transact(|transaction| {
-            let quotas = &self.options.quotas;
-            operations::perform(&mut Context { transaction, call, now, quotas })
+            let (now, quotas) = (since.as_secs(), &self.options.quotas);
+            operations::perform(&mut Context { transaction, call, now, order, quotas })
         })
     }
 

@@ -62,7 +62,7 @@ fn perform_rest(context: &mut Context<'_>, name: &str) -> Result<Answer> {
         "DeleteBasePathMapping" => delete(context, &BASE_PATH_MAPPING),
         "DeleteClientCertificate" => delete(context, &CLIENT_CERTIFICATE),
         "DeleteDeployment" => delete(context, &DEPLOYMENT),
-        "DeleteDocumentationPart" => delete(context, &DOCUMENTATION_PART),
+        "DeleteDocumentationPart" => documentation::delete_part(context),
         "DeleteDocumentationVersion" => delete(context, &DOCUMENTATION_VERSION),
         "DeleteDomainName" => delete(context, &DOMAIN_NAME),
         "DeleteDomainNameAccessAssociation" => delete(context, &ACCESS_ASSOCIATION),
@@ -301,7 +301,7 @@ mod tests {
     fn answer(store: &Store, call: &Call) -> Result<Answer> {
         let quotas = Quotas::default();
         store.transact(|transaction| {
-            perform(&mut Context { transaction, call, now: 1, quotas: &quotas })
+            perform(&mut Context { transaction, call, now: 1, order: 1, quotas: &quotas })
         })
     }
 

@@ -143,7 +143,7 @@ fn a_stage_always_has_a_deployment() {
     rest.management.run("POST", &format!("{}/deployments", rest.api), canary);
     let without_value = json!({"patchOperations": [{"op": "replace", "path": "/deploymentId"}]});
     let said = rest.bad_request("PATCH", "/stages/prod", without_value);
-    assert_eq!(said, "Deployment id does not exist");
+    assert_eq!(said, "DeploymentId cannot be empty");
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl TestApi {
         let call = Call::parse(routed, realm, Vec::new(), body.to_string().as_bytes())?;
         let quotas = Quotas::default();
         let answer = self.0.transact(|transaction| {
-            perform(&mut Context { transaction, call: &call, now: 1, quotas: &quotas })
+            perform(&mut Context { transaction, call: &call, now: 1, order: 1, quotas: &quotas })
         })?;
         Ok(match answer {
             Answer::Document(document) => document,

@@ -7,12 +7,13 @@ use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::{default, is_true, table, text};
-use crate::control::management::resource::{Context, Kind, Result, load, load_parent};
+use crate::control::management::resource::{Context, Kind, Result, bring_in, load, load_parent};
 use crate::store::{Document, Key};
 
 pub(in crate::control::management) static API: Kind = Kind {
     path: &["v2", "apis"],
     missing: "Invalid API identifier specified {account}:{id}",
+    has_tags: true,
     check: |_, _, _, document| check(document),
     remove: |context, key, _| {
         crate::control::management::rest::domain::refuse_if_mapped(context, key.last(), None)
@@ -34,7 +35,6 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     document.insert("apiId".into(), id.clone().into());
     document.insert("apiEndpoint".into(), endpoint.into());
     document.insert("createdDate".into(), context.now.into());
-    default(&mut document, "apiKeySelectionExpression", "$request.header.x-api-key");
     default(&mut document, "disableExecuteApiEndpoint", false);
     default(&mut document, "ipAddressType", "ipv4");
     default(&mut document, "tags", json!({}));
@@ -54,6 +54,7 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
 }
 
 fn check(document: &mut Document) -> Result<()> {
+    default(document, "apiKeySelectionExpression", "$request.header.x-api-key");
     let is_http = text(document, "protocolType") == Some("HTTP");
     match text(document, "routeSelectionExpression") {
         Some(expression) if is_http && expression != HTTP_SELECTION => {
@@ -92,7 +93,7 @@ pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Resul
     let mut document = before.clone();
     let mut given = context.call.body.clone();
     let quick = QuickCreate::take(&mut given);
-    document.extend(given);
+    bring_in(&API, context.call.operation, &mut document, given);
     check(&mut document)?;
     context.put(&key, &document);
     if let Some(quick) = quick {
@@ -121,7 +122,8 @@ struct QuickCreate {
 impl QuickCreate {
     fn take(document: &mut Document) -> Option<Self> {
         let take_text = |document: &mut Document, name: &str| {
-            document.remove(name).and_then(|one| one.as_str().map(str::to_owned))
+            let given = document.remove(name);
+            given.and_then(|one| one.as_str().map(str::to_owned)).filter(|one| !one.is_empty())
         };
         let target = take_text(document, "target");
         let route_key = take_text(document, "routeKey");

@@ -26,6 +26,13 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     let id = ids::id(6);
     document.insert("authorizerId".into(), id.clone().into());
     let key = collection.child(&id);
+    let is_function = text(&document, "authorizerType") == Some("REQUEST");
+    if is_function && is_http(context, &api_of(&key))? {
+        // Without an identity there is nothing to keep an answer by.
+        let is_cached = !texts(&document, "identitySource").is_empty();
+        default(&mut document, "authorizerResultTtlInSeconds", if is_cached { 300 } else { 0 });
+        default(&mut document, "enableSimpleResponses", false);
+    }
     check(context, &key, &mut document)?;
     context.put(&key, &document);
     Ok(Answer::Document(document))
@@ -60,7 +67,7 @@ fn check_jwt(is_http: bool, document: &Document) -> Result<()> {
     Ok(())
 }
 
-fn check_function(is_http: bool, document: &mut Document) -> Result<()> {
+fn check_function(is_http: bool, document: &Document) -> Result<()> {
     let uri = text(document, "authorizerUri").unwrap_or_default();
     if !uri.starts_with("arn:") || !uri.contains(":lambda:path/") {
         return Err(ApiError::bad_request(format!(
@@ -77,8 +84,6 @@ fn check_function(is_http: bool, document: &mut Document) -> Result<()> {
                 ));
             }
         }
-        default(document, "authorizerResultTtlInSeconds", 0);
-        default(document, "enableSimpleResponses", false);
     }
     Ok(())
 }

@@ -54,9 +54,12 @@ fn store_new(
     let has_routes =
         frozen.get("routes").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
     if !has_routes && !is_automatic {
-        return Err(ApiError::bad_request(
-            "At least one route is required before deploying the Api.",
-        ));
+        let is_http = super::api::is_http(context, api)?;
+        return Err(ApiError::bad_request(if is_http {
+            "Unable to deploy API because no routes exist in this API"
+        } else {
+            "At least one route is required before deploying the Api."
+        }));
     }
     let id = ids::id(6);
     let mut document = Map::new();

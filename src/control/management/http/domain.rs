@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::resource::document::{table, text, texts};
-use crate::control::management::resource::{Context, Result, load};
+use crate::control::management::resource::{Context, Result, bring_in, load};
 use crate::control::management::rest::domain::{DOMAIN_NAME, store_new};
 use crate::store::Document;
 
@@ -23,7 +23,7 @@ pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Resul
     let mut given = context.call.body.clone();
     to_first(&mut given)?;
     let mut document = before.clone();
-    document.extend(given);
+    bring_in(&DOMAIN_NAME, context.call.operation, &mut document, given);
     (DOMAIN_NAME.check)(context, &key, &before, &mut document)?;
     context.put(&key, &document);
     (DOMAIN_NAME.view)(context, &key, document).map(Answer::Document)
@@ -111,7 +111,7 @@ pub(in crate::control::management) fn from_first(document: &Document) -> Documen
         "domainNameConfigurations": configurations.collect::<Vec<_>>(),
         "mutualTlsAuthentication": document.get("mutualTlsAuthentication"),
         "routingMode": mode,
-        "tags": document.get("tags"),
+        "tags": document.get("tags").cloned().unwrap_or_else(|| json!({})),
     });
     shown.as_object().cloned().unwrap_or_default()
 }

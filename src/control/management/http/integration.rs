@@ -16,6 +16,7 @@ pub(in crate::control::management) static INTEGRATION: Kind = Kind {
     parent: Some(&API),
     path: &["integrations"],
     missing: "Unable to find Integration by id {id}",
+    grows: &["requestParameters", "responseParameters"],
     check: |context, key, _, document| check(context, key, document),
     remove,
     ..Kind::PLAIN
@@ -54,18 +55,21 @@ pub(super) fn store_new(
     document.insert("integrationId".into(), id.clone().into());
     let key = collection.child(&id);
     default(&mut document, "connectionType", "INTERNET");
+    if text(&document, "integrationType") == Some("AWS_PROXY")
+        && !document.contains_key("integrationSubtype")
+    {
+        default(&mut document, "integrationMethod", "POST");
+    }
     if is_http(context, api)? {
-        default(&mut document, "payloadFormatVersion", "1.0");
         default(&mut document, "timeoutInMillis", context.quotas.http_timeout_ms_max.min(30_000));
     } else {
-        default(&mut document, "payloadFormatVersion", "1.0");
         default(&mut document, "timeoutInMillis", context.quotas.rest_timeout_ms_max.min(29_000));
         default(&mut document, "passthroughBehavior", "WHEN_NO_MATCH");
-        default(
-            &mut document,
-            "integrationResponseSelectionExpression",
-            "${integration.response.statuscode}",
-        );
+        let selection = match text(&document, "integrationType") {
+            Some("AWS") => "${integration.response.body.errorMessage}",
+            _ => "${integration.response.statuscode}",
+        };
+        default(&mut document, "integrationResponseSelectionExpression", selection);
     }
     check(context, &key, &mut document)?;
     context.put(&key, &document);
@@ -75,6 +79,7 @@ pub(super) fn store_new(
 /// Checks an integration against the protocol of its API.
 pub(super) fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Result<()> {
     let api = api_of(key);
+    default(document, "payloadFormatVersion", "1.0");
     let kind = text(document, "integrationType").unwrap_or_default().to_owned();
     let subtype = text(document, "integrationSubtype");
     let uri = text(document, "integrationUri").unwrap_or_default();

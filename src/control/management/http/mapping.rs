@@ -42,7 +42,7 @@ pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Resul
     {
         document.insert("basePath".into(), path.clone());
     }
-    check_mapping(context, &document)?;
+    check_mapping(context, &mut document)?;
     move_mapping(context, &key, &before, &document)?;
     Ok(Answer::Document(from_first(&document)))
 }

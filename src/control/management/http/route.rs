@@ -19,6 +19,7 @@ pub(in crate::control::management) static ROUTE: Kind = Kind {
     parent: Some(&API),
     path: &["routes"],
     missing: "Unable to find Route by id {id}",
+    grows: &["requestParameters"],
     check: check_change,
     remove: |context, key, document| {
         let place = key_place(&api_of(key), text(document, "routeKey").unwrap_or_default());

@@ -69,7 +69,7 @@ fn check(context: &mut Context<'_>, key: &Key, rule: &Document) -> Result<()> {
     let mut mapping = Document::new();
     mapping.insert("restApiId".into(), target.get("apiId").cloned().unwrap_or_default());
     mapping.insert("stage".into(), target.get("stage").cloned().unwrap_or_default());
-    check_mapping(context, &mapping)
+    check_mapping(context, &mut mapping)
 }
 
 /// At most two conditions on headers and one on base paths, each with one alternative.

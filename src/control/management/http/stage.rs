@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{API, api_of};
+use super::api::{API, api_of, is_http};
 use super::deployment::{deploy_automatically, deploy_stage};
 use super::route::require_key;
 use crate::control::management::answer::Answer;
@@ -15,6 +15,8 @@ pub(in crate::control::management) static STAGE: Kind = Kind {
     parent: Some(&API),
     path: &["stages"],
     missing: "Invalid stage identifier specified",
+    has_tags: true,
+    grows: &["stageVariables", "routeSettings"],
     check: |context, key, _, document| check(context, key, document),
     remove: |context, key, _| {
         let api_id = api_of(key).last().to_owned();
@@ -55,7 +57,6 @@ pub(super) fn store_new(
     }
     context.check_quota(&collection, context.quotas.stages_count_max, "Stages", "API")?;
     default(&mut document, "autoDeploy", false);
-    default(&mut document, "defaultRouteSettings", json!({"detailedMetricsEnabled": false}));
     default(&mut document, "routeSettings", json!({}));
     default(&mut document, "stageVariables", json!({}));
     default(&mut document, "tags", json!({}));
@@ -68,6 +69,12 @@ pub(super) fn store_new(
 
 fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Result<()> {
     let api = api_of(key);
+    let settings = table_mut(document, "defaultRouteSettings");
+    default(settings, "detailedMetricsEnabled", false);
+    if !is_http(context, &api)? {
+        default(settings, "dataTraceEnabled", false);
+        default(settings, "loggingLevel", "OFF");
+    }
     if let Some(id) = text(document, "deploymentId").filter(|id| !id.is_empty()) {
         let missing = || ApiError::bad_request("Deployment id does not exist");
         require(context, &api.child("deployments"), id, missing)?;

@@ -8,10 +8,15 @@ use crate::control::management::ids;
 use crate::control::management::resource::document::default;
 use crate::control::management::resource::{Context, Kind, Result, load_parent};
 
-pub(in crate::control::management) static VPC_LINK: Kind =
-    Kind { path: &["v2", "vpclinks"], missing: "Unable to find VpcLink by id {id}", ..Kind::PLAIN };
+pub(in crate::control::management) static VPC_LINK: Kind = Kind {
+    path: &["v2", "vpclinks"],
+    missing: "Unable to find VpcLink by id {id}",
+    has_tags: true,
+    ..Kind::PLAIN
+};
 
-/// `CreateVpcLink`.
+/// `CreateVpcLink`. It is answered as it would be if it had to be set up first: clients ask until it
+/// is there.
 pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Result<Answer> {
     let collection = load_parent(context, &VPC_LINK)?;
     context.check_quota(&collection, context.quotas.vpc_links_count_max, "VPC links", "account")?;
@@ -25,5 +30,7 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     default(&mut document, "securityGroupIds", json!([]));
     default(&mut document, "tags", json!({}));
     context.put(&collection.child(&id), &document);
+    document.insert("vpcLinkStatus".into(), "PENDING".into());
+    document.insert("vpcLinkStatusMessage".into(), "VPC link is provisioning ENIs".into());
     Ok(Answer::Document(document))
 }

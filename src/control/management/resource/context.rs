@@ -14,6 +14,8 @@ pub(in crate::control::management) struct Context<'a> {
     pub(in crate::control::management) call: &'a Call,
     /// Seconds since 1970.
     pub(in crate::control::management) now: u64,
+    /// Tells what was made first within one second.
+    pub(in crate::control::management) order: u64,
     pub(in crate::control::management) quotas: &'a Quotas,
 }
 

@@ -54,3 +54,33 @@ pub(in crate::control::management) fn default(
 pub(in crate::control::management) fn is_true(document: &Document, name: &str) -> bool {
     document.get(name).and_then(Value::as_bool).unwrap_or(false)
 }
+
+/// Takes away tables and lists that hold nothing.
+pub(in crate::control::management) fn remove_empty(document: &mut Document, names: &[&str]) {
+    for name in names {
+        if is_empty(document, name) {
+            document.remove(*name);
+        }
+    }
+}
+
+/// Takes away what a patch left empty. What was given empty stays as it was given.
+pub(in crate::control::management) fn remove_emptied(
+    before: &Document,
+    document: &mut Document,
+    names: &[&str],
+) {
+    for name in names {
+        if !is_empty(before, name) {
+            remove_empty(document, &[name]);
+        }
+    }
+}
+
+fn is_empty(document: &Document, name: &str) -> bool {
+    match document.get(name) {
+        Some(Value::Object(table)) => table.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        _ => false,
+    }
+}

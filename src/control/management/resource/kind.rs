@@ -14,6 +14,14 @@ pub(in crate::control::management) struct Kind {
     pub(in crate::control::management) path: &'static [&'static str],
     /// What is said where there is none of this id: `{id}` and `{account}` are filled in.
     pub(in crate::control::management) missing: &'static str,
+    /// Whether this is said as well where what it belongs to is not there.
+    pub(in crate::control::management) hides_parent: bool,
+    /// Whether it has tags of its own: `{}` where there are none.
+    pub(in crate::control::management) has_tags: bool,
+    /// Whether lists begin with the newest, by `createdOrder`, or are in the order of ids.
+    pub(in crate::control::management) is_newest_first: bool,
+    /// Its tables that an update of the second generation adds to.
+    pub(in crate::control::management) grows: &'static [&'static str],
     /// What a patch may change.
     pub(in crate::control::management) patch: &'static Patch,
     /// Brings a stored document into the form that is answered.
@@ -35,6 +43,10 @@ impl Kind {
         parent: None,
         path: &[],
         missing: "Invalid identifier specified",
+        hides_parent: false,
+        has_tags: false,
+        is_newest_first: false,
+        grows: &[],
         patch: &NO_PATCH,
         view: |_, _, document| Ok(document),
         check: |_, _, _, _| Ok(()),

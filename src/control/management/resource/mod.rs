@@ -6,13 +6,16 @@
 mod context;
 mod kind;
 mod page;
+mod update;
 mod verbs;
 
 pub(super) use context::{Context, Result};
 pub(super) use kind::Kind;
 pub(super) use page::page;
+pub(super) use update::bring_in;
 pub(super) use verbs::{
-    delete, get, list, list_where, load, load_parent, merge, patch, patch_with, refused, require,
+    delete, get, list, list_in, list_where, load, load_parent, load_parent_or, merge, patch,
+    patch_with, refused, require,
 };
 
 /// Helpers for members of documents.

@@ -5,11 +5,13 @@ use serde_json::Value;
 
 use super::context::{Context, Result};
 use crate::control::management::answer::Answer;
+use crate::control::management::call::Call;
 use crate::control::management::error::ApiError;
 use crate::control::management::service::Service;
 use crate::store::Document;
 
-/// The page of `all` that the request asks for. `all` is in the order of its ids.
+/// The page of `all` that the request asks for. `all` is in the order of the texts beside, of which
+/// no two are the same.
 pub(in crate::control::management) fn page(
     context: &Context<'_>,
     all: Vec<(String, Document)>,
@@ -26,7 +28,7 @@ pub(in crate::control::management) fn page(
         }
     };
     let limit = match call.query(names.limit).filter(|text| !text.is_empty()) {
-        None => default_limit(call.operation.service),
+        None => default_limit(call, names.limit),
         Some(text) => text
             .parse::<usize>()
             .ok()
@@ -63,18 +65,20 @@ struct Names {
     token: &'static str,
 }
 
-/// The first generation answers 25 at a time; the second says no number, and its clients may not
-/// ask for the next page.
-const fn default_limit(service: Service) -> usize {
-    match service {
-        Service::Rest => 25,
+/// The first generation answers 25 at a time, or all where nobody may ask for more; the second says
+/// no number, and its clients may not ask for the next page.
+fn default_limit(call: &Call, limit: &str) -> usize {
+    let has_pages = call.operation.input_members().iter().any(|member| member.wire == limit);
+    match call.operation.service {
+        Service::Rest if has_pages => 25,
+        Service::Rest => usize::MAX,
         Service::Http | Service::Connections => LIMIT_MAX,
     }
 }
 
 const LIMIT_MAX: usize = 500;
 
-/// A token is the last id, made opaque so that nobody makes one up.
+/// A token is the last place, made opaque so that nobody makes one up.
 fn encode(id: &str) -> String {
     id.bytes().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,11 +1,14 @@
 //! The verbs that work on any kind of resource.
 
 use super::context::{Context, Result};
-use super::document::text;
+use serde_json::{Map, Value};
+
+use super::document::{default, text};
 use super::kind::Kind;
 use super::page::page;
+use super::update::bring_in;
 use crate::control::management::answer::Answer;
-use crate::control::management::error::ApiError;
+use crate::control::management::error::{ApiError, Code};
 use crate::model::{PatchOperation, PatchRefusal};
 use crate::store::{Document, Key};
 
@@ -14,12 +17,15 @@ pub(in crate::control::management) fn load(
     context: &mut Context<'_>,
     kind: &'static Kind,
 ) -> Result<(Key, Document)> {
-    load_parent(context, kind)?;
     let key = kind.key(&context.root(), context.call);
+    let missing = kind.missing(context.call, key.last());
+    if kind.hides_parent {
+        load_parent_or(context, kind, || missing.clone())?;
+    } else {
+        load_parent(context, kind)?;
+    }
     let document = context.document(&key)?;
-    document
-        .map(|document| (key.clone(), document))
-        .ok_or_else(|| kind.missing(context.call, key.last()))
+    document.map(|document| (key, document)).ok_or(missing)
 }
 
 /// The key that resources of the kind lie under, after all that they belong to was found.
@@ -31,6 +37,18 @@ pub(in crate::control::management) fn load_parent(
         load(context, parent)?;
     }
     Ok(kind.collection(&context.root(), context.call))
+}
+
+/// The same, with what is said where something that they belong to is not there.
+pub(in crate::control::management) fn load_parent_or(
+    context: &mut Context<'_>,
+    kind: &'static Kind,
+    refusal: impl FnOnce() -> ApiError,
+) -> Result<Key> {
+    load_parent(context, kind).map_err(|error| match error.code {
+        Code::NotFound => refusal(),
+        _ => error,
+    })
 }
 
 /// The resource of this id under `collection`, which something names.
@@ -49,7 +67,21 @@ pub(in crate::control::management) fn get(
     kind: &'static Kind,
 ) -> Result<Answer> {
     let (key, document) = load(context, kind)?;
-    (kind.view)(context, &key, document).map(Answer::Document)
+    shown(context, kind, &key, document).map(Answer::Document)
+}
+
+/// A document as `Get...` and `Update...` show it.
+fn shown(
+    context: &mut Context<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    document: Document,
+) -> Result<Document> {
+    let mut document = (kind.view)(context, key, document)?;
+    if kind.has_tags {
+        default(&mut document, "tags", Map::new());
+    }
+    Ok(document)
 }
 
 /// `Get...s`
@@ -67,14 +99,34 @@ pub(in crate::control::management) fn list_where(
     fits: impl Fn(&Document) -> bool,
 ) -> Result<Answer> {
     let collection = load_parent(context, kind)?;
+    list_in(context, kind, &collection, fits)
+}
+
+/// `Get...s` of those under `collection` that fit.
+pub(in crate::control::management) fn list_in(
+    context: &mut Context<'_>,
+    kind: &'static Kind,
+    collection: &Key,
+    fits: impl Fn(&Document) -> bool,
+) -> Result<Answer> {
     let mut all = Vec::new();
-    for (id, document) in context.children(&collection)? {
+    for (id, document) in context.children(collection)? {
         if fits(&document) {
-            let document = (kind.view)(context, &collection.child(&id), document)?;
-            all.push((id, document));
+            let place =
+                if kind.is_newest_first { newest_first(&id, &document) } else { id.clone() };
+            all.push((place, (kind.view)(context, &collection.child(&id), document)?));
         }
     }
+    if kind.is_newest_first {
+        all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    }
     page(context, all)
+}
+
+/// A text that is the smaller the later a resource was made.
+fn newest_first(id: &str, document: &Document) -> String {
+    let order = document.get("createdOrder").and_then(Value::as_u64).unwrap_or(0);
+    format!("{:020}{id}", u64::MAX - order)
 }
 
 /// `Delete...`
@@ -113,14 +165,14 @@ pub(in crate::control::management) fn patch_with(
     store_changed(context, kind, &key, &before, document)
 }
 
-/// `Update...` of the second generation: members that are there replace those before.
+/// `Update...` of the second generation.
 pub(in crate::control::management) fn merge(
     context: &mut Context<'_>,
     kind: &'static Kind,
 ) -> Result<Answer> {
     let (key, before) = load(context, kind)?;
     let mut document = before.clone();
-    document.extend(context.call.body.clone());
+    bring_in(kind, context.call.operation, &mut document, context.call.body.clone());
     store_changed(context, kind, &key, &before, document)
 }
 
@@ -141,7 +193,7 @@ fn store_changed(
         context.put(key, &document);
     }
     debug_assert!(text(&document, "id").is_none_or(|id| !id.is_empty()));
-    (kind.view)(context, key, document).map(Answer::Document)
+    shown(context, kind, key, document).map(Answer::Document)
 }
 
 /// A refusal of the patch table as an error.

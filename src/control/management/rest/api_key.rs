@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::document::{default, remove_empty, text};
 use crate::control::management::resource::{Context, Kind, Result, list_where, load_parent};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
@@ -13,6 +13,8 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static API_KEY: Kind = Kind {
     path: &["apikeys"],
     missing: "Invalid API Key identifier specified",
+    has_tags: true,
+    is_newest_first: true,
     patch: &PATCH,
     check: |_, _, _, document| check(document),
     view,
@@ -36,6 +38,10 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     context.check_quota(&collection, context.quotas.api_keys_count_max, "API keys", "account")?;
     let mut document = context.call.body.clone();
     document.remove("generateDistinctId");
+    remove_empty(&mut document, &["tags"]);
+    if text(&document, "name") == Some("") {
+        document.remove("name");
+    }
     let value = text(&document, "value").map_or_else(ids::key_value, str::to_owned);
     match value.len() {
         0..20 => {
@@ -61,6 +67,7 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     document.insert("stageKeys".into(), stages);
     document.insert("createdDate".into(), context.now.into());
     document.insert("lastUpdatedDate".into(), context.now.into());
+    document.insert("createdOrder".into(), context.order.into());
     context.put(&owner, json!({ "id": id }).as_object().unwrap_or(&Document::new()));
     context.put(&collection.child(&id), &document);
     Ok(Answer::Document(document))

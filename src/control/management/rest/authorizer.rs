@@ -8,14 +8,15 @@ use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::{default, text, texts};
-use crate::control::management::resource::{Context, Kind, Result, load, load_parent};
+use crate::control::management::resource::{Context, Kind, Result, load, load_parent_or};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
-use crate::store::{Document, Key};
+use crate::store::{Document, Key, StoreError};
 
 pub(in crate::control::management) static AUTHORIZER: Kind = Kind {
     parent: Some(&REST_API),
     path: &["authorizers"],
     missing: "Invalid Authorizer identifier specified",
+    hides_parent: true,
     patch: &PATCH,
     check: |context, key, _, document| check(context, key, document),
     remove,
@@ -39,7 +40,8 @@ static PATCH: Patch = Patch {
 
 /// `CreateAuthorizer`.
 pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Result<Answer> {
-    let collection = load_parent(context, &AUTHORIZER)?;
+    // As recorded: an API that is not there counts as one that went a moment ago.
+    let collection = load_parent_or(context, &AUTHORIZER, || StoreError::Conflict.into())?;
     context.check_quota(&collection, context.quotas.authorizers_count_max, "Authorizers", "API")?;
     let mut document = context.call.body.clone();
     let id = ids::id(6);
@@ -50,9 +52,6 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
         _ => "custom",
     };
     default(&mut document, "authType", kind);
-    if kind == "custom" {
-        default(&mut document, "authorizerResultTtlInSeconds", 300);
-    }
     let key = collection.child(&id);
     check(context, &key, &mut document)?;
     context.put(&key, &document);
@@ -110,7 +109,7 @@ fn check_function(document: &mut Document, ttl: Option<i64>) -> Result<()> {
     if text(document, "type") == Some("TOKEN") {
         default(document, "identitySource", "method.request.header.Authorization");
     }
-    let is_cached = ttl.unwrap_or(0) > 0;
+    let is_cached = ttl.unwrap_or(TTL_SECONDS_DEFAULT) > 0;
     if is_cached && text(document, "identitySource").is_none_or(str::is_empty) {
         return Err(ApiError::bad_request(
             "Identity source is required when the results of an authorizer are cached",
@@ -132,3 +131,5 @@ fn remove(context: &mut Context<'_>, key: &Key, _: &Document) -> Result<()> {
 }
 
 const TTL_SECONDS_MAX: i64 = 3_600;
+/// What holds where none is set; it is not shown.
+const TTL_SECONDS_DEFAULT: i64 = 300;

@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::{ApiError, Code};
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::document::{remove_empty, text};
 use crate::control::management::resource::{Context, Kind, Result, load_parent};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
@@ -15,6 +15,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static CLIENT_CERTIFICATE: Kind = Kind {
     path: &["clientcertificates"],
     missing: "Invalid Client Certificate identifier specified",
+    has_tags: true,
     patch: &PATCH,
     remove,
     ..Kind::PLAIN
@@ -41,7 +42,7 @@ pub(in crate::control::management) fn generate(context: &mut Context<'_>) -> Res
     document.insert("privateKey".into(), key.into());
     document.insert("createdDate".into(), context.now.into());
     document.insert("expirationDate".into(), expires.into());
-    default(&mut document, "tags", serde_json::json!({}));
+    remove_empty(&mut document, &["tags"]);
     context.put(&collection.child(&id), &document);
     Ok(Answer::Document(document))
 }

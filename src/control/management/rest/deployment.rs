@@ -20,6 +20,7 @@ pub(in crate::control::management) static DEPLOYMENT: Kind = Kind {
     parent: Some(&REST_API),
     path: &["deployments"],
     missing: "Invalid Deployment identifier specified",
+    hides_parent: true,
     patch: &PATCH,
     view,
     remove,

@@ -7,7 +7,9 @@ use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::{default, table, text};
-use crate::control::management::resource::{Context, Kind, Result, list_where, load_parent};
+use crate::control::management::resource::{
+    Context, Kind, Result, delete, list_where, load_parent,
+};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
 
@@ -15,6 +17,7 @@ pub(in crate::control::management) static DOCUMENTATION_PART: Kind = Kind {
     parent: Some(&REST_API),
     path: &["documentation", "parts"],
     missing: "Invalid Documentation part identifier specified",
+    hides_parent: true,
     patch: &PART_PATCH,
     check: |_, _, _, document| check_properties(document),
     ..Kind::PLAIN
@@ -29,6 +32,7 @@ pub(in crate::control::management) static DOCUMENTATION_VERSION: Kind = Kind {
     parent: Some(&REST_API),
     path: &["documentation", "versions"],
     missing: "Invalid Documentation version specified",
+    hides_parent: true,
     patch: &VERSION_PATCH,
     remove: remove_version,
     ..Kind::PLAIN
@@ -105,6 +109,12 @@ pub(in crate::control::management) fn list_parts(context: &mut Context<'_>) -> R
             Some(value) => location.and_then(|location| text(location, name)) == Some(value),
         })
     })
+}
+
+/// `DeleteDocumentationPart`: unlike the other operations it says that an API is not there.
+pub(in crate::control::management) fn delete_part(context: &mut Context<'_>) -> Result<Answer> {
+    load_parent(context, &DOCUMENTATION_PART)?;
+    delete(context, &DOCUMENTATION_PART)
 }
 
 /// `CreateDocumentationVersion`: a copy of the parts as they are.

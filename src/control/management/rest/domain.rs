@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, table_mut, text, texts};
+use crate::control::management::resource::document::{
+    default, remove_empty, table_mut, text, texts,
+};
 use crate::control::management::resource::{
     Context, Kind, Result, load, load_parent, patch_with, refused,
 };
@@ -19,6 +21,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static DOMAIN_NAME: Kind = Kind {
     path: &["domainnames"],
     missing: "Invalid domain name identifier specified",
+    has_tags: true,
     patch: &PATCH,
     check: |_, _, _, document| check(document),
     view,
@@ -104,7 +107,7 @@ pub(in crate::control::management) fn store_new(
     document.insert("certificateUploadDate".into(), context.now.into());
     default(&mut document, "securityPolicy", "TLS_1_2");
     default(&mut document, "routingMode", "BASE_PATH_MAPPING_ONLY");
-    default(&mut document, "tags", json!({}));
+    remove_empty(&mut document, &["tags"]);
     check(&mut document)?;
     context.put(&key, &document);
     Ok((key, document))
@@ -184,26 +187,34 @@ pub(in crate::control::management) fn store_mapping(
     let collection = load_parent(context, &BASE_PATH_MAPPING)?;
     let key = collection.child(text(&document, "basePath").unwrap_or(NO_BASE_PATH));
     if context.document(&key)?.is_some() {
-        return Err(match context.call.operation.service {
-            Service::Rest => ApiError::conflict("Base path already exists for this domain name"),
-            Service::Http | Service::Connections => {
-                ApiError::conflict("ApiMapping key already exists for this domain name")
-            }
-        });
+        return Err(is_taken(context));
     }
-    check_mapping(context, &document)?;
+    check_mapping(context, &mut document)?;
     document.insert("apiMappingId".into(), ids::id(6).into());
     context.put(&key, &document);
     Ok(document)
 }
 
-/// The API and its stage must be there. Both generations may share a domain.
+/// A base path leads to one API.
+fn is_taken(context: &Context<'_>) -> ApiError {
+    ApiError::conflict(match context.call.operation.service {
+        Service::Rest => "Base path already exists for this domain name",
+        Service::Http | Service::Connections => {
+            "ApiMapping key already exists for this domain name"
+        }
+    })
+}
+
+/// The API and its stage must be there. Both generations may share a domain. An empty stage is none.
 pub(in crate::control::management) fn check_mapping(
     context: &mut Context<'_>,
-    document: &Document,
+    document: &mut Document,
 ) -> Result<()> {
+    if text(document, "stage").is_some_and(str::is_empty) {
+        document.remove("stage");
+    }
     let id = text(document, "restApiId").unwrap_or_default();
-    let stage = text(document, "stage").filter(|stage| !stage.is_empty());
+    let stage = text(document, "stage");
     let rest = context.root().child("restapis").child(id);
     let http = context.root().child("v2").child("apis").child(id);
     let is_first = context.call.operation.service == Service::Rest;
@@ -237,7 +248,7 @@ pub(in crate::control::management) fn update_mapping(context: &mut Context<'_>) 
     if text(&document, "basePath").is_none_or(str::is_empty) {
         document.insert("basePath".into(), NO_BASE_PATH.into());
     }
-    check_mapping(context, &document)?;
+    check_mapping(context, &mut document)?;
     move_mapping(context, &key, &before, &document)?;
     Ok(Answer::Document(document))
 }
@@ -253,7 +264,7 @@ pub(in crate::control::management) fn move_mapping(
     let target = collection.child(text(document, "basePath").unwrap_or(NO_BASE_PATH));
     if target != *key {
         if context.document(&target)?.is_some() {
-            return Err(ApiError::conflict("Base path already exists for this domain name"));
+            return Err(is_taken(context));
         }
         context.transaction.remove(key)?;
     }

@@ -7,7 +7,7 @@ use super::api::REST_API;
 use super::mapping::{self, Direction};
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
-use crate::control::management::resource::document::{table, table_mut};
+use crate::control::management::resource::document::{table, table_mut, text};
 use crate::control::management::resource::{Context, Kind, Result, load_parent, page, refused};
 use crate::model::{Ops, Patch, PatchOperation, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
@@ -20,7 +20,7 @@ pub(in crate::control::management) static GATEWAY_RESPONSE: Kind = Kind {
 };
 
 static PATCH: Patch = Patch {
-    style: PatchStyle::Plain,
+    style: PatchStyle::Bare,
     rows: &[
         PatchRow::new("/statusCode", Ops::REPLACE, PatchValue::Text),
         PatchRow::new("/responseParameters/*", Ops::ALL, PatchValue::Text)
@@ -69,6 +69,26 @@ fn default_of(kind: &str) -> Document {
     document
 }
 
+/// What answers for a type: what is set for it, or for all of its class, or its default.
+fn effective(context: &mut Context<'_>, collection: &Key, kind: &str) -> Result<Document> {
+    if let Some(set) = context.document(&collection.child(kind))? {
+        return Ok(set);
+    }
+    let mut document = default_of(kind);
+    let class = match text(&document, "statusCode").and_then(|status| status.chars().next()) {
+        Some('4') => "DEFAULT_4XX",
+        Some('5') => "DEFAULT_5XX",
+        _ => return Ok(document),
+    };
+    let set = context.document(&collection.child(class))?.unwrap_or_default();
+    for name in ["statusCode", "responseParameters", "responseTemplates"] {
+        if let Some(value) = set.get(name) {
+            document.insert(name.into(), value.clone());
+        }
+    }
+    Ok(document)
+}
+
 fn key(context: &mut Context<'_>) -> Result<Key> {
     load_parent(context, &GATEWAY_RESPONSE)?;
     Ok(GATEWAY_RESPONSE.key(&context.root(), context.call))
@@ -76,9 +96,9 @@ fn key(context: &mut Context<'_>) -> Result<Key> {
 
 /// `GetGatewayResponse`.
 pub(in crate::control::management) fn get(context: &mut Context<'_>) -> Result<Answer> {
-    let key = key(context)?;
-    let document = context.document(&key)?;
-    Ok(Answer::Document(document.unwrap_or_else(|| default_of(key.last()))))
+    let collection = load_parent(context, &GATEWAY_RESPONSE)?;
+    let kind = context.call.value(1).to_owned();
+    effective(context, &collection, &kind).map(Answer::Document)
 }
 
 /// `GetGatewayResponses`: all types, whether set or not.
@@ -86,17 +106,15 @@ pub(in crate::control::management) fn list(context: &mut Context<'_>) -> Result<
     let collection = load_parent(context, &GATEWAY_RESPONSE)?;
     let mut all = Vec::new();
     for (name, _) in TYPES {
-        let document = context.document(&collection.child(name))?;
-        all.push((name.to_owned(), document.unwrap_or_else(|| default_of(name))));
+        all.push((name.to_owned(), effective(context, &collection, name)?));
     }
     page(context, all)
 }
 
-/// `PutGatewayResponse`.
+/// `PutGatewayResponse`: what is not given has the type's default.
 pub(in crate::control::management) fn put(context: &mut Context<'_>) -> Result<Answer> {
     let key = key(context)?;
     let mut document = default_of(key.last());
-    document.insert("responseTemplates".into(), json!({}));
     document.extend(context.call.body.clone());
     store(context, &key, document)
 }
@@ -106,6 +124,8 @@ pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Resul
     let key = key(context)?;
     let mut document = context.document(&key)?.unwrap_or_else(|| default_of(key.last()));
     for operation in PatchOperation::read_all(&context.call.body) {
+        // A value that is missing counts as an empty one, which is refused below.
+        let operation = PatchOperation { value: operation.value.or(Some("")), ..operation };
         PATCH.apply(&mut document, &operation).map_err(refused)?;
     }
     store(context, &key, document)

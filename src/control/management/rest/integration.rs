@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::mapping::{self, Direction};
-use super::method::{METHOD, remove_empty};
+use super::method::METHOD;
 use crate::control::management::answer::Answer;
-use crate::control::management::error::ApiError;
-use crate::control::management::resource::document::{default, table, table_mut, text};
-use crate::control::management::resource::{Context, Result, load, refused};
+use crate::control::management::error::{ApiError, Code};
+use crate::control::management::resource::document::{
+    default, remove_emptied, remove_empty, table, table_mut, text,
+};
+use crate::control::management::resource::{Context, Result, load, load_parent, refused};
 use crate::model::{Ops, Patch, PatchOperation, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
 
@@ -76,6 +78,10 @@ fn check(context: &mut Context<'_>, method: &Document, integration: &mut Documen
         return Err(ApiError::bad_request("Enumeration value for HttpMethod must be non-empty"));
     }
     match kind.as_str() {
+        // Nothing is called, so it has no address.
+        "MOCK" => {
+            integration.remove("uri");
+        }
         "HTTP" | "HTTP_PROXY" if !is_http_uri(uri) => {
             return Err(ApiError::bad_request("Invalid HTTP endpoint specified for URI"));
         }
@@ -89,9 +95,7 @@ fn check(context: &mut Context<'_>, method: &Document, integration: &mut Documen
     }
     mapping::check_mappings(integration, "requestParameters", Direction::Request)?;
     mapping::check_content_types(integration, "requestTemplates")?;
-    check_cache_keys(method, integration)?;
-    remove_empty(integration, &["requestParameters", "requestTemplates", "integrationResponses"]);
-    Ok(())
+    check_cache_keys(method, integration)
 }
 
 /// Members with a few values: bodies are held to them by their shapes, patches are not. An empty
@@ -140,13 +144,14 @@ fn is_http_uri(uri: &str) -> bool {
 /// `arn:aws:apigateway:{region}:{service}:{path|action}/...`
 fn check_service_uri(kind: &str, uri: &str) -> Result<()> {
     let parts: Vec<&str> = uri.splitn(6, ':').collect();
-    let ["arn", partition, "apigateway", _, service, target] = parts[..] else {
+    let ["arn", partition, owner, _, service, target] = parts[..] else {
         return Err(ApiError::bad_request("Invalid ARN specified in the request"));
     };
-    if !partition.starts_with("aws") || service.is_empty() {
+    if !partition.starts_with("aws") {
         return Err(ApiError::bad_request("Invalid ARN specified in the request"));
     }
-    if !target.starts_with("path/") && !target.starts_with("action/") {
+    let is_target = target.starts_with("path/") || target.starts_with("action/");
+    if owner != "apigateway" || service.is_empty() || !is_target {
         return Err(ApiError::bad_request("AWS ARN for integration must contain path or action"));
     }
     let is_function = service == "lambda" && target.starts_with("path/");
@@ -176,9 +181,12 @@ fn check_cache_keys(method: &Document, integration: &Document) -> Result<()> {
 /// The method with its integration.
 fn load_integration(context: &mut Context<'_>) -> Result<(Key, Document, Document)> {
     let (key, method) = load(context, &METHOD)?;
-    let missing = || ApiError::not_found("Invalid Integration identifier specified");
-    let integration = table(&method, "methodIntegration").cloned().ok_or_else(missing)?;
-    Ok((key, method, integration))
+    let integration = table(&method, "methodIntegration").cloned();
+    Ok((key, method, integration.ok_or_else(no_integration)?))
+}
+
+fn no_integration() -> ApiError {
+    ApiError::not_found("Invalid Integration identifier specified")
 }
 
 fn store(context: &mut Context<'_>, key: &Key, mut method: Document, integration: Document) {
@@ -195,9 +203,11 @@ pub(in crate::control::management) fn get(context: &mut Context<'_>) -> Result<A
 /// `UpdateIntegration`.
 pub(in crate::control::management) fn update(context: &mut Context<'_>) -> Result<Answer> {
     let (key, method, mut integration) = load_integration(context)?;
+    let before = integration.clone();
     for operation in PatchOperation::read_all(&context.call.body) {
         PATCH.apply(&mut integration, &operation).map_err(refused)?;
     }
+    remove_emptied(&before, &mut integration, &["requestParameters", "requestTemplates"]);
     check(context, &method, &mut integration)?;
     store(context, &key, method, integration.clone());
     Ok(Answer::Document(integration))
@@ -238,7 +248,11 @@ fn check_response(method: &Document, status: &str, response: &mut Document) -> R
             )));
         }
     }
-    remove_empty(response, &["responseParameters", "responseTemplates"]);
+    // An empty template passes the body on, as one that is null does.
+    if response.contains_key("responseTemplates") {
+        let templates = table_mut(response, "responseTemplates").values_mut();
+        templates.filter(|one| *one == "").for_each(|one| *one = Value::Null);
+    }
     Ok(())
 }
 
@@ -260,10 +274,12 @@ pub(in crate::control::management) fn get_response(context: &mut Context<'_>) ->
 /// `UpdateIntegrationResponse`.
 pub(in crate::control::management) fn update_response(context: &mut Context<'_>) -> Result<Answer> {
     let (key, method, mut integration) = load_integration(context)?;
-    let mut response = find_response(context, &integration)?;
+    let before = find_response(context, &integration)?;
+    let mut response = before.clone();
     for operation in PatchOperation::read_all(&context.call.body) {
         RESPONSE_PATCH.apply(&mut response, &operation).map_err(refused)?;
     }
+    remove_emptied(&before, &mut response, &["responseParameters", "responseTemplates"]);
     let status = context.call.value(3).to_owned();
     check_response(&method, &status, &mut response)?;
     let responses = table_mut(&mut integration, "integrationResponses");
@@ -272,9 +288,11 @@ pub(in crate::control::management) fn update_response(context: &mut Context<'_>)
     Ok(Answer::Document(response))
 }
 
-/// `DeleteIntegrationResponse`.
+/// `DeleteIntegrationResponse`: of a method that is not there it says that it has no integration.
 pub(in crate::control::management) fn delete_response(context: &mut Context<'_>) -> Result<Answer> {
-    let (key, method, mut integration) = load_integration(context)?;
+    load_parent(context, &METHOD)?;
+    let (key, method, mut integration) = load_integration(context)
+        .map_err(|error| if error.code == Code::NotFound { no_integration() } else { error })?;
     find_response(context, &integration)?;
     table_mut(&mut integration, "integrationResponses").remove(context.call.value(3));
     remove_empty(&mut integration, &["integrationResponses"]);
@@ -307,6 +325,8 @@ mod tests {
         assert!(said("AWS_PROXY", queue).starts_with("Integrations of type 'AWS_PROXY'"));
         assert_eq!(said("AWS", "http://a"), "Invalid ARN specified in the request");
         let neither = "arn:aws:apigateway:us-east-1:sqs:other/1";
-        assert_eq!(said("AWS", neither), "AWS ARN for integration must contain path or action");
+        for neither in [neither, "arn:aws:iam::1:role/r", "arn:aws:apigateway:us-east-1::path/x"] {
+            assert_eq!(said("AWS", neither), "AWS ARN for integration must contain path or action");
+        }
     }
 }

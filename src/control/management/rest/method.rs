@@ -6,7 +6,9 @@ use super::mapping;
 use super::path_resource::RESOURCE;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
-use crate::control::management::resource::document::{default, is_true, table, table_mut, text};
+use crate::control::management::resource::document::{
+    default, is_true, remove_emptied, remove_empty, table, table_mut, text,
+};
 use crate::control::management::resource::{
     Context, Kind, Result, load, load_parent, refused, require,
 };
@@ -18,7 +20,10 @@ pub(in crate::control::management) static METHOD: Kind = Kind {
     path: &["methods"],
     missing: "Invalid Method identifier specified",
     patch: &PATCH,
-    check: |context, key, _, document| check(context, key, document),
+    check: |context, key, before, document| {
+        remove_emptied(before, document, &TABLES);
+        check(context, key, document)
+    },
     ..Kind::PLAIN
 };
 
@@ -26,11 +31,11 @@ static PATCH: Patch = Patch {
     style: PatchStyle::Plain,
     rows: &[
         PatchRow::new("/authorizationType", Ops::REPLACE, PatchValue::Text),
-        PatchRow::new("/authorizerId", Ops::REPLACE_REMOVE, PatchValue::Text),
+        PatchRow::new("/authorizerId", Ops::REPLACE, PatchValue::Text),
         PatchRow::new("/authorizationScopes", Ops::ALL, PatchValue::Items),
         PatchRow::new("/apiKeyRequired", Ops::REPLACE, PatchValue::Boolean),
-        PatchRow::new("/operationName", Ops::ALL, PatchValue::Text),
-        PatchRow::new("/requestValidatorId", Ops::REPLACE_REMOVE, PatchValue::Text),
+        PatchRow::new("/operationName", Ops::REPLACE, PatchValue::Text),
+        PatchRow::new("/requestValidatorId", Ops::REPLACE, PatchValue::Text),
         PatchRow::new("/requestParameters/*", Ops::ALL, PatchValue::Boolean)
             .or_missing("Invalid parameter name specified"),
         PatchRow::new("/requestModels/*", Ops::ALL, PatchValue::Text)
@@ -86,9 +91,7 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     }
     mapping::check_parameters(document)?;
     mapping::check_content_types(document, "requestModels")?;
-    check_models(context, &api, document, "requestModels")?;
-    remove_empty(document, &["requestParameters", "requestModels", "authorizationScopes"]);
-    Ok(())
+    check_models(context, &api, document, "requestModels")
 }
 
 fn check_authorization(
@@ -96,6 +99,9 @@ fn check_authorization(
     api: &Key,
     document: &mut Document,
 ) -> Result<()> {
+    if let Some(kind) = text(document, "authorizationType").map(str::to_ascii_uppercase) {
+        document.insert("authorizationType".into(), kind.into());
+    }
     let wants_authorizer = match text(document, "authorizationType") {
         Some("NONE" | "AWS_IAM") => false,
         Some("CUSTOM" | "COGNITO_USER_POOLS" | "JWT") => true,
@@ -130,18 +136,8 @@ fn check_models(
     Ok(())
 }
 
-pub(super) fn remove_empty(document: &mut Document, names: &[&str]) {
-    for name in names {
-        let is_empty = match document.get(*name) {
-            Some(Value::Object(table)) => table.is_empty(),
-            Some(Value::Array(items)) => items.is_empty(),
-            _ => false,
-        };
-        if is_empty {
-            document.remove(*name);
-        }
-    }
-}
+const TABLES: [&str; 3] = ["requestParameters", "requestModels", "authorizationScopes"];
+const RESPONSE_TABLES: [&str; 2] = ["responseParameters", "responseModels"];
 
 /// `PutMethodResponse`.
 pub(in crate::control::management) fn put_response(context: &mut Context<'_>) -> Result<Answer> {
@@ -167,9 +163,7 @@ fn check_response(context: &mut Context<'_>, key: &Key, response: &mut Document)
         }
     }
     mapping::check_content_types(response, "responseModels")?;
-    check_models(context, &api_of(key), response, "responseModels")?;
-    remove_empty(response, &["responseParameters", "responseModels"]);
-    Ok(())
+    check_models(context, &api_of(key), response, "responseModels")
 }
 
 /// `GetMethodResponse`.
@@ -181,10 +175,12 @@ pub(in crate::control::management) fn get_response(context: &mut Context<'_>) ->
 /// `UpdateMethodResponse`.
 pub(in crate::control::management) fn update_response(context: &mut Context<'_>) -> Result<Answer> {
     let (key, mut method) = load(context, &METHOD)?;
-    let mut response = find_response(context, &method)?;
+    let before = find_response(context, &method)?;
+    let mut response = before.clone();
     for operation in PatchOperation::read_all(&context.call.body) {
         RESPONSE_PATCH.apply(&mut response, &operation).map_err(refused)?;
     }
+    remove_emptied(&before, &mut response, &RESPONSE_TABLES);
     check_response(context, &key, &mut response)?;
     let status = context.call.value(3).to_owned();
     table_mut(&mut method, "methodResponses").insert(status, Value::Object(response.clone()));

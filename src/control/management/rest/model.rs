@@ -17,6 +17,7 @@ pub(in crate::control::management) static MODEL: Kind = Kind {
     parent: Some(&REST_API),
     path: &["models"],
     missing: "Invalid model name specified: {id}",
+    hides_parent: true,
     patch: &PATCH,
     check: |_, _, _, document| check_schema(document),
     remove,

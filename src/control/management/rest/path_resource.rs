@@ -18,6 +18,7 @@ pub(in crate::control::management) static RESOURCE: Kind = Kind {
     parent: Some(&REST_API),
     path: &["resources"],
     missing: "Invalid Resource identifier specified",
+    hides_parent: true,
     patch: &PATCH,
     check: check_change,
     view,

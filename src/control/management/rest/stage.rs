@@ -6,7 +6,9 @@ use super::api::REST_API;
 use super::stage_patch;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
-use crate::control::management::resource::document::{default, is_true, table, table_mut, text};
+use crate::control::management::resource::document::{
+    default, is_true, remove_empty, table, table_mut, text,
+};
 use crate::control::management::resource::{
     Context, Kind, Result, list_where, load, load_parent, patch_with, require,
 };
@@ -16,6 +18,7 @@ pub(in crate::control::management) static STAGE: Kind = Kind {
     parent: Some(&REST_API),
     path: &["stages"],
     missing: "Invalid stage identifier specified",
+    hides_parent: true,
     check: |context, key, _, document| check(context, key, document),
     remove,
     ..Kind::PLAIN
@@ -100,6 +103,9 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     let api = super::method::api_of(key);
     let refusal = || ApiError::bad_request("Deployment id does not exist");
     let id = text(document, "deploymentId").unwrap_or_default();
+    if id.is_empty() {
+        return Err(ApiError::bad_request("DeploymentId cannot be empty"));
+    }
     require(context, &api.child("deployments"), id, refusal)?;
     let serves = document.get("deploymentId").cloned();
     if let Some(Value::Object(canary)) = document.get_mut("canarySettings") {
@@ -120,6 +126,7 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
             ));
         }
     }
+    remove_empty(document, &["variables", "tags"]);
     check_variables(document, "variables")?;
     if let Some(canary) = table(document, "canarySettings") {
         check_variables(canary, "stageVariableOverrides")?;

@@ -121,7 +121,7 @@ fn remove_method_setting(stage: &mut Document, resource: &str, method: &str) -> 
     }
 }
 
-/// Sets one of a method's settings; the others get their defaults.
+/// Sets one of a method's settings; the others get those of all methods, or their defaults.
 fn set_method_setting(
     stage: &mut Document,
     operation: &PatchOperation<'_>,
@@ -139,9 +139,7 @@ fn set_method_setting(
         Err(ApiError::bad_request(format!("Invalid value '{text}' specified for {path}")))
     };
     let value = match kind {
-        Kind::Boolean if text.eq_ignore_ascii_case("true") => Value::Bool(true),
-        Kind::Boolean if text.eq_ignore_ascii_case("false") => Value::Bool(false),
-        Kind::Boolean => return unfit(),
+        Kind::Boolean => text.eq_ignore_ascii_case("true").into(),
         Kind::Integer { max } => match text.parse::<i64>() {
             Ok(number) if (-1..=*max).contains(&number) => Value::from(number),
             _ => return unfit(),
@@ -154,7 +152,9 @@ fn set_method_setting(
         Kind::Choice(_) => return unfit(),
     };
     let settings = table_mut(stage, "methodSettings");
-    let settings = settings.entry(format!("{resource}/{method}")).or_insert_with(default_settings);
+    // What is set for all methods is where the settings of one begin.
+    let first = settings.get("*/*").cloned().unwrap_or_else(default_settings);
+    let settings = settings.entry(format!("{resource}/{method}")).or_insert(first);
     if let Value::Object(settings) = settings {
         settings.insert((*member).to_owned(), value);
     }

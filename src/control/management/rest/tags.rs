@@ -12,7 +12,7 @@ use super::vpc_link::VPC_LINK;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::http;
-use crate::control::management::resource::document::{table, table_mut};
+use crate::control::management::resource::document::{remove_empty, table, table_mut};
 use crate::control::management::resource::{Context, Kind, Result};
 use crate::store::{Document, Key};
 
@@ -52,6 +52,7 @@ pub(in crate::control::management) fn untag(context: &mut Context<'_>) -> Result
     for name in context.call.query_all("tagKeys") {
         tags.remove(name);
     }
+    remove_empty(&mut document, &["tags"]);
     context.put(&key, &document);
     Ok(Answer::Empty)
 }

@@ -6,9 +6,9 @@ use super::usage_plan_patch;
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, text};
+use crate::control::management::resource::document::{default, remove_empty, text};
 use crate::control::management::resource::{
-    Context, Kind, Result, list_where, load, load_parent, patch_with,
+    Context, Kind, Result, list_in, list_where, load, load_parent, patch_with,
 };
 use crate::model::PatchOperation;
 use crate::store::{Document, Key};
@@ -16,6 +16,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static USAGE_PLAN: Kind = Kind {
     path: &["usageplans"],
     missing: "Invalid Usage Plan ID specified",
+    has_tags: true,
     check: |context, key, _, document| check(context, key, document),
     remove,
     ..Kind::PLAIN
@@ -25,6 +26,7 @@ pub(in crate::control::management) static USAGE_PLAN_KEY: Kind = Kind {
     parent: Some(&USAGE_PLAN),
     path: &["keys"],
     missing: "Invalid API Key identifier specified",
+    is_newest_first: true,
     ..Kind::PLAIN
 };
 
@@ -41,6 +43,7 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     let id = ids::id(6);
     document.insert("id".into(), id.clone().into());
     default(&mut document, "apiStages", json!([]));
+    remove_empty(&mut document, &["tags"]);
     let key = collection.child(&id);
     check(context, &key, &mut document)?;
     context.put(&key, &document);
@@ -62,8 +65,7 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     for one in &stages {
         let part = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
         let (api, stage) = (part("apiId"), part("stage"));
-        let place = context.root().child("restapis").child(api).child("stages").child(stage);
-        if context.document(&place)?.is_none() {
+        if !has_stage(context, api, stage)? {
             return Err(ApiError::not_found(format!(
                 "Invalid API Stage {{api: {api}, stage: {stage}}} specified for usageplan {}",
                 key.last()
@@ -72,6 +74,16 @@ fn check(context: &mut Context<'_>, key: &Key, document: &mut Document) -> Resul
     }
     check_throttle(document)?;
     check_quota(document)
+}
+
+/// Whether there is such a stage of a REST API, or of a WebSocket API: both know API keys.
+fn has_stage(context: &mut Context<'_>, api: &str, stage: &str) -> Result<bool> {
+    let rest = context.root().child("restapis").child(api);
+    let http = context.root().child("v2").child("apis").child(api);
+    let protocol = context.document(&http)?.unwrap_or_default();
+    let is_web_socket = text(&protocol, "protocolType") == Some("WEBSOCKET");
+    let api = if is_web_socket { http } else { rest };
+    Ok(context.document(&api.child("stages").child(stage))?.is_some())
 }
 
 fn check_throttle(document: &Document) -> Result<()> {
@@ -86,8 +98,9 @@ fn check_throttle(document: &Document) -> Result<()> {
 }
 
 /// An offset lies in the period that it counts from.
-fn check_quota(document: &Document) -> Result<()> {
-    let Some(quota) = document.get("quota") else { return Ok(()) };
+fn check_quota(document: &mut Document) -> Result<()> {
+    let Some(Value::Object(quota)) = document.get_mut("quota") else { return Ok(()) };
+    default(quota, "offset", 0);
     let number = |name: &str| quota.get(name).and_then(Value::as_i64);
     if number("limit").is_some_and(|limit| limit < 0) {
         return Err(ApiError::bad_request("Usage Plan quota limit must not be negative"));
@@ -156,6 +169,7 @@ pub(in crate::control::management) fn create_key(context: &mut Context<'_>) -> R
             document.insert(name.into(), value.clone());
         }
     }
+    document.insert("createdOrder".into(), context.order.into());
     context.put(&place, &document);
     Ok(Answer::Document(document))
 }
@@ -181,10 +195,11 @@ fn refuse_second_plan(context: &mut Context<'_>, plan: &Document, key_id: &str) 
     Ok(())
 }
 
-/// `GetUsagePlanKeys`, by name.
+/// `GetUsagePlanKeys`, by name. A plan that is not there has no keys.
 pub(in crate::control::management) fn list_keys(context: &mut Context<'_>) -> Result<Answer> {
+    let collection = USAGE_PLAN_KEY.collection(&context.root(), context.call);
     let name = context.call.query("name").map(str::to_owned);
-    list_where(context, &USAGE_PLAN_KEY, |key| {
+    list_in(context, &USAGE_PLAN_KEY, &collection, |key| {
         let full = text(key, "name").unwrap_or_default();
         name.as_deref().is_none_or(|name| full.starts_with(name))
     })

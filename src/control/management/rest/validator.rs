@@ -6,7 +6,7 @@ use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
 use crate::control::management::resource::document::{default, text};
-use crate::control::management::resource::{Context, Kind, Result, load_parent};
+use crate::control::management::resource::{Context, Kind, Result, load_parent_or};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
 
@@ -14,6 +14,7 @@ pub(in crate::control::management) static REQUEST_VALIDATOR: Kind = Kind {
     parent: Some(&REST_API),
     path: &["requestvalidators"],
     missing: "Invalid Request Validator identifier specified",
+    hides_parent: true,
     patch: &PATCH,
     check: |_, _, _, document| check(document),
     remove,
@@ -31,7 +32,8 @@ static PATCH: Patch = Patch {
 
 /// `CreateRequestValidator`.
 pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Result<Answer> {
-    let collection = load_parent(context, &REQUEST_VALIDATOR)?;
+    let missing = || ApiError::bad_request("Invalid REST API identifier specified");
+    let collection = load_parent_or(context, &REQUEST_VALIDATOR, missing)?;
     let mut document = context.call.body.clone();
     default(&mut document, "validateRequestBody", false);
     default(&mut document, "validateRequestParameters", false);

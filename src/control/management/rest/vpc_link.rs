@@ -4,7 +4,7 @@
 use crate::control::management::answer::Answer;
 use crate::control::management::error::ApiError;
 use crate::control::management::ids;
-use crate::control::management::resource::document::{default, table, text, texts};
+use crate::control::management::resource::document::{remove_empty, table, text, texts};
 use crate::control::management::resource::{Context, Kind, Result, load_parent};
 use crate::model::{Ops, Patch, PatchRow, PatchStyle, PatchValue};
 use crate::store::{Document, Key};
@@ -12,6 +12,7 @@ use crate::store::{Document, Key};
 pub(in crate::control::management) static VPC_LINK: Kind = Kind {
     path: &["vpclinks"],
     missing: "Invalid Vpc Link identifier specified",
+    has_tags: true,
     patch: &PATCH,
     check: |_, _, _, document| check(document),
     remove,
@@ -26,7 +27,8 @@ static PATCH: Patch = Patch {
     ],
 };
 
-/// `CreateVpcLink`.
+/// `CreateVpcLink`. It is answered as it would be if it had to be set up first: clients ask until it
+/// is there.
 pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Result<Answer> {
     let collection = load_parent(context, &VPC_LINK)?;
     context.check_quota(&collection, context.quotas.vpc_links_count_max, "VPC links", "account")?;
@@ -34,19 +36,26 @@ pub(in crate::control::management) fn create(context: &mut Context<'_>) -> Resul
     check(&document)?;
     let id = ids::id(6);
     document.insert("id".into(), id.clone().into());
-    document.insert("status".into(), "AVAILABLE".into());
-    default(&mut document, "tags", serde_json::json!({}));
-    context.put(&collection.child(&id), &document);
+    remove_empty(&mut document, &["tags"]);
+    let mut stored = document.clone();
+    stored.insert("status".into(), "AVAILABLE".into());
+    stored.insert("statusMessage".into(), "Your vpc link is ready for use".into());
+    context.put(&collection.child(&id), &stored);
+    document.insert("status".into(), "PENDING".into());
     Ok(Answer::Document(document))
 }
 
 fn check(document: &Document) -> Result<()> {
     if text(document, "name").is_none_or(str::is_empty) {
-        return Err(ApiError::bad_request("Vpc Link name cannot be empty"));
+        return Err(ApiError::bad_request("Name cannot be empty"));
     }
     let targets = texts(document, "targetArns");
-    if targets.len() != 1 || !targets[0].starts_with("arn:") {
+    let [target] = &targets[..] else {
         return Err(ApiError::bad_request("Invalid target ARN specified. Exactly one is needed"));
+    };
+    if !target.starts_with("arn:") || target.splitn(6, ':').count() < 6 {
+        let message = format!("Invalid ARN. ARN is not well formed {target}");
+        return Err(ApiError::bad_request(message));
     }
     Ok(())
 }
