@@ -3,7 +3,8 @@
 //! One table of operations ([`service`]) drives routing, validation, status codes and the form of
 //! answers; [`operations`] binds each name to what it does, mostly the same few verbs on a table of
 //! nouns ([`resource`], [`rest`], [`http`]). Documents live in the store; a request is one
-//! transaction. Refuses to know how a stage becomes a plan: it tells of changes ([`changes`]).
+//! transaction. Refuses to know how a stage becomes a plan: it tells of changes
+//! ([`changes::Changes`]).
 //! The rule a newcomer would break: an answer leaves after the change is on disk.
 
 mod answer;
