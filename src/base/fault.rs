@@ -176,6 +176,8 @@ faults! {
     UpstreamReset = 502, Upstream, false, "upstream_reset";
     /// The target's answer breaks HTTP.
     BadUpstreamAnswer = 502, Upstream, false, "bad_upstream_answer";
+    /// A function failed, or answered what is no answer.
+    FunctionFailed = 502, Upstream, false, "function_failed";
     /// Every target is unhealthy or ejected.
     NoHealthyTarget = 503, Upstream, false, "no_healthy_target";
     /// The circuit breaker's bound on outstanding requests is reached.

@@ -11,6 +11,7 @@ mod authorization;
 mod domain_name;
 mod endpoint;
 mod fields;
+mod function;
 pub mod http_api;
 mod integration_choice;
 mod listener;
@@ -34,6 +35,7 @@ pub use authorization::{Authorization, AuthorizationType};
 pub use domain_name::{DeployedDomain, DomainName, MutualTlsAuthentication, RoutingMode};
 pub use endpoint::{ApiProtocol, EndpointAccessMode, EndpointType};
 pub use fields::ModelError;
+pub use function::{FunctionName, FunctionPlace, InvocationMode};
 pub use integration_choice::{
     ConnectionType, ContentHandling, IntegrationType, PassthroughBehavior,
 };

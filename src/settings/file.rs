@@ -9,6 +9,7 @@ use super::acme::AcmeTable;
 use super::apis::{ApiSpans, Upstreams, build_apis};
 use super::diagnostics::{Cause, Diagnostics, Mistake, Source, Span};
 use super::domains::build_domains;
+use super::functions::build_functions;
 use super::keys::RawFile;
 use super::listeners::{
     build_access_log, build_forwarding, build_limits, build_listeners, build_throttle,
@@ -146,8 +147,15 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let names = Upstreams::new(&upstreams);
     // Its domains come later, with certificates of their own.
     let may_have_more = raw.management.is_some();
-    let management =
-        raw.management.and_then(|one| build_management(one.value, &acme, &names, reading));
+    let function_span = raw.function.value.first().map(|one| one.span);
+    if let (Some(span), false) = (function_span, may_have_more) {
+        let mistake = Mistake::new(span, "functions answer deployed APIs, and there can be none");
+        reading.record(mistake.help("add [management], by which APIs are deployed"));
+    }
+    let functions = build_functions(raw.function.value, reading);
+    let management = raw
+        .management
+        .and_then(|one| build_management(one.value, functions, &acme, &names, reading));
     let mut tls = TlsBuilder::new(domains_count, domains, acme.into_acme(), may_have_more);
     tls.add_tickets(raw.tls.value);
     for listener in &mut listeners {

@@ -10,8 +10,8 @@ use super::reading::{Field, Reading};
 use super::unique::Unique;
 use super::values::{TextForm, Unformed};
 use crate::control::{
-    BoundCertificate, BoundSource, BoundTrustStore, BoundVpcLink, Credential, ManagementOptions,
-    Quotas,
+    BoundCertificate, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink, Credential,
+    ManagementOptions, Quotas,
 };
 use crate::model::ListenerAddress;
 use crate::tls::CertificateFiles;
@@ -143,6 +143,7 @@ fn is_word(text: &str, bytes_max: usize) -> bool {
 /// Builds the options. An address that other machines reach needs credentials.
 pub(super) fn build_management(
     raw: RawManagement,
+    functions: Vec<BoundFunction>,
     acme: &AcmeTable,
     upstreams: &Upstreams,
     reading: &mut Reading<'_>,
@@ -170,6 +171,7 @@ pub(super) fn build_management(
         certificates: build_certificates(raw.certificate.value, acme, reading),
         trust_stores: build_trust_stores(raw.truststore.value, reading),
         vpc_links: build_vpc_links(raw.vpc_link.value, upstreams, reading),
+        functions,
         canary_is_sticky: raw.canary_split.value == CanarySplitBy::SourceIp,
         test_mode: raw.test_mode.value,
         quotas: Quotas {

@@ -83,6 +83,7 @@ impl Deployments {
         source.options.certificates = options.certificates;
         source.options.trust_stores = options.trust_stores;
         source.options.vpc_links = options.vpc_links;
+        source.options.functions = options.functions;
         source.options.canary_is_sticky = options.canary_is_sticky;
     }
 

@@ -8,11 +8,11 @@ use crate::control::management::{
 };
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
-use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType};
+use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType, FunctionName};
 use crate::plan::StagePlan;
 use crate::plan::deployed::{
-    CompiledStage, DeployedApi, DeployedContext, Origin, PrivateTarget, compile_deployed,
-    compile_undeployed,
+    CompiledStage, DeployedApi, DeployedContext, FunctionEndpoint, Origin, OriginTls,
+    PrivateTarget, compile_deployed, compile_undeployed,
 };
 
 /// A stage, compiled, with what its address is made of.
@@ -120,7 +120,7 @@ impl StageCompiler<'_> {
     /// A stage of an HTTP API may wait for its first deployment.
     fn undeployed(&self, change: &StageChange) -> Stage {
         let find_upstream = |_: PrivateTarget<'_>| None;
-        let context = self.context(change, &find_upstream);
+        let context = self.context(change, &find_upstream, &|_| None);
         let plan = compile_undeployed(&change.api_id, &change.stage_name, &context);
         Stage {
             plan: Arc::new(plan),
@@ -137,12 +137,14 @@ impl StageCompiler<'_> {
         &'x self,
         change: &'x StageChange,
         find_upstream: &'x dyn Fn(PrivateTarget<'_>) -> Option<String>,
+        find_function: &'x dyn Fn(&FunctionName) -> Option<FunctionEndpoint>,
     ) -> DeployedContext<'x> {
         DeployedContext {
             region: &change.region,
             account_id: &self.options.account_id,
             body_bytes_max: self.boot.limits.body_bytes_max,
             find_upstream,
+            find_function,
         }
     }
 
@@ -152,12 +154,28 @@ impl StageCompiler<'_> {
         api: DeployedApi<'_>,
     ) -> Result<CompiledStage, String> {
         let find_upstream = |target: PrivateTarget<'_>| self.upstream(&change.region, target);
-        let compiled = compile_deployed(api, &self.context(change, &find_upstream))?;
+        let find_function = |name: &FunctionName| self.function(name);
+        let context = self.context(change, &find_upstream, &find_function);
+        let compiled = compile_deployed(api, &context)?;
         for problem in &compiled.problems {
             let StageChange { api_id, stage_name, .. } = change;
             tracing::warn!(api_id, stage_name, "{problem}");
         }
         Ok(compiled)
+    }
+
+    /// Where calls of a function go: as the closest of the settings' names for it says.
+    fn function(&self, name: &FunctionName) -> Option<FunctionEndpoint> {
+        let named = self.options.functions.iter();
+        let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
+        let (_, function) = named.max_by_key(|(closeness, _)| *closeness)?;
+        let origin = Origin {
+            host: function.host.as_str().into(),
+            port: function.port,
+            tls: function.is_https.then(OriginTls::default),
+        };
+        let remote_name = function.remote_name.clone();
+        Some(FunctionEndpoint { origin, name: remote_name.unwrap_or_else(|| name.name.clone()) })
     }
 
     /// The target group that a private integration leads to: what it names itself goes before the

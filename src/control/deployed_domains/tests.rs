@@ -50,6 +50,7 @@ fn options() -> ManagementOptions {
         certificates: Vec::new(),
         trust_stores: Vec::new(),
         vpc_links: Vec::new(),
+        functions: Vec::new(),
         canary_is_sticky: false,
         test_mode: false,
         quotas: Quotas::default(),

@@ -43,8 +43,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 pub use options::{
-    BoundCertificate, BoundSource, BoundTrustStore, BoundVpcLink, Credential, ManagementOptions,
-    Quotas,
+    BoundCertificate, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink, Credential,
+    ManagementOptions, Quotas,
 };
 
 use super::sockets::{self, BindOptions, shown};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::model::ListenerAddress;
+use crate::model::{FunctionName, ListenerAddress};
 use crate::tls::CertificateFiles;
 
 /// What the management API runs with.
@@ -27,6 +27,8 @@ pub struct ManagementOptions {
     pub trust_stores: Vec<BoundTrustStore>,
     /// Where VPC links lead.
     pub vpc_links: Vec<BoundVpcLink>,
+    /// Where calls of functions go; no name is there twice.
+    pub functions: Vec<BoundFunction>,
     /// The requests of one client go all to a stage's canary or all not.
     pub canary_is_sticky: bool,
     /// Whether everything may be removed by one request.
@@ -83,6 +85,21 @@ pub struct BoundVpcLink {
     pub arn: String,
     /// The name of a target group of the boot file.
     pub upstream: String,
+}
+
+/// Where calls of a function go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BoundFunction {
+    /// What integrations call it, or the part of it that counts.
+    pub name: FunctionName,
+    /// The host of a server of Lambda's Invoke API; an IPv6 address has its brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether it is reached over TLS.
+    pub is_https: bool,
+    /// What it calls the function, if not as integrations do.
+    pub remote_name: Option<String>,
 }
 
 /// A key that signs requests.

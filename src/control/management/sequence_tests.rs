@@ -88,6 +88,7 @@ fn context() -> DeployedContext<'static> {
         account_id: "111111111111",
         body_bytes_max: 1,
         find_upstream: &|_| None,
+        find_function: &|_| None,
     }
 }
 

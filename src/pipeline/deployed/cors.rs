@@ -76,3 +76,9 @@ fn write_origin(cors: &CorsPlan, origin: &[u8], out: &mut Vec<u8>) {
         field_line(out, b"access-control-allow-credentials", b"true");
     }
 }
+
+/// Whether it is one of the fields that an API's configuration sets.
+pub(super) fn is_of_cors(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"access-control-";
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}

@@ -39,13 +39,23 @@ pub(in crate::pipeline) struct Call<'c> {
 
 /// The route of a call.
 #[derive(Clone, Copy)]
-enum Route<'c> {
+pub(super) enum Route<'c> {
     Method(&'c MethodPlan),
     Http(&'c HttpRoutePlan),
 }
 
+impl<'c> Route<'c> {
+    /// The names of the parameters of its path, in their order.
+    pub(super) fn parameter_names(self) -> &'c [Box<str>] {
+        match self {
+            Self::Method(method) => &method.parameter_names,
+            Self::Http(route) => &route.parameter_names,
+        }
+    }
+}
+
 impl<'c> Call<'c> {
-    fn route(&self) -> Option<Route<'c>> {
+    pub(super) fn route(&self) -> Option<Route<'c>> {
         use crate::plan::IntegrationPlan::{HttpRoute, Method, Mock, Proxy, Redirect};
         let route = self.stage.routes.get(self.route_index? as usize)?;
         match &route.integration {
@@ -144,11 +154,8 @@ impl Facts for CallFacts<'_> {
     }
 
     fn path_parameter(&self, name: &str, out: &mut Vec<u8>) -> bool {
-        let names = match self.call.route() {
-            Some(Route::Method(method)) => &method.parameter_names,
-            Some(Route::Http(route)) => &route.parameter_names,
-            None => return false,
-        };
+        let Some(route) = self.call.route() else { return false };
+        let names = route.parameter_names();
         let index = names.iter().position(|one| **one == *name);
         let raw = index.and_then(|index| self.call.spans.raw(index, self.call.path));
         let Some(raw) = raw else { return false };
@@ -302,7 +309,7 @@ impl CallFacts<'_> {
         }
     }
 
-    fn route_key(&self) -> Option<&str> {
+    pub(super) fn route_key(&self) -> Option<&str> {
         let index = self.call.route_index? as usize;
         self.call.stage.labels.route_keys.get(index).map(|key| &**key)
     }

@@ -8,8 +8,9 @@ use super::super::exchange::{AnswerUse, Exchange, Form, Translation};
 use super::super::forward::{copy_fields, field_line, write_client_ip};
 use super::super::respond::{REQUEST_ID_HEADER, without_port, write_request_id};
 use super::super::trace_id::TRACE_ID_HEADER;
-use super::cors::{is_configured, write_cors};
+use super::cors::{is_configured, is_of_cors, write_cors};
 use super::facts::{AnswerFacts, Call, CallFacts};
+use super::function;
 use super::mock::refused;
 use super::rest::of_mapping;
 use super::rest_answer::{has_line, write_status};
@@ -30,6 +31,7 @@ pub(super) async fn serve(
 ) -> Result<Done, Failed> {
     let plan = match &route.integration {
         HttpRouteIntegration::Proxy(plan) => plan,
+        HttpRouteIntegration::Function(plan) => return function::serve(call, plan, work).await,
         HttpRouteIntegration::NotServed(refusal) => return Err(refused(refusal)),
     };
     let Work { state, plan: shard_plan, stage, body, out, target, .. } = work;
@@ -401,11 +403,6 @@ impl HttpTranslation<'_> {
         write_request_id(out, self.call.request.id);
         Ok(())
     }
-}
-
-fn is_of_cors(name: &[u8]) -> bool {
-    const PREFIX: &[u8] = b"access-control-";
-    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 impl Translation for HttpTranslation<'_> {

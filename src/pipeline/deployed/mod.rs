@@ -6,6 +6,8 @@
 
 mod cors;
 mod facts;
+mod function;
+mod function_event;
 mod headers;
 mod http_api;
 mod mock;

@@ -72,7 +72,7 @@ impl Refusal<'_> {
             _ => None,
         };
         if content_type.is_none() {
-            write_default(told.response_type, message, body);
+            write_default(told.response_type, (self.fault, message), body);
         }
         if !has_line(&out[start..], b"content-type") {
             let content_type = content_type.unwrap_or("application/json");
@@ -155,7 +155,7 @@ fn write_set<'s>(
 /// not have.
 fn write_default(
     response_type: Option<GatewayResponseType>,
-    message: Option<&str>,
+    (fault, message): (Fault, Option<&str>),
     body: &mut Vec<u8>,
 ) {
     use GatewayResponseType as Type;
@@ -164,6 +164,7 @@ fn write_default(
         Some(Type::ApiConfigurationError | Type::IntegrationFailure | Type::IntegrationTimeout) => {
             b"{\"message\": "
         }
+        Some(_) if fault == Fault::FunctionFailed => b"{\"message\": ",
         _ => b"{\"message\":",
     };
     body.extend_from_slice(name);
@@ -238,7 +239,8 @@ impl RestRefusal {
             _ if is_client => "BadRequestException",
             _ => "InternalServerErrorException",
         };
-        let message = (fault == Fault::Panicked).then_some("Internal server error");
+        let is_ours = matches!(fault, Fault::Panicked | Fault::FunctionFailed);
+        let message = is_ours.then_some("Internal server error");
         let response_type = (!is_closed).then_some(class);
         Self { response_type, status, error_type, message }
     }
@@ -254,6 +256,7 @@ fn http_status(fault: Fault) -> u16 {
         | Fault::BadUpstreamAnswer
         | Fault::NoHealthyTarget
         | Fault::CircuitOpen => 503,
+        Fault::FunctionFailed => 500,
         other => other.status(),
     }
 }

@@ -4,6 +4,7 @@
 use super::super::collect::collect_request;
 use super::super::exchange::{Exchange, Form};
 use super::facts::{Call, CallFacts};
+use super::function;
 use super::mock;
 use super::rest_answer::RestTranslation;
 use super::rest_request::write_request;
@@ -37,6 +38,7 @@ pub(super) async fn serve(
             let body = work.body.collected.take();
             mock::answer(call, plan, body.as_deref(), work)
         }
+        MethodIntegration::Function(plan) => function::serve(call, plan, work).await,
         MethodIntegration::Http(plan) => over_http(call, plan, work).await,
     }
 }

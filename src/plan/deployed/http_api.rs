@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::NotServed;
+use super::{FunctionPlan, NotServed};
 use crate::base::Method;
 use crate::expr::{HttpRequestMapping, HttpResponseMappings, HttpUri};
 use crate::plan::GroupSlot;
@@ -23,6 +23,8 @@ pub struct HttpRoutePlan {
 pub enum HttpRouteIntegration {
     /// `HTTP_PROXY`; routes that do the same share it.
     Proxy(Arc<HttpRouteProxyPlan>),
+    /// `AWS_PROXY` of a function.
+    Function(Box<FunctionPlan>),
     /// Nothing that could.
     NotServed(NotServed),
 }

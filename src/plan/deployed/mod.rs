@@ -5,6 +5,7 @@
 //! wrong, is a part of the plan too: such a method answers with a clear error, and all others work.
 
 mod compile;
+mod function;
 mod http_api;
 mod needs;
 mod rest;
@@ -13,6 +14,7 @@ pub use compile::{
     CompiledStage, DeployedApi, DeployedContext, PrivateTarget, compile_deployed,
     compile_undeployed,
 };
+pub use function::{FunctionEndpoint, FunctionPlan, PayloadFormat};
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};
 pub use rest::{
@@ -32,6 +34,8 @@ pub struct DeployedStagePlan {
     pub account_id: Box<str>,
     /// The deployment that it serves.
     pub deployment_id: Box<str>,
+    /// The JSON of its variables for functions, if it has any.
+    pub stage_variables: Option<Box<[u8]>>,
     /// It is the canary of its stage.
     pub is_canary: bool,
     /// How its errors are told, and what else its kind of API has.

@@ -1,6 +1,6 @@
 //! Methods of REST APIs, compiled.
 
-use super::NotServed;
+use super::{FunctionPlan, NotServed};
 use crate::base::Method;
 use crate::expr::{
     GatewayResponseMapping, GatewayTemplate, HttpUri, ResponseSelection, RestRequestMapping,
@@ -52,6 +52,8 @@ pub enum ParameterPlace {
 pub enum MethodIntegration {
     /// `HTTP` and `HTTP_PROXY`.
     Http(Box<RestHttpPlan>),
+    /// `AWS_PROXY` of a function.
+    Function(Box<FunctionPlan>),
     /// `MOCK`.
     Mock(Box<RestMockPlan>),
     /// Nothing that could.

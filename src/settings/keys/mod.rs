@@ -6,6 +6,7 @@
 
 mod acme;
 mod api;
+mod function;
 mod management;
 mod process;
 mod tls;
@@ -14,6 +15,7 @@ mod upstream;
 
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
+pub(super) use function::RawFunction;
 pub(super) use management::{
     RawBoundCertificate, RawBoundTrustStore, RawBoundVpcLink, RawCredential, RawManagement,
 };
@@ -59,6 +61,8 @@ table! {
         forwarding: RawForwarding [{}];
         /// What holds over all APIs together.
         account: RawAccount [{}];
+        /// Functions, which deployed APIs call.
+        function: Vec<Field<RawFunction>> [[]];
         /// Target groups, which routes forward to.
         upstream: Vec<Field<RawUpstream>> [[]];
         /// What answers: at least one API, unless APIs are made by the management API.

@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::function::FunctionCall;
 use super::rest::{integration_method, misconfigured, resolve, unbound};
 use super::slots::{Slots, greedy_name, parameter_names};
 use super::{CompiledStage, DeployedContext, PrivateTarget, stage_facts};
 use crate::expr::{HttpRequestMapping, HttpResponseMappings, HttpUri, Scope};
 use crate::model::http_api::{
-    CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, HttpRouteKey, HttpStage, ProtocolType,
+    CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, HttpRouteKey, HttpStage,
+    PayloadFormatVersion, ProtocolType,
 };
-use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey};
+use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, TextMap};
 use crate::plan::deployed::{
     CorsPlan, Dialect, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan, NotServed, Origin,
-    OriginTls,
+    OriginTls, PayloadFormat,
 };
 use crate::plan::key_text::route_key_text;
 use crate::plan::{
@@ -59,7 +61,7 @@ pub(super) fn compile(
         routes,
         throttles: compiler.slots.throttles,
         groups: compiler.slots.groups,
-        deployed: Some(stage_facts(context, deployment, false, Dialect::Http(cors))),
+        deployed: Some(stage_facts(context, deployment, &stage.stage_variables, false, Dialect::Http(cors))),
     };
     Ok(CompiledStage { plan, origins: compiler.slots.origins, problems: compiler.problems })
 }
@@ -81,7 +83,7 @@ pub(super) fn compile_empty(
         routes: Vec::new(),
         throttles: Vec::new(),
         groups: Vec::new(),
-        deployed: Some(stage_facts(context, None, false, Dialect::Http(None))),
+        deployed: Some(stage_facts(context, None, &TextMap::default(), false, Dialect::Http(None))),
     }
 }
 
@@ -148,7 +150,18 @@ impl<'c> Compiler<'c> {
                 plan.map(HttpRouteIntegration::Proxy)
             }
             IntegrationType::AwsProxy if integration.integration_subtype.is_none() => {
-                Err(NotServed::unavailable("Lambda integrations are"))
+                let call = FunctionCall {
+                    uri: integration.integration_uri.as_deref(),
+                    format: match integration.payload_format_version {
+                        PayloadFormatVersion::V1 => PayloadFormat::HttpV1,
+                        PayloadFormatVersion::V2 => PayloadFormat::HttpV2,
+                    },
+                    binary_media_types: &[],
+                    timeout_ms: integration.timeout_ms,
+                };
+                let variables = &self.stage.stage_variables;
+                let plan = call.compile(variables, self.context, &mut self.slots)?;
+                Ok(HttpRouteIntegration::Function(Box::new(plan)))
             }
             IntegrationType::AwsProxy | IntegrationType::Aws => {
                 Err(NotServed::unavailable("AWS integrations are"))

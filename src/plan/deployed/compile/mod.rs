@@ -1,11 +1,14 @@
 //! Compiles one deployed stage. Nothing but the stage is looked at, so that its deployment costs no
 //! other.
 
+mod function;
 mod http_api;
 mod rest;
 mod slots;
 
-use super::{DeployedStagePlan, Origin};
+use super::{DeployedStagePlan, FunctionEndpoint, Origin};
+use crate::lambda::render_stage_variables;
+use crate::model::{FunctionName, TextMap};
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
 use crate::plan::StagePlan;
@@ -42,6 +45,8 @@ pub struct DeployedContext<'c> {
     pub body_bytes_max: u64,
     /// The target group of the boot file that a VPC link leads to.
     pub find_upstream: &'c dyn Fn(PrivateTarget<'_>) -> Option<String>,
+    /// Where calls of a function go.
+    pub find_function: &'c dyn Fn(&FunctionName) -> Option<FunctionEndpoint>,
 }
 
 /// What a private integration names.
@@ -95,6 +100,7 @@ pub fn compile_undeployed(
 fn stage_facts(
     context: &DeployedContext<'_>,
     deployment_id: Option<&str>,
+    variables: &TextMap,
     is_canary: bool,
     dialect: super::Dialect,
 ) -> Box<DeployedStagePlan> {
@@ -102,6 +108,7 @@ fn stage_facts(
         region: context.region.into(),
         account_id: context.account_id.into(),
         deployment_id: deployment_id.unwrap_or_default().into(),
+        stage_variables: render_stage_variables(variables.iter()),
         is_canary,
         dialect,
     })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::function::FunctionCall;
 use super::slots::{Slots, greedy_name, parameter_names};
 use super::{CompiledStage, DeployedContext, PrivateTarget, stage_facts};
 use crate::base::Method as HttpMethod;
@@ -16,8 +17,8 @@ use crate::model::rest_api::{
 use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, TextMap};
 use crate::plan::deployed::{
     BodyTemplate, Dialect, GatewayResponsePlan, GatewayResponsesPlan, MethodIntegration,
-    MethodPlan, NotServed, Origin, OriginTls, ParameterPlace, RequestTemplates, RequiredParameter,
-    RestHttpPlan, RestMockPlan, RestResponsePlan, RestResponsesPlan,
+    MethodPlan, NotServed, Origin, OriginTls, ParameterPlace, PayloadFormat, RequestTemplates,
+    RequiredParameter, RestHttpPlan, RestMockPlan, RestResponsePlan, RestResponsesPlan,
 };
 use crate::plan::key_text::route_key_text;
 use crate::plan::{
@@ -69,6 +70,7 @@ pub(super) fn compile(
         deployed: Some(stage_facts(
             context,
             deployment.as_deref(),
+            &variables,
             is_canary,
             Dialect::Rest(responses),
         )),
@@ -178,10 +180,20 @@ impl Compiler<'_> {
                 let plan = mock(integration, &scope)?;
                 Ok(MethodIntegration::Mock(Box::new(plan)))
             }
+            IntegrationType::AwsProxy if is_function(integration) => {
+                let call = FunctionCall {
+                    uri: integration.uri.as_deref(),
+                    format: PayloadFormat::Rest,
+                    binary_media_types: &self.api.binary_media_types,
+                    timeout_ms: integration.timeout_ms,
+                };
+                let plan = call.compile(variables, self.context, &mut self.slots)?;
+                Ok(MethodIntegration::Function(Box::new(plan)))
+            }
             IntegrationType::Aws | IntegrationType::AwsProxy => {
-                let is_function =
-                    integration.uri.as_deref().is_some_and(|uri| uri.contains(":lambda:"));
-                let what = if is_function { "Lambda integrations" } else { "AWS integrations" };
+                let is_function = is_function(integration);
+                let what =
+                    if is_function { "custom Lambda integrations" } else { "AWS integrations" };
                 Err(NotServed::unavailable(&format!("{what} are")))
             }
         }
@@ -282,6 +294,10 @@ pub(super) fn unbound(link_id: &str) -> NotServed {
     NotServed::misconfigured(format!(
         "no upstream of the boot file stands for VPC link `{link_id}`"
     ))
+}
+
+fn is_function(integration: &RestIntegration) -> bool {
+    integration.uri.as_deref().is_some_and(|uri| uri.contains(":lambda:"))
 }
 
 /// The id of a VPC link, which a stage variable may give.

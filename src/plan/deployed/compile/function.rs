@@ -1,0 +1,55 @@
+//! Integrations that call a function.
+
+use super::DeployedContext;
+use super::rest::resolve;
+use super::slots::Slots;
+use crate::model::{FunctionName, InvocationMode, TextMap};
+use crate::plan::deployed::{FunctionEndpoint, FunctionPlan, NotServed, PayloadFormat};
+
+/// What is known of an integration that calls a function.
+pub(super) struct FunctionCall<'c> {
+    /// The ARN of the function, or of the action that invokes it.
+    pub(super) uri: Option<&'c str>,
+    pub(super) format: PayloadFormat,
+    pub(super) binary_media_types: &'c [String],
+    pub(super) timeout_ms: u32,
+}
+
+impl FunctionCall<'_> {
+    pub(super) fn compile(
+        &self,
+        variables: &TextMap,
+        context: &DeployedContext<'_>,
+        slots: &mut Slots,
+    ) -> Result<FunctionPlan, NotServed> {
+        let uri = resolve(self.uri, variables)?;
+        let (name, mode) = FunctionName::of_uri(&uri).ok_or_else(|| {
+            NotServed::misconfigured(format!("`{uri}` is not the ARN of a function"))
+        })?;
+        if mode == InvocationMode::Streamed {
+            return Err(NotServed::unavailable("functions that stream their answer are"));
+        }
+        let endpoint = (context.find_function)(&name);
+        let FunctionEndpoint { origin, name: remote_name } = endpoint.ok_or_else(|| {
+            NotServed::misconfigured(format!(
+                "no [[function]] of the boot file stands for `{name}`"
+            ))
+        })?;
+        let host = origin.authority().into();
+        let qualifier = name.qualifier.map(|one| format!("?Qualifier={}", one.replace('$', "%24")));
+        let qualifier = qualifier.unwrap_or_default();
+        let target = format!("/2015-03-31/functions/{remote_name}/invocations{qualifier}");
+        Ok(FunctionPlan {
+            group: slots.origin(origin),
+            host,
+            target: target.into(),
+            format: self.format,
+            binary_media_types: self
+                .binary_media_types
+                .iter()
+                .map(|one| one.as_str().into())
+                .collect(),
+            timeout_ms: self.timeout_ms.into(),
+        })
+    }
+}

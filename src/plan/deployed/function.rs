@@ -1,0 +1,42 @@
+//! Integrations that call a function, by Lambda's Invoke API.
+
+use super::Origin;
+use crate::lambda::BinaryMediaTypes;
+use crate::plan::GroupSlot;
+
+/// A function that answers a method or a route (`AWS_PROXY`).
+#[derive(Debug)]
+pub struct FunctionPlan {
+    /// Who is asked.
+    pub group: GroupSlot,
+    /// `Host` for the endpoint.
+    pub host: Box<str>,
+    /// The path and query that invoke the function.
+    pub target: Box<str>,
+    /// The form of its events and answers.
+    pub format: PayloadFormat,
+    /// Media types whose bodies are bytes to the function and the client; for REST APIs alone.
+    pub binary_media_types: BinaryMediaTypes,
+    /// From the request's last byte sent to the answer's first byte.
+    pub timeout_ms: u64,
+}
+
+/// The form of a function's events and answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PayloadFormat {
+    /// That of REST APIs.
+    Rest,
+    /// `1.0`, that of REST APIs as HTTP APIs have it.
+    HttpV1,
+    /// `2.0`.
+    HttpV2,
+}
+
+/// Where calls of a function go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FunctionEndpoint {
+    /// A server of the Invoke API.
+    pub origin: Origin,
+    /// What it calls the function, without a qualifier.
+    pub name: String,
+}
