@@ -75,6 +75,12 @@ address = "127.0.0.1:0"
         RestApi::create(self, &json!({ "name": "test" }))
     }
 
+    /// A REST API with `more` members of CreateRestApi.
+    #[track_caller]
+    pub fn create_rest_api_with(&self, more: serde_json::Value) -> RestApi<'_> {
+        RestApi::create(self, &super::rest_api::merged(json!({ "name": "test" }), more))
+    }
+
     /// An HTTP API; `more` members of CreateApi may be `json!({})`.
     #[track_caller]
     pub fn create_http_api(&self, more: serde_json::Value) -> HttpApi<'_> {

@@ -11,15 +11,17 @@ use super::super::trace_id::TRACE_ID_HEADER;
 use super::cors::{is_configured, is_of_cors, write_cors};
 use super::facts::Call;
 use super::function_event::write_event;
-use super::headers::{is_said_by_gateway, remapped};
+use super::headers::is_said_by_gateway;
 use super::rest_answer::{has_line, write_ids, write_status};
 use super::{Done, Failed, Work};
 use crate::base::{Fault, Method, Nanos};
 use crate::coord::TrialStep;
-use crate::lambda::{Answer, AnswerRules, EventScratch, answer_v1, answer_v2, function_error};
+use crate::lambda::{
+    Answer, AnswerRules, EventScratch, Flavour, answer_v1, answer_v2, function_error,
+};
 use crate::model::ApiProtocol;
 use crate::plan::deployed::{FunctionPlan, PayloadFormat};
-use crate::proto::{FieldName, ResponseHead};
+use crate::proto::ResponseHead;
 use crate::rt::now;
 
 /// Calls the function.
@@ -89,23 +91,28 @@ impl FunctionTranslation<'_> {
     }
 
     /// What the function answers, if it does.
-    fn read(&self, head: &ResponseHead, bytes: &[u8], body: &[u8]) -> Result<Answer, Fault> {
+    fn read<'b>(
+        &self,
+        head: &ResponseHead,
+        bytes: &[u8],
+        body: &'b [u8],
+    ) -> Result<Answer<'b>, Fault> {
         if head.status != 200 {
             let reason = format!("the endpoint of the function answered {}", head.status);
             return Err(self.fail(Fault::FunctionFailed, reason));
         }
-        let is_marked = head.field_by_name(bytes, b"x-amz-function-error").is_some();
-        let error = function_error(body);
-        if is_marked || error.is_some() {
-            let error = error.map(|error| error.to_string()).unwrap_or_default();
+        if head.field_by_name(bytes, b"x-amz-function-error").is_some() {
+            let error = function_error(body).map(|error| error.to_string()).unwrap_or_default();
             return Err(self.fail(Fault::FunctionFailed, format!("the function failed: {error}")));
         }
+        let decodes_base64 = self.plan.binary_media_types.accept(self.call.accept());
         let answer = match self.plan.format {
             PayloadFormat::Rest => {
-                let accept = self.call.accept();
-                answer_v1(body, AnswerRules::Rest(&self.plan.binary_media_types, accept))
+                answer_v1(body, AnswerRules { flavour: Flavour::Rest, decodes_base64 })
             }
-            PayloadFormat::HttpV1 => answer_v1(body, AnswerRules::Http),
+            PayloadFormat::HttpV1 => {
+                answer_v1(body, AnswerRules { flavour: Flavour::Http, decodes_base64 })
+            }
             PayloadFormat::HttpV2 => answer_v2(body),
         };
         answer.map_err(|malformed| {
@@ -113,17 +120,13 @@ impl FunctionTranslation<'_> {
         })
     }
 
-    fn write_rest(&self, answer: &Answer, out: &mut Vec<u8>) {
+    fn write_rest(&self, answer: &Answer<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         write_status(out, answer.status);
         for (name, value) in &answer.headers {
-            let known = FieldName::of(name);
-            let name = match remapped(name, known) {
-                Some(remapped) => remapped,
-                None if is_said_by_gateway(name) => continue,
-                None => name,
-            };
-            field_line(out, name, value);
+            if !is_said_by_gateway(name.as_bytes()) {
+                field_line(out, name.as_bytes(), value.as_bytes());
+            }
         }
         if !has_line(&out[start..], b"content-type") {
             field_line(out, b"Content-Type", b"application/json");
@@ -132,13 +135,14 @@ impl FunctionTranslation<'_> {
         write_ids(self.call, out);
     }
 
-    fn write_http(&self, answer: &Answer, out: &mut Vec<u8>) {
+    fn write_http(&self, answer: &Answer<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         write_status(out, answer.status);
         let has_cors = is_configured(self.call);
         for (name, value) in &answer.headers {
+            let name = name.as_bytes();
             if !is_said_by_gateway(name) && !(has_cors && is_of_cors(name)) {
-                field_line(out, name, value);
+                field_line(out, name, value.as_bytes());
             }
         }
         if !has_line(&out[start..], b"content-type") && !answer.body.is_empty() {
@@ -192,7 +196,7 @@ impl Translation for FunctionTranslation<'_> {
             ApiProtocol::Http => self.write_http(&answer, out),
             ApiProtocol::Rest | ApiProtocol::WebSocket => self.write_rest(&answer, out),
         }
-        Ok((answer.status, answer.body))
+        Ok((answer.status, answer.body.into_owned()))
     }
 }
 
