@@ -2,13 +2,11 @@
 //! gateway responses of REST APIs, plain errors of HTTP APIs.
 
 use super::super::forward::field_line;
-use super::super::respond::{
-    Persistence, fault_message, write_json_string, write_number_line, write_request_id,
-};
+use super::super::respond::{Persistence, fault_message, write_number_line, write_request_id};
 use super::cors::write_cors;
 use super::facts::{Call, CallFacts, ErrorFacts};
 use super::rest_answer::write_status;
-use crate::base::{Fault, RequestId};
+use crate::base::{Fault, RequestId, write_json_string};
 use crate::expr::Scratch;
 use crate::model::ApiProtocol;
 use crate::model::rest_api::{DefaultMessage, GatewayResponseType};
@@ -106,7 +104,7 @@ impl Refusal<'_> {
         }
         write_request_id(out, self.id);
         body.extend_from_slice(b"{\"message\":");
-        write_json_string(body, message);
+        write_json_string(body, message.as_bytes());
         body.push(b'}');
         status
     }
@@ -150,7 +148,7 @@ fn write_default(
     let name: &[u8] = if is_denied { b"{\"Message\":" } else { b"{\"message\":" };
     body.extend_from_slice(name);
     match message {
-        Some(message) => write_json_string(body, message),
+        Some(message) => write_json_string(body, message.as_bytes()),
         None => body.extend_from_slice(b"null"),
     }
     body.push(b'}');
