@@ -9,6 +9,7 @@ pub mod coord;
 pub mod edge;
 pub mod expr;
 pub mod http2;
+pub mod lambda;
 pub mod model;
 pub mod observe;
 pub mod pipeline;

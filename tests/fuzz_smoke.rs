@@ -6,6 +6,9 @@
 #[path = "fuzz/src/expr.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
 mod expr;
+#[path = "fuzz/src/lambda.rs"]
+#[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
+mod lambda;
 #[path = "fuzz/src/laws.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
 mod laws;

@@ -26,6 +26,8 @@ pub const MAPPED_BODY_BYTES_MAX: usize = 100 * 1024;
 pub const JSON_VALUES_MAX: usize = 1_000_000;
 /// Steps of a JSONPath.
 pub const JSON_PATH_STEPS_MAX: usize = 64;
+/// Bytes of the metadata before a function's streamed body.
+pub const STREAM_PRELUDE_BYTES_MAX: usize = 64 * 1024;
 /// Shards of one process.
 pub const SHARDS_COUNT_MAX: usize = 1024;
 /// One tick of a shard's housekeeping: deadlines are kept to this precision.

@@ -6,6 +6,7 @@
 mod calendar;
 mod clock;
 mod fault;
+mod json;
 pub mod limits;
 mod method;
 mod reason_phrase;
@@ -15,6 +16,7 @@ pub(crate) use calendar::civil_date;
 pub use calendar::{iso8601, log_time, parse_basic_iso8601};
 pub use clock::Nanos;
 pub use fault::{Blame, Fault, ThrottleScope};
+pub(crate) use json::{write_json_escaped, write_json_string};
 pub use method::Method;
 pub use reason_phrase::reason_phrase;
 pub use request_id::{RequestId, RequestIdSource};

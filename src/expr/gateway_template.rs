@@ -8,10 +8,10 @@
 //! that begins like JSON values are escaped between quotes, in one that begins with `<` everywhere.
 //! Elsewhere they stand as they are; in JSON, there they are numbers or bring their own quotes.
 
-use super::json_path::write_json_escaped;
 use super::rest_value::request_parameter;
 use super::source::Source;
 use super::{ContextVariable, Facts, Scope, Scratch};
+use crate::base::write_json_escaped;
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +93,7 @@ fn write_value(
     if source.write(facts, scratch, &mut text) == Ok(true) {
         match escape {
             Escape::None => out.extend_from_slice(&text),
-            Escape::Quoted => write_json_escaped(&String::from_utf8_lossy(&text), out),
+            Escape::Quoted => write_json_escaped(out, &text),
             Escape::Markup => write_markup_escaped(&text, out),
         }
     }

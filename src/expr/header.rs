@@ -4,7 +4,7 @@ use super::CompileError;
 
 /// Whether a field may have this value (RFC 9110 section 5.5): no control character but the tab.
 /// Leading and trailing blanks are not the value's, and stay harmless.
-pub(super) fn is_value(value: &[u8]) -> bool {
+pub(crate) fn is_value(value: &[u8]) -> bool {
     value.iter().fold(true, |fine, byte| fine & (*byte >= b' ' && *byte != 0x7f || *byte == b'\t'))
 }
 

@@ -5,8 +5,6 @@
 //! ("JSONPath for Java"), a path that can name one place only gives that value or nothing, and any
 //! other gives an array of what it found.
 
-use std::io::Write as _;
-
 use serde_json::Value;
 
 use super::CompileError;
@@ -108,29 +106,6 @@ impl Found<'_> {
             Self::Many(values) => serde_json::to_writer(out, values),
         };
         written.expect("a vector takes everything, and values have string keys");
-    }
-}
-
-/// Appends `text` as a JSON string with its quotes.
-pub(super) fn write_json_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    write_json_escaped(text, out);
-    out.push(b'"');
-}
-
-/// Appends `text` as it stands between the quotes of a JSON string.
-pub(super) fn write_json_escaped(text: &str, out: &mut Vec<u8>) {
-    for one in text.chars() {
-        match one {
-            '"' | '\\' => out.extend_from_slice(&[b'\\', one as u8]),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\0'..='\x1f' => {
-                write!(out, "\\u{:04x}", u32::from(one)).expect("a vector takes everything");
-            }
-            _ => out.extend_from_slice(one.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
     }
 }
 
@@ -276,13 +251,6 @@ mod tests {
                     prop_assert!(all.iter().any(|one| std::ptr::eq(*one, value)));
                 }
             }
-        }
-
-        #[test]
-        fn a_string_in_quotes_is_the_same_string(text in any::<String>()) {
-            let mut out = Vec::new();
-            write_json_string(&text, &mut out);
-            prop_assert_eq!(serde_json::from_slice::<String>(&out).ok(), Some(text));
         }
     }
 }

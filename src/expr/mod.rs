@@ -38,6 +38,7 @@ pub use compile_error::CompileError;
 pub use context::ContextVariable;
 pub use facts::{Facts, NameCase, Pick};
 pub use gateway_template::GatewayTemplate;
+pub(crate) use header::is_value as is_header_value;
 pub use http_key::{Action, is_reserved_header};
 pub use http_request::{HttpRequestMapping, RequestOperation, RequestTarget};
 pub use http_response::{

@@ -1,6 +1,7 @@
 //! One thing that an expression reads, and how it reads as text.
 
 use super::{ContextVariable, Facts, JsonPath, MappingFault, NameCase, Pick, Scratch};
+use crate::base::write_json_string;
 
 /// What an expression names, found when it was compiled.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +130,6 @@ fn write_context(variable: &ContextVariable, facts: &impl Facts, out: &mut Vec<u
         return true;
     }
     let message = out.split_off(start);
-    super::json_path::write_json_string(&String::from_utf8_lossy(&message), out);
+    write_json_string(out, &message);
     true
 }

@@ -137,24 +137,6 @@ fn write_grpc_fault(
 /// Bytes of a fault's body around its message.
 const BODY_FRAME_BYTES: usize = r#"{"message":""}"#.len();
 
-/// Appends a text as JSON has it, quotes included.
-pub(crate) fn write_json_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0..0x20 => {
-                let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            }
-            _ => out.push(byte),
-        }
-    }
-    out.push(b'"');
-}
-
 /// Appends a fixed answer.
 pub(crate) fn write_mock(
     out: &mut Vec<u8>,

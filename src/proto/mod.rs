@@ -11,6 +11,7 @@ pub mod http2;
 pub mod proxy_protocol;
 pub mod uri;
 
+pub(crate) use http1::is_field_name;
 pub use http1::{
     BodyFraming, CHUNK_END, ChunkedDecoder, Decoded, Field, FieldName, HeadLimits, HeadScanner,
     LAST_CHUNK, LAST_CHUNK_HEAD, RequestHead, ResponseHead, Span, Version, may_come_late,

@@ -17,9 +17,15 @@ fn bad_answers() -> Vec<(&'static str, String)> {
         ("a body that is none", json(json!({ "statusCode": 200, "body": { "a": 1 } }))),
         ("a status that is none", json(json!({ "statusCode": "abc" }))),
         ("an error by its shape", json(json!({ "errorMessage": "no", "errorType": "E" }))),
-        ("an error by its header", ok("X-Amz-Function-Error: Unhandled\r\n", r#"{"statusCode":200}"#)),
+        (
+            "an error by its header",
+            ok("X-Amz-Function-Error: Unhandled\r\n", r#"{"statusCode":200}"#),
+        ),
         ("no such function", "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}".to_owned()),
-        ("too many calls", "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}".to_owned()),
+        (
+            "too many calls",
+            "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}".to_owned(),
+        ),
     ]
 }
 
@@ -39,8 +45,16 @@ fn rest_apis_tell_of_a_bad_gateway() {
     let api = site.rest_api("/x", "GET", json!({}));
     for (name, _) in bad_answers() {
         let answer = api.ask(&Request::get("/prod/x"));
-        assert_eq!((answer.status, answer.text()), (502, r#"{"message": "Internal server error"}"#), "{name}");
-        assert_eq!(answer.header("x-amzn-errortype"), Some("InternalServerErrorException"), "{name}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (502, r#"{"message": "Internal server error"}"#),
+            "{name}"
+        );
+        assert_eq!(
+            answer.header("x-amzn-errortype"),
+            Some("InternalServerErrorException"),
+            "{name}"
+        );
     }
     assert_eq!(api.ask(&Request::get("/prod/x")).text(), "good");
 }
@@ -51,14 +65,19 @@ fn http_apis_tell_of_an_error_of_their_own() {
     let api = site.http_api("$default", "1.0");
     for (name, _) in bad_answers() {
         let answer = api.ask(&Request::get("/x"));
-        assert_eq!((answer.status, answer.text()), (500, r#"{"message":"Internal Server Error"}"#), "{name}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (500, r#"{"message":"Internal Server Error"}"#),
+            "{name}"
+        );
     }
     assert_eq!(api.ask(&Request::get("/x")).text(), "good");
 }
 
 #[test]
 fn a_header_of_a_function_cannot_end_its_line() {
-    let site = Site::start(|_| json!({ "statusCode": 200, "headers": { "a": "1\r\nb: 2" }, "body": "x" }));
+    let site =
+        Site::start(|_| json!({ "statusCode": 200, "headers": { "a": "1\r\nb: 2" }, "body": "x" }));
     let api = site.rest_api("/x", "GET", json!({}));
     let answer = api.ask(&Request::get("/prod/x"));
     assert_eq!(answer.header("b"), None, "{}", answer.head);

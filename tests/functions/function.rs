@@ -44,7 +44,9 @@ impl Site {
     pub(crate) fn rest_api(&self, path: &str, method: &str, more: Json) -> RestApi<'_> {
         let api = self.gateway.create_rest_api();
         api.put_method(path, method, json!({}));
-        let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations");
+        let uri = format!(
+            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations"
+        );
         let mut body = json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri });
         body.as_object_mut().expect("one").extend(more.as_object().expect("one").clone());
         api.put_integration(path, method, body);

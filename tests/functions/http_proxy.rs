@@ -16,7 +16,10 @@ fn format_2_0_is_told_and_its_answer_inferred() {
     let event = site.event();
     assert_eq!(event["version"], "2.0");
     assert_eq!(event["routeKey"], "GET /pets/{id}");
-    assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/pets/7"), &json!("x=1&x=2")));
+    assert_eq!(
+        (&event["rawPath"], &event["rawQueryString"]),
+        (&json!("/pets/7"), &json!("x=1&x=2"))
+    );
     assert_eq!(event["cookies"], json!(["a=1", "b=2"]));
     assert_eq!(event["headers"]["x-one"], "1");
     assert_eq!(event["queryStringParameters"], json!({ "x": "1,2" }));
@@ -39,7 +42,12 @@ fn format_2_0_answers_have_cookies_and_bytes() {
     });
     let api = site.http_api("$default", "2.0");
     let answer = api.ask(&Request::get("/any/path"));
-    assert_eq!((answer.status, &*answer.body), (201, &[0_u8, 159, 146, 150][..]), "{}", answer.head);
+    assert_eq!(
+        (answer.status, &*answer.body),
+        (201, &[0_u8, 159, 146, 150][..]),
+        "{}",
+        answer.head
+    );
     let cookies = answer.head.lines().filter(|line| line.to_lowercase().starts_with("set-cookie:"));
     assert_eq!(cookies.count(), 2, "{}", answer.head);
 }
@@ -48,7 +56,8 @@ fn format_2_0_answers_have_cookies_and_bytes() {
 fn format_1_0_has_headers_in_lower_case() {
     let site = Site::start(|_| json!({ "statusCode": 200, "body": "x" }));
     let api = site.http_api("POST /x", "1.0");
-    let request = Request::post("/x", "{}").header("X-One", "1").header("Content-Type", "application/json");
+    let request =
+        Request::post("/x", "{}").header("X-One", "1").header("Content-Type", "application/json");
     assert_eq!(api.ask(&request).text(), "x");
     let event = site.event();
     assert_eq!((&event["version"], &event["resource"]), (&json!("1.0"), &json!("/x")));

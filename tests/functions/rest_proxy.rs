@@ -25,7 +25,9 @@ fn a_function_gets_the_request_as_an_event() {
     assert_eq!(event["headers"]["X-Two"], "2");
     assert_eq!(event["multiValueHeaders"]["X-Two"], json!(["1", "2"]));
     assert_eq!(event["headers"]["X-Forwarded-For"], "127.0.0.1");
-    assert!(event["headers"]["X-Amzn-Trace-Id"].as_str().is_some_and(|id| id.starts_with("Root=1-")));
+    assert!(
+        event["headers"]["X-Amzn-Trace-Id"].as_str().is_some_and(|id| id.starts_with("Root=1-"))
+    );
     assert_eq!(event["queryStringParameters"], json!({ "x": "2", "y": "" }));
     assert_eq!(event["multiValueQueryStringParameters"], json!({ "x": ["1", "2"], "y": [""] }));
     assert_eq!(event["pathParameters"], json!({ "id": "a b" }));
@@ -69,15 +71,25 @@ fn bodies_of_binary_media_types_are_base64() {
     });
     let api = site.gateway.create_rest_api_with(json!({ "binaryMediaTypes": ["image/*"] }));
     api.put_method("/x", "POST", json!({}));
-    let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations");
-    api.put_integration("/x", "POST", json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri }));
+    let uri =
+        format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations");
+    api.put_integration(
+        "/x",
+        "POST",
+        json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri }),
+    );
     api.deploy("prod");
     let request = Request::new("POST", "/prod/x")
         .header("Content-Type", "image/png")
         .header("Accept", "image/png")
         .body(vec![0_u8, 159, 146, 150]);
     let answer = api.ask(&request);
-    assert_eq!((answer.status, &*answer.body), (200, &[0_u8, 159, 146, 150][..]), "{}", answer.head);
+    assert_eq!(
+        (answer.status, &*answer.body),
+        (200, &[0_u8, 159, 146, 150][..]),
+        "{}",
+        answer.head
+    );
 }
 
 #[test]
@@ -86,9 +98,17 @@ fn stage_variables_are_told_and_may_name_the_function() {
     let api = site.gateway.create_rest_api();
     api.put_method("/x", "GET", json!({}));
     let function = ARN.replace("orders", "${stageVariables.function}");
-    let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations");
-    api.put_integration("/x", "GET", json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri }));
-    api.create_deployment(json!({ "stageName": "prod", "variables": { "function": "orders:live" } }));
+    let uri = format!(
+        "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
+    );
+    api.put_integration(
+        "/x",
+        "GET",
+        json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri }),
+    );
+    api.create_deployment(
+        json!({ "stageName": "prod", "variables": { "function": "orders:live" } }),
+    );
     let answer = api.ask(&Request::get("/prod/x"));
     assert_eq!(answer.text(), r#"{"function":"orders:live"}"#, "{}", answer.head);
     let line = "POST /2015-03-31/functions/orders/invocations?Qualifier=live HTTP/1.1";
@@ -99,7 +119,12 @@ fn stage_variables_are_told_and_may_name_the_function() {
 fn a_method_can_be_tested_before_it_is_deployed() {
     let site = Site::start(|_| json!({ "statusCode": 202, "body": "tried" }));
     let api = site.rest_api("/x", "GET", json!({}));
-    let (status, told) = api.management().call("POST", &api.method_path("/x", "GET"), Some(&json!({})));
-    assert_eq!((status, &told["status"], &told["body"]), (200, &json!(202), &json!("tried")), "{told}");
+    let (status, told) =
+        api.management().call("POST", &api.method_path("/x", "GET"), Some(&json!({})));
+    assert_eq!(
+        (status, &told["status"], &told["body"]),
+        (200, &json!(202), &json!("tried")),
+        "{told}"
+    );
     assert_eq!(site.event()["requestContext"]["identity"]["sourceIp"], "test-invoke-source-ip");
 }

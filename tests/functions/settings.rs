@@ -49,7 +49,8 @@ fn a_function_is_bound_by_a_reload_of_the_boot_file() {
     api.create_route("$default", &integration);
     api.create_default_stage();
     assert_eq!(api.ask(&Request::get("/")).status, 500);
-    let function = format!("[[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n", server.address());
+    let function =
+        format!("[[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n", server.address());
     site.gateway().rewrite(&format!("{unbound}{function}"));
     site.gateway().signal("HUP");
     api.ask_for(200, &Request::get("/"));

@@ -70,7 +70,9 @@ fn write_head(call: &Call<'_>, plan: &FunctionPlan, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
     field_line(out, b"Host", plan.host.as_bytes());
     out.extend_from_slice(b"Content-Type: application/json\r\nAccept: application/json\r\n");
-    out.extend_from_slice(b"X-Amz-Invocation-Type: RequestResponse\r\nUser-Agent: AmazonAPIGateway_");
+    out.extend_from_slice(
+        b"X-Amz-Invocation-Type: RequestResponse\r\nUser-Agent: AmazonAPIGateway_",
+    );
     out.extend_from_slice(call.stage.labels.api_id.as_bytes());
     out.extend_from_slice(b"\r\n");
     field_line(out, TRACE_ID_HEADER, call.arrival.trace_id.as_bytes());
@@ -116,7 +118,10 @@ impl FunctionTranslation<'_> {
             PayloadFormat::HttpV2 => answer_v2(body),
         };
         answer.map_err(|malformed| {
-            self.fail(Fault::FunctionFailed, format!("Malformed Lambda proxy response: {malformed}"))
+            self.fail(
+                Fault::FunctionFailed,
+                format!("Malformed Lambda proxy response: {malformed}"),
+            )
         })
     }
 

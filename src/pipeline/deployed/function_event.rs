@@ -8,8 +8,7 @@ use super::facts::{Call, CallFacts, Route};
 use super::headers::write_forwarded;
 use crate::expr::{ContextVariable, Facts as _};
 use crate::lambda::{
-    EventBody, EventScratch, Flavour, Identity, ProxyRequest, event_v1, event_v2,
-    is_http_api_text,
+    EventBody, EventScratch, Flavour, Identity, ProxyRequest, event_v1, event_v2, is_http_api_text,
 };
 use crate::plan::AddressForm;
 use crate::plan::deployed::{FunctionPlan, PayloadFormat};
@@ -44,7 +43,7 @@ pub(super) fn write_event(
     let stage = as_text(&context(ContextVariable::Stage));
     let (head, bytes) = (call.request.head, call.request.bytes);
     let added = added_headers(call, plan.format);
-    let headers = |visit: &mut dyn FnMut(&[u8], &[u8])| {
+    let headers = each(|visit| {
         for field in &head.fields {
             let is_ours = matches!(
                 field.known,
@@ -61,16 +60,16 @@ pub(super) fn write_event(
             let Some(colon) = memchr::memchr(b':', line) else { continue };
             visit(&line[..colon], line[colon + 1..].trim_ascii());
         }
-    };
+    });
     let query = call.request.query();
     let names = call.route().map(|route| route.parameter_names()).unwrap_or_default();
-    let path_parameters = |visit: &mut dyn FnMut(&[u8], &[u8])| {
+    let path_parameters = each(|visit| {
         for (index, name) in names.iter().enumerate() {
             if let Some(value) = call.spans.raw(index, call.path) {
                 visit(name.as_bytes(), value);
             }
         }
-    };
+    });
     let route_key = facts.route_key().unwrap_or_default();
     let method = match call.route() {
         Some(Route::Method(method)) => Some(method),
@@ -83,8 +82,8 @@ pub(super) fn write_event(
     let certificate = call.client.tls.and_then(|facts| facts.client_certificate.as_deref());
     let content_type = call.header(FieldName::ContentType);
     let is_binary = match plan.format {
-        PayloadFormat::Rest => plan.binary_media_types.matches(content_type),
-        PayloadFormat::HttpV1 | PayloadFormat::HttpV2 => !is_http_api_text(content_type),
+        PayloadFormat::Rest => plan.binary_media_types.content_type(content_type),
+        PayloadFormat::HttpV1 | PayloadFormat::HttpV2 => !is_http_api_text(content_type, body),
     };
     let extended_request_id = as_text(call.request.id.as_bytes());
     let request = ProxyRequest {
@@ -127,6 +126,11 @@ pub(super) fn write_event(
     }
 }
 
+/// Gives the closure the type that events ask for.
+fn each<'e, F: Fn(&mut dyn FnMut(&'e [u8], &'e [u8]))>(fields: F) -> F {
+    fields
+}
+
 /// What the gateway says of the connection, as lines: how the request came, and what ties it to other
 /// hops.
 fn added_headers(call: &Call<'_>, format: PayloadFormat) -> Vec<u8> {
@@ -154,4 +158,3 @@ fn decoded(path: &[u8]) -> Vec<u8> {
     }
     text
 }
-

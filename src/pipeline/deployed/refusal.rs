@@ -2,14 +2,12 @@
 //! gateway responses of REST APIs, plain errors of HTTP APIs.
 
 use super::super::forward::field_line;
-use super::super::respond::{
-    Persistence, fault_message, write_json_string, write_number_line, write_request_id,
-};
+use super::super::respond::{Persistence, fault_message, write_number_line, write_request_id};
 use super::cors::write_cors;
 use super::facts::{Call, CallFacts, ErrorFacts};
 use super::headers::is_said_by_gateway;
 use super::rest_answer::{has_line, write_status};
-use crate::base::{Fault, RequestId};
+use crate::base::{Fault, RequestId, write_json_string};
 use crate::expr::Scratch;
 use crate::model::ApiProtocol;
 use crate::model::rest_api::{DefaultMessage, GatewayResponseType};
@@ -116,7 +114,7 @@ impl Refusal<'_> {
         }
         write_request_id(out, self.id);
         body.extend_from_slice(b"{\"message\":");
-        write_json_string(body, message);
+        write_json_string(body, message.as_bytes());
         body.push(b'}');
         status
     }
@@ -169,7 +167,7 @@ fn write_default(
     };
     body.extend_from_slice(name);
     match message {
-        Some(message) => write_json_string(body, message),
+        Some(message) => write_json_string(body, message.as_bytes()),
         None => body.extend_from_slice(b"null"),
     }
     body.push(b'}');

@@ -7,6 +7,7 @@ use super::expr::{
     gateway_template, http_mapping, integration_uri, json_path, mock_template, rest_mapping,
     selection_pattern,
 };
+use super::lambda::{function_answer, stream_prelude};
 use super::tls::{tls_hello, tls_session};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use shardgate::base::{Fault, Method, Nanos};
@@ -24,7 +25,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 19] = [
+pub const LAWS: [(&str, Law); 21] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
@@ -44,6 +45,8 @@ pub const LAWS: [(&str, Law); 19] = [
     ("gateway_template", gateway_template),
     ("mock_template", mock_template),
     ("selection_pattern", selection_pattern),
+    ("function_answer", function_answer),
+    ("stream_prelude", stream_prelude),
 ];
 
 const LIMITS: HeadLimits =

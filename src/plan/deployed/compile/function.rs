@@ -3,6 +3,7 @@
 use super::DeployedContext;
 use super::rest::resolve;
 use super::slots::Slots;
+use crate::lambda::BinaryMediaTypes;
 use crate::model::{FunctionName, InvocationMode, TextMap};
 use crate::plan::deployed::{FunctionEndpoint, FunctionPlan, NotServed, PayloadFormat};
 
@@ -44,11 +45,9 @@ impl FunctionCall<'_> {
             host,
             target: target.into(),
             format: self.format,
-            binary_media_types: self
-                .binary_media_types
-                .iter()
-                .map(|one| one.as_str().into())
-                .collect(),
+            binary_media_types: BinaryMediaTypes::compile(
+                self.binary_media_types.iter().map(String::as_str),
+            ),
             timeout_ms: self.timeout_ms.into(),
         })
     }

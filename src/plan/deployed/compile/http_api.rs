@@ -61,7 +61,13 @@ pub(super) fn compile(
         routes,
         throttles: compiler.slots.throttles,
         groups: compiler.slots.groups,
-        deployed: Some(stage_facts(context, deployment, &stage.stage_variables, false, Dialect::Http(cors))),
+        deployed: Some(stage_facts(
+            context,
+            deployment,
+            &stage.stage_variables,
+            false,
+            Dialect::Http(cors),
+        )),
     };
     Ok(CompiledStage { plan, origins: compiler.slots.origins, problems: compiler.problems })
 }

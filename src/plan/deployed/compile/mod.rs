@@ -8,9 +8,9 @@ mod slots;
 
 use super::{DeployedStagePlan, FunctionEndpoint, Origin};
 use crate::lambda::render_stage_variables;
-use crate::model::{FunctionName, TextMap};
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
+use crate::model::{FunctionName, TextMap};
 use crate::plan::StagePlan;
 
 /// An API as one deployment froze it, with the stage that serves it.

@@ -1,0 +1,60 @@
+//! The laws of what functions answer: whatever they say, no header ends its line or speaks of the
+//! connection, and a stream reads the same however it is cut.
+
+use shardgate::lambda::{
+    Answer, AnswerRules, Flavour, Malformed, PreludeStep, StreamPrelude, answer_v1, answer_v2,
+    error_message, function_error,
+};
+
+/// An answer, in both formats and for both kinds of API, is one that may be sent.
+pub fn function_answer(bytes: &[u8]) {
+    for flavour in [Flavour::Rest, Flavour::Http] {
+        for decodes_base64 in [false, true] {
+            check(&answer_v1(bytes, AnswerRules { flavour, decodes_base64 }));
+        }
+    }
+    check(&answer_v2(bytes));
+    if let Some(error) = function_error(bytes) {
+        assert_eq!(error_message(bytes), Some(error.message));
+    }
+}
+
+/// The first byte says where the stream is cut.
+pub fn stream_prelude(bytes: &[u8]) {
+    let Some((cut, stream)) = bytes.split_first() else { return };
+    let cut = usize::from(*cut).min(stream.len());
+    let whole = feed(stream, stream.len());
+    assert_eq!(feed(stream, cut), whole);
+    if let Ok(Some((answer, body))) = whole {
+        assert!(answer.body.is_empty() && stream.ends_with(&body));
+        check(&Ok(answer));
+    }
+}
+
+type Fed = Result<Option<(Answer<'static>, Vec<u8>)>, Malformed>;
+
+fn feed(stream: &[u8], cut: usize) -> Fed {
+    let mut prelude = StreamPrelude::new();
+    let (first, second) = stream.split_at(cut);
+    for (piece, later) in [(first, second), (second, &b""[..])] {
+        if let PreludeStep::Done { answer, body_start } = prelude.feed(piece)? {
+            return Ok(Some((answer, [&piece[body_start..], later].concat())));
+        }
+    }
+    Ok(None)
+}
+
+fn check(answer: &Result<Answer<'_>, Malformed>) {
+    let Ok(answer) = answer else { return };
+    assert!((200..=599).contains(&answer.status));
+    for (name, value) in &answer.headers {
+        let is_token =
+            |byte: u8| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte);
+        assert!(!name.is_empty() && name.bytes().all(is_token), "{name}");
+        let is_control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+        assert!(!value.bytes().any(is_control), "{}", value.escape_debug());
+        for framing in ["content-length", "transfer-encoding", "connection", "upgrade"] {
+            assert!(!name.eq_ignore_ascii_case(framing));
+        }
+    }
+}
