@@ -7,6 +7,8 @@
 mod cors;
 mod facts;
 mod function;
+mod function_answer;
+mod function_endpoint;
 mod function_event;
 mod headers;
 mod http_api;

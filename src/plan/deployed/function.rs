@@ -7,18 +7,32 @@ use crate::plan::GroupSlot;
 /// A function that answers a method or a route (`AWS_PROXY`).
 #[derive(Debug)]
 pub struct FunctionPlan {
-    /// Who is asked.
-    pub group: GroupSlot,
-    /// `Host` for the endpoint.
-    pub host: Box<str>,
-    /// The path and query that invoke the function.
-    pub target: Box<str>,
+    /// Where it runs.
+    pub target: FunctionTarget,
     /// The form of its events and answers.
     pub format: PayloadFormat,
     /// Media types whose bodies are bytes to the function and the client; for REST APIs alone.
     pub binary_media_types: BinaryMediaTypes,
     /// From the request's last byte sent to the answer's first byte.
     pub timeout_ms: u64,
+}
+
+/// Where a function runs.
+#[derive(Debug)]
+pub enum FunctionTarget {
+    /// Behind a server of the Invoke API.
+    Endpoint(FunctionEndpointPlan),
+}
+
+/// A server of the Invoke API, and what is asked of it.
+#[derive(Debug)]
+pub struct FunctionEndpointPlan {
+    /// Who is asked.
+    pub group: GroupSlot,
+    /// `Host` for the endpoint.
+    pub host: Box<str>,
+    /// The path and query that invoke the function.
+    pub target: Box<str>,
 }
 
 /// The form of a function's events and answers.

@@ -14,7 +14,9 @@ pub use compile::{
     CompiledStage, DeployedApi, DeployedContext, PrivateTarget, compile_deployed,
     compile_undeployed,
 };
-pub use function::{FunctionEndpoint, FunctionPlan, PayloadFormat};
+pub use function::{
+    FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, PayloadFormat,
+};
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};
 pub use rest::{

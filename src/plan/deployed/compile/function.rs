@@ -5,7 +5,9 @@ use super::rest::resolve;
 use super::slots::Slots;
 use crate::lambda::BinaryMediaTypes;
 use crate::model::{FunctionName, InvocationMode, TextMap};
-use crate::plan::deployed::{FunctionEndpoint, FunctionPlan, NotServed, PayloadFormat};
+use crate::plan::deployed::{
+    FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, NotServed, PayloadFormat,
+};
 
 /// What is known of an integration that calls a function.
 pub(super) struct FunctionCall<'c> {
@@ -41,9 +43,11 @@ impl FunctionCall<'_> {
         let qualifier = qualifier.unwrap_or_default();
         let target = format!("/2015-03-31/functions/{remote_name}/invocations{qualifier}");
         Ok(FunctionPlan {
-            group: slots.origin(origin),
-            host,
-            target: target.into(),
+            target: FunctionTarget::Endpoint(FunctionEndpointPlan {
+                group: slots.origin(origin),
+                host,
+                target: target.into(),
+            }),
             format: self.format,
             binary_media_types: BinaryMediaTypes::compile(
                 self.binary_media_types.iter().map(String::as_str),
