@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{HealthChange, Transit};
+use super::{HealthChange, Invocation, LocalFunction, RuntimeConnection, RuntimeProcess, Transit};
 use crate::base::Nanos;
 use crate::observe::access_log::ShardLogSink;
 use crate::plan::Plan;
@@ -55,6 +55,16 @@ pub enum ShardMessage {
     /// The health of a target changed; [`super::HealthCell`] says so already. Told so that the
     /// shard can close idle connections, or begin a slow start, without polling the cells.
     Health(HealthChange),
+    /// A connection of a function's runtime: this shard serves it from now on.
+    Runtime(Box<RuntimeConnection>),
+    /// A process has ended; its calls fail with `reason`.
+    RuntimeEnded { process: Arc<RuntimeProcess>, reason: Arc<str> },
+    /// No process could be started for a call that waits here.
+    StartFailed { function: Arc<LocalFunction>, reason: Arc<str> },
+    /// Calls wait on shard `to`: an idle runtime is to move there.
+    Lend { function: Arc<LocalFunction>, to: usize },
+    /// Someone who is no shard calls a function.
+    Invoke(Box<Invocation>),
 }
 
 /// What comes with a plan for one shard alone: everything whose opening can fail was opened by the

@@ -11,6 +11,7 @@
 mod acme_challenges;
 mod connection_board;
 mod doorbell;
+mod functions;
 mod mailbox;
 mod message;
 mod publisher;
@@ -27,6 +28,10 @@ mod word;
 
 pub use acme_challenges::{ACME_HTTP_PATH, AcmeChallenges};
 pub use connection_board::{ConnectionBoard, Transit};
+pub use functions::{
+    EndReason, FunctionBoard, FunctionLimits, HostMessage, Invocation, InvocationAnswer,
+    LocalFunction, Place, Places, RuntimeConnection, RuntimeProcess, Supply,
+};
 pub use mailbox::{Inbox, Receiver, Sender, mailbox};
 pub use message::{Ack, DrainedListeners, HandedOver, ShardGear, ShardMessage};
 pub use publisher::{PublishError, Publisher};

@@ -47,6 +47,11 @@ fn handle(shard: &Rc<Shard>, message: ShardMessage) {
         ShardMessage::Connection(connection) => accept::take_over(shard, connection),
         // The health cells are read when a target is chosen.
         ShardMessage::Health(_) => {}
+        ShardMessage::Runtime(_)
+        | ShardMessage::RuntimeEnded { .. }
+        | ShardMessage::StartFailed { .. }
+        | ShardMessage::Lend { .. }
+        | ShardMessage::Invoke(_) => {}
     }
 }
 

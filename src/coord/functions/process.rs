@@ -1,0 +1,84 @@
+//! One process of a function.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::LocalFunction;
+use crate::base::Nanos;
+
+/// One process of a function, from its start to its end.
+#[derive(Debug)]
+pub struct RuntimeProcess {
+    /// Unlike that of any other process of this gateway.
+    pub id: u64,
+    pub function: Arc<LocalFunction>,
+    /// Of the function when it was started.
+    pub generation: u64,
+    /// When it was started.
+    pub started: Nanos,
+    shard: AtomicUsize,
+    has_ended: AtomicBool,
+    /// The id of the request that it works on, for its log lines.
+    request_id: Mutex<Option<Box<str>>>,
+}
+
+impl RuntimeProcess {
+    #[must_use]
+    pub fn new(
+        id: u64,
+        function: Arc<LocalFunction>,
+        generation: u64,
+        started: Nanos,
+        shard: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            function,
+            generation,
+            started,
+            shard: AtomicUsize::new(shard),
+            has_ended: AtomicBool::new(false),
+            request_id: Mutex::default(),
+        })
+    }
+
+    /// The shard that its connections belong to.
+    #[must_use]
+    pub fn shard(&self) -> usize {
+        self.shard.load(Ordering::Acquire)
+    }
+
+    /// It moves to another shard; said by the one that it is on, before it sends the connection.
+    pub fn move_to(&self, shard: usize) {
+        self.shard.store(shard, Ordering::Release);
+    }
+
+    /// Whether it has ended: nothing more is to be expected of it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Said by the host when it has.
+    pub fn ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// Whether its function has changed since it was started.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.generation != self.function.generation()
+    }
+
+    /// It works on this request from now on, or on none.
+    pub fn set_request_id(&self, id: Option<&str>) {
+        let mut place = self.request_id.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = id.map(Into::into);
+    }
+
+    /// The request that it works on.
+    #[must_use]
+    pub fn request_id(&self) -> Option<Box<str>> {
+        self.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
