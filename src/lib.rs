@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod proto;
 pub mod rt;
+pub mod runtime;
 pub mod settings;
 pub mod shard;
 pub mod sign;

@@ -69,8 +69,10 @@ pub struct RuntimeConnection {
 pub struct Invocation {
     pub function: Arc<LocalFunction>,
     pub event: Vec<u8>,
-    /// The request id that the function is told; `None` has the shard choose one.
-    pub request_id: Option<String>,
+    /// The request id that the function is told.
+    pub request_id: String,
+    /// The ARN that it is told.
+    pub function_arn: String,
     /// `X-Amz-Client-Context`, decoded.
     pub client_context: Option<String>,
     /// After this the caller waits no longer.

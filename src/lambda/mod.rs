@@ -1,5 +1,5 @@
 //! What Lambda functions are told and what they answer, as bytes: events of proxy integrations,
-//! answers in both formats, errors of functions, the start of a streamed answer.
+//! answers in both formats, errors of functions, the start of a streamed answer, the Runtime API.
 //!
 //! AWS: "Set up Lambda proxy integrations in API Gateway", "Working with AWS Lambda proxy
 //! integrations for HTTP APIs", "Handle Lambda errors in API Gateway", "Working with binary media
@@ -18,6 +18,7 @@ mod function_error;
 mod media_types;
 mod members;
 mod proxy_request;
+mod runtime_api;
 mod stream_prelude;
 #[cfg(test)]
 mod test_request;
@@ -31,6 +32,7 @@ pub use event_v2::event_v2;
 pub use function_error::{FunctionError, error_message, function_error};
 pub use media_types::{BinaryMediaTypes, is_http_api_text};
 pub use proxy_request::{EachField, EventBody, Identity, ProxyRequest, render_stage_variables};
+pub use runtime_api::{EventHead, RuntimeReply, RuntimeRequest};
 pub use stream_prelude::{PreludeStep, StreamPrelude};
 
 /// Which kind of API an integration is of: the formats differ in small things.

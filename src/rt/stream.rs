@@ -11,7 +11,7 @@ use monoio::net::{TcpStream, UnixStream};
 
 use super::ring::{self, SocketHandle};
 use crate::sys::{
-    SplitCell, has_input, receive_now, reset_on_close, shutdown_both, shutdown_write,
+    SplitCell, duplicate, has_input, receive_now, reset_on_close, shutdown_both, shutdown_write,
 };
 
 /// A connected stream socket.
@@ -192,6 +192,16 @@ impl Stream {
         match &self.0 {
             Socket::Ring(socket) => socket.has_input(),
             Socket::Tcp(_) | Socket::Unix(_) => has_input(self.raw_fd()),
+        }
+    }
+
+    /// Gives the socket up, so that another shard can take it over: a descriptor of it, and what was
+    /// received and not read. No clone of it may be in use, and no read or write under way.
+    pub async fn detach(self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        match self.0 {
+            Socket::Ring(socket) => socket.detach().await,
+            Socket::Tcp(cell) => Ok((duplicate(cell.get().as_raw_fd())?, Vec::new())),
+            Socket::Unix(cell) => Ok((duplicate(cell.get().as_raw_fd())?, Vec::new())),
         }
     }
 

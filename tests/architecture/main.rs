@@ -28,6 +28,7 @@ const ROWS: &[&str] = &[
     "observe",
     "coord",
     "upstream",
+    "runtime",
     "pipeline",
     "edge",
     "shard",
@@ -42,6 +43,9 @@ const ROWS: &[&str] = &[
 /// `plan` and `coord`.
 const FORBIDDEN_IMPORTS: &[(&str, &str)] = &[
     ("store", "upstream"),
+    ("store", "runtime"),
+    ("control", "runtime"),
+    ("function", "runtime"),
     ("store", "pipeline"),
     ("store", "edge"),
     ("store", "shard"),

@@ -18,6 +18,7 @@ pub struct RuntimeProcess {
     pub started: Nanos,
     shard: AtomicUsize,
     has_ended: AtomicBool,
+    is_initialised: AtomicBool,
     /// The id of the request that it works on, for its log lines.
     request_id: Mutex<Option<Box<str>>>,
 }
@@ -38,6 +39,7 @@ impl RuntimeProcess {
             started,
             shard: AtomicUsize::new(shard),
             has_ended: AtomicBool::new(false),
+            is_initialised: AtomicBool::new(false),
             request_id: Mutex::default(),
         })
     }
@@ -62,6 +64,17 @@ impl RuntimeProcess {
     /// Said by the host when it has.
     pub fn ended(&self) {
         self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// Said by its shard when its runtime asks for an event; whether that is for the first time.
+    pub fn initialised(&self) -> bool {
+        !self.is_initialised.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether its runtime has ever asked for an event.
+    #[must_use]
+    pub fn is_initialised(&self) -> bool {
+        self.is_initialised.load(Ordering::Acquire)
     }
 
     /// Whether its function has changed since it was started.

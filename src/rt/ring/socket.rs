@@ -15,7 +15,8 @@ use std::task::{Poll, Waker};
 use super::wait::{Held, Waiting};
 use super::{CHUNK_BYTES, Owner, Ring, current};
 use crate::sys::{
-    Chunk, Interest, OperationId, SEND_BYTES_MAX, Uring, has_input, receive_now, send_now,
+    Chunk, Interest, OperationId, SEND_BYTES_MAX, Uring, duplicate, has_input, receive_now,
+    send_now,
 };
 
 /// What came and was not read may grow to this before the socket is no longer received from: then
@@ -140,6 +141,27 @@ impl SocketHandle {
     /// Ends the reception; what comes later stays in the socket.
     pub(in crate::rt) fn disarm(&self) {
         self.0.reception.borrow_mut().stop(&mut self.0.ring.uring.borrow_mut());
+    }
+
+    /// Gives the socket up to another ring: a descriptor of it, with nothing under way on this ring,
+    /// and what was received and not read. No other handle may be in use.
+    pub(in crate::rt) async fn detach(self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        self.flush().await?;
+        self.disarm();
+        poll_fn(|context| {
+            let mut reception = self.0.reception.borrow_mut();
+            if matches!(reception.armed, Armed::No) {
+                return Poll::Ready(());
+            }
+            reception.reader = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        let mut unread = Vec::new();
+        while self.0.reception.borrow().has_unread() {
+            self.take_input(&mut unread, usize::MAX).transpose()?;
+        }
+        Ok((duplicate(self.raw_fd())?, unread))
     }
 
     /// Whether a read would return at once: with bytes, end of file or an error.
@@ -376,7 +398,11 @@ impl Reception {
     }
 
     fn has_input(&self) -> bool {
-        self.chunk.is_some() || !self.surplus.is_empty() || self.end.is_some()
+        self.has_unread() || self.end.is_some()
+    }
+
+    fn has_unread(&self) -> bool {
+        self.chunk.is_some() || !self.surplus.is_empty()
     }
 
     fn stop(&mut self, uring: &mut Uring<Owner>) {
@@ -569,6 +595,26 @@ mod tests {
             assert_eq!((count.expect("read"), &buffer[..]), (5, &b"later"[..]));
         });
         run.expect("it runs");
+    }
+
+    #[test]
+    fn a_socket_that_is_given_up_loses_nothing() {
+        each_way(|socket, mut peer| async move {
+            socket.arm();
+            yield_now().await;
+            peer.write_all(b"before ").expect("sent");
+            yield_now().await;
+            socket.write(b"to the peer").await.expect("left to the ring");
+            let (fd, unread) = socket.detach().await.expect("nothing is under way");
+            peer.write_all(b"after").expect("sent");
+            let socket = SocketHandle::new(fd).expect("on a ring");
+            let (count, rest) = socket.read(Vec::with_capacity(100), usize::MAX).await;
+            count.expect("it is still connected");
+            assert_eq!([unread, rest].concat(), b"before after");
+            let mut text = [0; 11];
+            peer.read_exact(&mut text).expect("it was sent");
+            assert_eq!(&text, b"to the peer");
+        });
     }
 
     #[test]
