@@ -86,7 +86,7 @@ impl Connection {
                 self.runtimes.not_given(&self.process);
                 Err(Over)
             }
-            Given::Move(_) => {
+            Given::Move => {
                 self.leave(true).await;
                 Err(Over)
             }

@@ -26,6 +26,8 @@ pub struct ShardFunction {
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
     /// Processes that were asked for and have not come.
     awaited_count: Cell<usize>,
+    /// Runtimes that have answered and are about to ask for another event.
+    returning_count: Cell<usize>,
 }
 
 impl ShardFunction {
@@ -36,6 +38,7 @@ impl ShardFunction {
             idle: RefCell::default(),
             waiting: RefCell::default(),
             awaited_count: Cell::new(0),
+            returning_count: Cell::new(0),
         }
     }
 
@@ -132,9 +135,20 @@ impl ShardFunction {
         }
     }
 
-    /// Sees to it that as many runtimes are on their way as calls wait: from other shards, or new.
+    /// Sees to it that as many runtimes are on their way as calls wait: those that have just answered,
+    /// from other shards, or new.
     pub(super) fn ask(&self, runtimes: &Runtimes) {
-        let mut lacking = self.waiting.borrow().len().saturating_sub(self.awaited_count.get());
+        self.ask_beside(runtimes, self.returning_count.get());
+    }
+
+    /// The same, a tick later: those that have answered should have asked again by now.
+    pub(super) fn ask_again(&self, runtimes: &Runtimes) {
+        self.ask_beside(runtimes, 0);
+    }
+
+    fn ask_beside(&self, runtimes: &Runtimes, returning_count: usize) {
+        let coming = self.awaited_count.get() + returning_count;
+        let mut lacking = self.waiting.borrow().len().saturating_sub(coming);
         if lacking == 0 {
             return;
         }
@@ -151,6 +165,16 @@ impl ShardFunction {
             let (function, shard) = (Arc::clone(&self.function), self.shard);
             self.function.tell_host(HostMessage::Start { function, place, shard });
         }
+    }
+
+    /// A runtime has answered; it is about to ask for another event.
+    pub(super) fn returns(&self) {
+        self.returning_count.set(self.returning_count.get() + 1);
+    }
+
+    /// It has asked, or nothing more is to be expected of it.
+    pub(super) fn returned(&self) {
+        self.returning_count.set(self.returning_count.get().saturating_sub(1));
     }
 
     /// A process that was asked for has come.
@@ -199,6 +223,12 @@ impl ShardFunction {
         for runtime in old {
             runtimes.end(&runtime, EndReason::Idle);
         }
+    }
+
+    /// How many runtimes wait for an event.
+    #[must_use]
+    pub fn idle_count(&self) -> usize {
+        self.idle.borrow().len()
     }
 
     /// Whether nothing of it is here.

@@ -17,6 +17,8 @@ mod function;
 mod invocations;
 mod registry;
 mod runtime;
+#[cfg(test)]
+mod tests;
 mod waiter;
 
 pub use answer_body::{AnswerBody, BodyEnd};

@@ -100,7 +100,7 @@ impl Runtimes {
         }
         let waiting = |function: &&Rc<ShardFunction>| function.has_waiting();
         let waiting: Vec<_> = self.functions.borrow().values().filter(waiting).cloned().collect();
-        waiting.iter().for_each(|function| function.ask(self));
+        waiting.iter().for_each(|function| function.ask_again(self));
     }
 
     /// Ends what has been idle for long, and forgets what is no longer used; once a second.
@@ -202,7 +202,7 @@ impl Runtimes {
     pub(super) fn send_away(&self, runtime: &Rc<Runtime>, shard: usize) {
         self.runtimes.borrow_mut().remove(&runtime.process.id);
         runtime.process.move_to(shard);
-        let call = runtime.leave(Given::Move(shard));
+        let call = runtime.leave(Given::Move);
         debug_assert!(call.is_none(), "a runtime that works was sent away");
     }
 

@@ -38,8 +38,8 @@ enum Phase {
 pub(super) enum Given {
     /// The whole answer to its request.
     Event(Vec<u8>),
-    /// It is to move to this shard.
-    Move(usize),
+    /// It is to move to the shard that its process is on.
+    Move,
     /// It is to close.
     Close,
 }
@@ -96,8 +96,12 @@ impl Runtime {
         if matches!(*phase, Phase::Idle { .. } | Phase::Taken | Phase::Gone) {
             return false;
         }
-        if let Phase::Busy { call: Some(call), .. } = &*phase {
-            call.fail("Runtime.InvalidStateTransition", "the runtime asked for another event");
+        match &*phase {
+            Phase::Busy { call: Some(call), .. } => {
+                call.fail("Runtime.InvalidStateTransition", "the runtime asked for another event");
+            }
+            Phase::Busy { call: None, .. } => self.function.returned(),
+            Phase::Starting | Phase::Idle { .. } | Phase::Taken | Phase::Gone => {}
         }
         *phase = Phase::Taken;
         drop(phase);
@@ -151,8 +155,10 @@ impl Runtime {
 
     /// The call that is under way was answered.
     pub(super) fn answered(&self) {
-        if let Phase::Busy { call, .. } = &mut *self.phase.borrow_mut() {
-            *call = None;
+        if let Phase::Busy { call, .. } = &mut *self.phase.borrow_mut()
+            && call.take().is_some()
+        {
+            self.function.returns();
         }
     }
 
@@ -171,8 +177,12 @@ impl Runtime {
             slot.give(given);
         }
         match phase {
-            Phase::Busy { call, .. } => call,
-            _ => None,
+            Phase::Busy { call: Some(call), .. } => Some(call),
+            Phase::Busy { call: None, .. } => {
+                self.function.returned();
+                None
+            }
+            Phase::Starting | Phase::Idle { .. } | Phase::Taken | Phase::Gone => None,
         }
     }
 
