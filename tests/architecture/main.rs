@@ -32,8 +32,8 @@ const ROWS: &[&str] = &[
     "edge",
     "shard",
     "store",
-    "control",
     "function",
+    "control",
     "settings",
     "cli",
 ];
@@ -51,6 +51,7 @@ const FORBIDDEN_IMPORTS: &[(&str, &str)] = &[
     ("function", "pipeline"),
     ("function", "edge"),
     ("function", "shard"),
+    ("function", "store"),
 ];
 
 /// A token, or a sequence of them joined by `::`, that only files under some prefixes may hold.
