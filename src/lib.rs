@@ -8,6 +8,7 @@ pub mod control;
 pub mod coord;
 pub mod edge;
 pub mod expr;
+pub mod function;
 pub mod http2;
 pub mod lambda;
 pub mod model;

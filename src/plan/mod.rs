@@ -42,6 +42,10 @@ pub struct ThrottleSlot(pub u32);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct GroupSlot(pub u32);
 
+/// Dense index of a function of this machine in [`StagePlan::functions`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FunctionSlot(pub u32);
+
 /// What every shard executes. Immutable; one `Arc` per epoch.
 #[derive(Debug)]
 pub struct Plan {
@@ -156,6 +160,8 @@ pub struct StagePlan {
     pub throttles: Vec<ThrottlePlan>,
     /// The names of the target groups that integrations name by slot.
     pub groups: Vec<Box<str>>,
+    /// The names of the functions of this machine that integrations name by slot.
+    pub functions: Vec<Box<str>>,
     /// What it is beside its routes, where it is of a deployed API.
     pub deployed: Option<Box<DeployedStagePlan>>,
 }

@@ -4,7 +4,7 @@ use super::keys::RawFunction;
 use super::reading::{Field, Reading};
 use super::unique::Unique;
 use super::values::{TextForm, Unformed};
-use crate::control::BoundFunction;
+use crate::control::{BoundEndpoint, BoundFunction, FunctionWay};
 use crate::model::FunctionName;
 
 /// The name or the ARN of a function.
@@ -82,13 +82,9 @@ pub(super) fn build_functions(
         let (Some(name), Some(endpoint)) = (raw.name, raw.endpoint) else { continue };
         seen.add(name.value.0.clone(), name.span, reading);
         let EndpointUrl { host, port, is_https } = endpoint.value;
-        functions.push(BoundFunction {
-            name: name.value.0,
-            host,
-            port,
-            is_https,
-            remote_name: raw.remote_name.map(|name| name.value.0),
-        });
+        let remote_name = raw.remote_name.map(|name| name.value.0);
+        let endpoint = BoundEndpoint { host, port, is_https, remote_name };
+        functions.push(BoundFunction { name: name.value.0, way: FunctionWay::Endpoint(endpoint) });
     }
     functions
 }
@@ -115,14 +111,14 @@ mod tests {
         let function = |endpoint: &str| {
             format!("[[function]]\nname = \"orders\"\nendpoint = \"{endpoint}\"\n")
         };
-        let built = parse(&function("https://lambda.us-east-1.amazonaws.com"), MANAGEMENT);
-        let built = built.expect("right");
-        assert_eq!(
-            (built[0].host.as_str(), built[0].port),
-            ("lambda.us-east-1.amazonaws.com", 443)
-        );
-        let built = parse(&function("http://[::1]:9001/"), MANAGEMENT).expect("right");
-        assert_eq!((built[0].host.as_str(), built[0].port), ("[::1]", 9001));
+        let built = |endpoint: &str| {
+            let built = parse(&function(endpoint), MANAGEMENT).expect("right").remove(0);
+            let FunctionWay::Endpoint(endpoint) = built.way else { panic!("an endpoint") };
+            (endpoint.host, endpoint.port)
+        };
+        let aws = built("https://lambda.us-east-1.amazonaws.com");
+        assert_eq!(aws, ("lambda.us-east-1.amazonaws.com".to_owned(), 443));
+        assert_eq!(built("http://[::1]:9001/"), ("[::1]".to_owned(), 9001));
         for bad in
             ["127.0.0.1:9001", "ftp://a", "http://a/b", "http://a?b", "http://u@a", "http://a:0"]
         {

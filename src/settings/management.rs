@@ -172,6 +172,7 @@ pub(super) fn build_management(
         trust_stores: build_trust_stores(raw.truststore.value, reading),
         vpc_links: build_vpc_links(raw.vpc_link.value, upstreams, reading),
         functions,
+        functions_concurrency: crate::function::CONCURRENCY,
         canary_is_sticky: raw.canary_split.value == CanarySplitBy::SourceIp,
         test_mode: raw.test_mode.value,
         quotas: Quotas {

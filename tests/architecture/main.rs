@@ -33,8 +33,8 @@ const ROWS: &[&str] = &[
     "edge",
     "shard",
     "store",
-    "control",
     "function",
+    "control",
     "settings",
     "cli",
 ];
@@ -55,6 +55,7 @@ const FORBIDDEN_IMPORTS: &[(&str, &str)] = &[
     ("function", "pipeline"),
     ("function", "edge"),
     ("function", "shard"),
+    ("function", "store"),
 ];
 
 /// A token, or a sequence of them joined by `::`, that only files under some prefixes may hold.

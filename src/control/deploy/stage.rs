@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use super::BootFacts;
 use crate::control::management::{
-    DeployedStage, DeployedStore, Invocation, ManagementOptions, StageChange,
+    BoundEndpoint, DeployedStage, DeployedStore, FunctionWay, Invocation, ManagementOptions,
+    StageChange,
 };
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
 use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType, FunctionName};
 use crate::plan::StagePlan;
 use crate::plan::deployed::{
-    CompiledStage, DeployedApi, DeployedContext, FunctionEndpoint, Origin, OriginTls,
-    PrivateTarget, compile_deployed, compile_undeployed,
+    CompiledStage, DeployedApi, DeployedContext, FunctionEndpoint, FunctionPlace, Origin,
+    OriginTls, PrivateTarget, compile_deployed, compile_undeployed,
 };
 
 /// A stage, compiled, with what its address is made of.
@@ -137,7 +138,7 @@ impl StageCompiler<'_> {
         &'x self,
         change: &'x StageChange,
         find_upstream: &'x dyn Fn(PrivateTarget<'_>) -> Option<String>,
-        find_function: &'x dyn Fn(&FunctionName) -> Option<FunctionEndpoint>,
+        find_function: &'x dyn Fn(&FunctionName) -> Option<FunctionPlace>,
     ) -> DeployedContext<'x> {
         DeployedContext {
             region: &change.region,
@@ -165,17 +166,22 @@ impl StageCompiler<'_> {
     }
 
     /// Where calls of a function go: as the closest of the settings' names for it says.
-    fn function(&self, name: &FunctionName) -> Option<FunctionEndpoint> {
+    fn function(&self, name: &FunctionName) -> Option<FunctionPlace> {
         let named = self.options.functions.iter();
         let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
         let (_, function) = named.max_by_key(|(closeness, _)| *closeness)?;
-        let origin = Origin {
-            host: function.host.as_str().into(),
-            port: function.port,
-            tls: function.is_https.then(OriginTls::default),
+        let endpoint = match &function.way {
+            FunctionWay::Endpoint(endpoint) => endpoint,
+            FunctionWay::Local(local) => return Some(FunctionPlace::Local(local.key())),
         };
-        let remote_name = function.remote_name.clone();
-        Some(FunctionEndpoint { origin, name: remote_name.unwrap_or_else(|| name.name.clone()) })
+        let BoundEndpoint { host, port, is_https, remote_name } = endpoint;
+        let origin = Origin {
+            host: host.as_str().into(),
+            port: *port,
+            tls: is_https.then(OriginTls::default),
+        };
+        let remote_name = remote_name.clone().unwrap_or_else(|| name.name.clone());
+        Some(FunctionPlace::Endpoint(FunctionEndpoint { origin, name: remote_name }))
     }
 
     /// The target group that a private integration leads to: what it names itself goes before the

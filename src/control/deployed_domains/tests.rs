@@ -51,6 +51,7 @@ fn options() -> ManagementOptions {
         trust_stores: Vec::new(),
         vpc_links: Vec::new(),
         functions: Vec::new(),
+        functions_concurrency: 1_000,
         canary_is_sticky: false,
         test_mode: false,
         quotas: Quotas::default(),

@@ -43,8 +43,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 pub use options::{
-    BoundCertificate, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink, Credential,
-    ManagementOptions, Quotas,
+    BoundCertificate, BoundEndpoint, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink,
+    Credential, FunctionWay, ManagementOptions, Quotas,
 };
 
 use super::sockets::{self, BindOptions, shown};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::function::FunctionDefinition;
 use crate::model::{FunctionName, ListenerAddress};
 use crate::tls::CertificateFiles;
 
@@ -29,6 +30,8 @@ pub struct ManagementOptions {
     pub vpc_links: Vec<BoundVpcLink>,
     /// Where calls of functions go; no name is there twice.
     pub functions: Vec<BoundFunction>,
+    /// How many processes of functions may be there at once on this machine.
+    pub functions_concurrency: u32,
     /// The requests of one client go all to a stage's canary or all not.
     pub canary_is_sticky: bool,
     /// Whether everything may be removed by one request.
@@ -47,6 +50,15 @@ impl ManagementOptions {
         });
         let stores = self.trust_stores.iter().map(|one| one.file.clone());
         files.flatten().chain(stores).collect()
+    }
+
+    /// The functions that run on this machine.
+    pub(crate) fn local_functions(&self) -> Vec<FunctionDefinition> {
+        let local = self.functions.iter().filter_map(|one| match &one.way {
+            FunctionWay::Local(definition) => Some(definition.clone()),
+            FunctionWay::Endpoint(_) => None,
+        });
+        local.collect()
     }
 }
 
@@ -92,7 +104,23 @@ pub struct BoundVpcLink {
 pub struct BoundFunction {
     /// What integrations call it, or the part of it that counts.
     pub name: FunctionName,
-    /// The host of a server of Lambda's Invoke API; an IPv6 address has its brackets.
+    /// How it is called.
+    pub way: FunctionWay,
+}
+
+/// How a function is called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FunctionWay {
+    /// By a server of Lambda's Invoke API.
+    Endpoint(BoundEndpoint),
+    /// It runs on this machine.
+    Local(FunctionDefinition),
+}
+
+/// A server of Lambda's Invoke API.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BoundEndpoint {
+    /// Its host; an IPv6 address has its brackets.
     pub host: String,
     /// Its port.
     pub port: u16,

@@ -5,6 +5,7 @@ use super::super::collect::collect_request;
 use super::facts::Call;
 use super::function_event::write_event;
 use super::{Done, Failed, Work, function_endpoint};
+use crate::base::Fault;
 use crate::lambda::EventScratch;
 use crate::plan::deployed::{FunctionPlan, FunctionTarget};
 
@@ -23,6 +24,10 @@ pub(super) async fn serve(
         FunctionTarget::Endpoint(endpoint) => {
             function_endpoint::serve(call, plan, endpoint, event, work).await
         }
+        FunctionTarget::Local(_) => Err(Failed::because(
+            Fault::ApiConfiguration,
+            "functions of this machine are not called yet",
+        )),
     }
 }
 

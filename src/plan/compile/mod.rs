@@ -151,6 +151,7 @@ impl<'model> Compiler<'model> {
             routes,
             throttles: slots.throttles,
             groups: slots.groups,
+            functions: Vec::new(),
             deployed: None,
         }
     }

@@ -1,8 +1,8 @@
-//! Integrations that call a function, by Lambda's Invoke API.
+//! Integrations that call a function, by Lambda's Invoke API or on this machine.
 
 use super::Origin;
 use crate::lambda::BinaryMediaTypes;
-use crate::plan::GroupSlot;
+use crate::plan::{FunctionSlot, GroupSlot};
 
 /// A function that answers a method or a route (`AWS_PROXY`).
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct FunctionPlan {
 pub enum FunctionTarget {
     /// Behind a server of the Invoke API.
     Endpoint(FunctionEndpointPlan),
+    /// On this machine.
+    Local(FunctionSlot),
 }
 
 /// A server of the Invoke API, and what is asked of it.
@@ -47,6 +49,15 @@ pub enum PayloadFormat {
 }
 
 /// Where calls of a function go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FunctionPlace {
+    /// To an endpoint.
+    Endpoint(FunctionEndpoint),
+    /// To processes of this machine: its name on the board of functions.
+    Local(String),
+}
+
+/// A server that calls of a function go to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FunctionEndpoint {
     /// A server of the Invoke API.

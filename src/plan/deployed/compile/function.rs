@@ -6,7 +6,8 @@ use super::slots::Slots;
 use crate::lambda::BinaryMediaTypes;
 use crate::model::{FunctionName, InvocationMode, TextMap};
 use crate::plan::deployed::{
-    FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, NotServed, PayloadFormat,
+    FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan, FunctionTarget, NotServed,
+    PayloadFormat,
 };
 
 /// What is known of an integration that calls a function.
@@ -32,22 +33,19 @@ impl FunctionCall<'_> {
         if mode == InvocationMode::Streamed {
             return Err(NotServed::unavailable("functions that stream their answer are"));
         }
-        let endpoint = (context.find_function)(&name);
-        let FunctionEndpoint { origin, name: remote_name } = endpoint.ok_or_else(|| {
+        let place = (context.find_function)(&name).ok_or_else(|| {
             NotServed::misconfigured(format!(
                 "no [[function]] of the boot file stands for `{name}`"
             ))
         })?;
-        let host = origin.authority().into();
-        let qualifier = name.qualifier.map(|one| format!("?Qualifier={}", one.replace('$', "%24")));
-        let qualifier = qualifier.unwrap_or_default();
-        let target = format!("/2015-03-31/functions/{remote_name}/invocations{qualifier}");
+        let target = match place {
+            FunctionPlace::Endpoint(endpoint) => {
+                FunctionTarget::Endpoint(endpoint_plan(endpoint, name, slots))
+            }
+            FunctionPlace::Local(local) => FunctionTarget::Local(slots.function(&local)),
+        };
         Ok(FunctionPlan {
-            target: FunctionTarget::Endpoint(FunctionEndpointPlan {
-                group: slots.origin(origin),
-                host,
-                target: target.into(),
-            }),
+            target,
             format: self.format,
             binary_media_types: BinaryMediaTypes::compile(
                 self.binary_media_types.iter().map(String::as_str),
@@ -55,4 +53,17 @@ impl FunctionCall<'_> {
             timeout_ms: self.timeout_ms.into(),
         })
     }
+}
+
+fn endpoint_plan(
+    endpoint: FunctionEndpoint,
+    called: FunctionName,
+    slots: &mut Slots,
+) -> FunctionEndpointPlan {
+    let FunctionEndpoint { origin, name } = endpoint;
+    let host = origin.authority().into();
+    let qualifier = called.qualifier.map(|one| format!("?Qualifier={}", one.replace('$', "%24")));
+    let qualifier = qualifier.unwrap_or_default();
+    let target = format!("/2015-03-31/functions/{name}/invocations{qualifier}").into();
+    FunctionEndpointPlan { group: slots.origin(origin), host, target }
 }

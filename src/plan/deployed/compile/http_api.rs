@@ -61,6 +61,7 @@ pub(super) fn compile(
         routes,
         throttles: compiler.slots.throttles,
         groups: compiler.slots.groups,
+        functions: compiler.slots.functions,
         deployed: Some(stage_facts(
             context,
             deployment,
@@ -89,6 +90,7 @@ pub(super) fn compile_empty(
         routes: Vec::new(),
         throttles: Vec::new(),
         groups: Vec::new(),
+        functions: Vec::new(),
         deployed: Some(stage_facts(context, None, &TextMap::default(), false, Dialect::Http(None))),
     }
 }

@@ -6,7 +6,7 @@ mod http_api;
 mod rest;
 mod slots;
 
-use super::{DeployedStagePlan, FunctionEndpoint, Origin};
+use super::{DeployedStagePlan, FunctionPlace, Origin};
 use crate::lambda::render_stage_variables;
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
@@ -46,7 +46,7 @@ pub struct DeployedContext<'c> {
     /// The target group of the boot file that a VPC link leads to.
     pub find_upstream: &'c dyn Fn(PrivateTarget<'_>) -> Option<String>,
     /// Where calls of a function go.
-    pub find_function: &'c dyn Fn(&FunctionName) -> Option<FunctionEndpoint>,
+    pub find_function: &'c dyn Fn(&FunctionName) -> Option<FunctionPlace>,
 }
 
 /// What a private integration names.

@@ -67,6 +67,7 @@ pub(super) fn compile(
         routes,
         throttles: compiler.slots.throttles,
         groups: compiler.slots.groups,
+        functions: compiler.slots.functions,
         deployed: Some(stage_facts(
             context,
             deployment.as_deref(),

@@ -3,13 +3,14 @@
 use crate::base::ThrottleScope;
 use crate::model::{RouteKey, Segment, Throttle};
 use crate::plan::deployed::Origin;
-use crate::plan::{GroupSlot, ThrottlePlan, ThrottleSlot};
+use crate::plan::{FunctionSlot, GroupSlot, ThrottlePlan, ThrottleSlot};
 
 /// Given out while a stage is compiled.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     pub(super) throttles: Vec<ThrottlePlan>,
     pub(super) groups: Vec<Box<str>>,
+    pub(super) functions: Vec<Box<str>>,
     pub(super) origins: Vec<Origin>,
 }
 
@@ -28,11 +29,12 @@ impl Slots {
 
     /// The group of this name.
     pub(super) fn group(&mut self, name: &str) -> GroupSlot {
-        let known = self.groups.iter().position(|one| **one == *name);
-        GroupSlot(dense(known.unwrap_or_else(|| {
-            self.groups.push(name.into());
-            self.groups.len() - 1
-        })))
+        GroupSlot(slot_of(name, &mut self.groups))
+    }
+
+    /// The function of this machine of this name.
+    pub(super) fn function(&mut self, name: &str) -> FunctionSlot {
+        FunctionSlot(slot_of(name, &mut self.functions))
     }
 
     /// The group of an endpoint.
@@ -43,6 +45,15 @@ impl Slots {
         }
         slot
     }
+}
+
+/// Where `name` stands among `names`, from now on if not before.
+fn slot_of(name: &str, names: &mut Vec<Box<str>>) -> u32 {
+    let known = names.iter().position(|one| **one == *name);
+    dense(known.unwrap_or_else(|| {
+        names.push(name.into());
+        names.len() - 1
+    }))
 }
 
 /// The names of the parameters of a route's path, in their order.
