@@ -24,10 +24,11 @@ pub(crate) fn invoke(
     reloader: &Mutex<Reloader>,
     try_request: &TryRequest,
 ) -> Result<Invoked, String> {
-    let (base, deployments, boot) = {
+    let (base, deployments, boot, functions) = {
         let reloader = reloader.blocking_lock();
         let boot = BootFacts::of(&reloader.configuration().model);
-        (Arc::clone(&reloader.base), reloader.deployments.clone(), boot)
+        let functions = Arc::clone(&reloader.functions);
+        (Arc::clone(&reloader.base), reloader.deployments.clone(), boot, functions)
     };
     let InvocationPlan { plan, scheme } = deployments.plan_of(invocation, &base, &boot)?;
     let targets = Arc::new(TargetBoard::new());
@@ -39,7 +40,8 @@ pub(crate) fn invoke(
     let mut metrics = Metrics::new(1);
     metrics.prepare(&plan);
     let metrics = metrics.shard(0).ok_or("there are no counters")?;
-    let trial = Trial { plan: Arc::new(plan), metrics, targets, request: invocation.request() };
+    let (plan, request) = (Arc::new(plan), invocation.request());
+    let trial = Trial { plan, metrics, targets, functions, request };
     let (started, began) = (SystemTime::now(), Instant::now());
     let report = try_request(trial).map_err(|error| format!("the call failed: {error}"))?;
     Ok(Invoked { report, scheme, started, latency: began.elapsed() })

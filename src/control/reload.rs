@@ -27,7 +27,7 @@ use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::tls::load_tls;
 use super::watch::WatchedFiles;
-use crate::coord::{PublishError, Publisher, ShardGear};
+use crate::coord::{Invoker, PublishError, Publisher, ShardGear};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
 use crate::tls::{ShownCertificate, TicketKeys, UpstreamTls};
@@ -62,6 +62,8 @@ pub(crate) struct Reloader {
     pub(crate) status: Arc<Status>,
     pub(crate) in_force: Arc<Mutex<InForce>>,
     pub(crate) targets: Targets,
+    /// How functions of this machine are called.
+    pub(crate) functions: Arc<Invoker>,
     pub(crate) acme: Arc<AcmeWatch>,
     /// How the groups in force are reached over TLS, by name.
     pub(crate) upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use super::configuration::ShardPlace;
 use crate::base::Nanos;
 use crate::coord::{
-    AcmeChallenges, Publisher, Receiver, Sender, ShardGear, ShardMessage, TargetBoard,
-    UpstreamBoard, mailbox,
+    AcmeChallenges, FunctionBoard, Publisher, Receiver, Sender, ShardGear, ShardMessage,
+    TargetBoard, UpstreamBoard, mailbox,
 };
 use crate::observe::{DeadlineKind, Metrics, ShardMetrics};
 use crate::plan::Plan;
@@ -50,6 +50,8 @@ pub struct ShardSeat {
     pub upstreams: Arc<UpstreamBoard>,
     /// What it answers to authorities that validate names.
     pub challenges: Arc<AcmeChallenges>,
+    /// Functions that run on this machine.
+    pub functions: Arc<FunctionBoard>,
 }
 
 /// All shards of the process.
@@ -71,6 +73,7 @@ impl Shards {
         metrics: &Metrics,
         targets: &Arc<TargetBoard>,
         challenges: &Arc<AcmeChallenges>,
+        functions: &Arc<FunctionBoard>,
         start: &mut StartShard,
     ) -> io::Result<Self> {
         let count = u16::try_from(places.len())
@@ -105,6 +108,7 @@ impl Shards {
                 targets: Arc::clone(targets),
                 upstreams: Arc::clone(&shards.upstreams),
                 challenges: Arc::clone(challenges),
+                functions: Arc::clone(functions),
             };
             match start(seat) {
                 Ok(thread) => shards.watch(index, thread),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::acme::AcmeWatch;
 use super::admin::{AdminSocket, AdminView};
@@ -31,7 +32,7 @@ use super::systemd::Systemd;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::watch::{Watch, WatchedFiles};
-use crate::coord::{AcmeChallenges, ShardGear};
+use crate::coord::{AcmeChallenges, FunctionBoard, HostMessage, Invoker, ShardGear};
 use crate::observe::Metrics;
 use crate::plan::Plan;
 use crate::rt;
@@ -53,6 +54,8 @@ struct DataPlane {
     /// The plan of the boot file alone.
     base: Arc<Plan>,
     deployments: Deployments,
+    functions: Arc<FunctionBoard>,
+    host_messages: UnboundedReceiver<HostMessage>,
 }
 
 /// Brings what is deployed into force, change by change, for as long as the store lives.
@@ -100,6 +103,8 @@ impl Process {
             (plane.configuration, plane.base, plane.deployments);
         let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
         let upstream_tls = plane.upstream_tls;
+        let functions = plane.functions;
+        let mailboxes = shards.publisher().mailboxes().to_vec();
         let certificate_expiry = CertificateExpiry::start(
             Arc::clone(&certificates),
             configuration.model.tls.expiry_warning_days,
@@ -123,6 +128,7 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
+            functions: Arc::new(Invoker::new(functions, mailboxes)),
             acme: Arc::clone(&acme),
             upstream_tls,
             base,
@@ -253,8 +259,19 @@ impl DataPlane {
         targets.watch(&plan.groups, &plan.tls.upstreams, RELOAD_PATIENCE).await;
         let certificates = plan.tls.certificates().into();
         let board = targets.board();
-        let shards = Shards::start(places, &plan, gear, &metrics, board, challenges, start_shard)
-            .map_err(|error| failed(&error))?;
+        let (functions, host_messages) = FunctionBoard::new(places.len());
+        let functions = Arc::new(functions);
+        let shards = Shards::start(
+            places,
+            &plan,
+            gear,
+            &metrics,
+            board,
+            challenges,
+            &functions,
+            start_shard,
+        )
+        .map_err(|error| failed(&error))?;
         targets.tell(shards.publisher());
         listeners.commit(change);
         // There was no log before this one.
@@ -274,6 +291,8 @@ impl DataPlane {
             configuration,
             base,
             deployments,
+            functions,
+            host_messages,
         })
     }
 }

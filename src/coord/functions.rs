@@ -7,12 +7,14 @@
 
 mod board;
 mod function;
+mod invoker;
 mod places;
 mod process;
 mod supply;
 
 pub use board::FunctionBoard;
 pub use function::{FunctionLimits, LocalFunction};
+pub use invoker::Invoker;
 pub use places::{Place, Places};
 pub use process::RuntimeProcess;
 pub use supply::Supply;

@@ -29,7 +29,7 @@ mod word;
 pub use acme_challenges::{ACME_HTTP_PATH, AcmeChallenges};
 pub use connection_board::{ConnectionBoard, Transit};
 pub use functions::{
-    EndReason, FunctionBoard, FunctionLimits, HostMessage, Invocation, InvocationAnswer,
+    EndReason, FunctionBoard, FunctionLimits, HostMessage, Invocation, InvocationAnswer, Invoker,
     LocalFunction, Place, Places, RuntimeConnection, RuntimeProcess, Supply,
 };
 pub use mailbox::{Inbox, Receiver, Sender, mailbox};

@@ -92,6 +92,12 @@ impl Publisher {
         }
     }
 
+    /// The mailboxes of the shards, by index.
+    #[must_use]
+    pub fn mailboxes(&self) -> &[Sender<ShardMessage>] {
+        &self.shards
+    }
+
     /// How many shards there are.
     #[must_use]
     pub fn shards_count(&self) -> usize {

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::TargetBoard;
+use super::{Invoker, TargetBoard};
 use crate::base::{Fault, Nanos};
 use crate::observe::ShardMetrics;
 use crate::plan::Plan;
@@ -20,6 +20,8 @@ pub struct Trial {
     pub metrics: Arc<ShardMetrics>,
     /// Where the plan's target groups are.
     pub targets: Arc<TargetBoard>,
+    /// How functions of this machine are called.
+    pub functions: Arc<Invoker>,
     /// The request as it would come over a connection, its body behind its head.
     pub request: Vec<u8>,
 }

@@ -10,6 +10,7 @@ use super::body::{BodyFate, RequestBody};
 use super::client::Client;
 use super::exchange::{Answer, Exchange, Form};
 use super::pass_on::{Passed, keep};
+use super::request::Request;
 use super::respond::{Persistence, write_number_line};
 use super::send::{ask_for_body, body_source};
 use super::state::{ShardPlan, ShardState};
@@ -133,30 +134,52 @@ impl Exchange<'_, '_> {
         body: &[u8],
         at: Nanos,
     ) -> Result<Passed, Fault> {
-        let goes_on = self.request.head.keep_alive
-            && self.client.may_persist()
-            && !self.state.draining.get()
-            && self.is_body_sent();
-        let is_bodiless = matches!(status, 204 | 304);
-        if !is_bodiless {
-            write_number_line(self.out, b"content-length", body.len() as u64);
-        }
-        let persistence = Persistence::of(self.request.head.version, goes_on);
-        self.out.extend_from_slice(persistence.line());
-        self.out.extend_from_slice(b"\r\n");
-        let has_body = !is_bodiless && self.request.head.method != Method::Head;
-        let answer_bytes = if has_body { body.len() as u64 } else { 0 };
-        if has_body {
-            self.out.extend_from_slice(body);
-        }
-        self.client.answer_started.set(true);
-        let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, at, true).await;
-        *self.out = out;
-        self.out.clear();
-        result?;
+        let goes_on = may_go_on(self.state, self.client, self.request) && self.is_body_sent();
+        let answer = WholeAnswer { status, body, goes_on, at };
+        let answer_bytes = answer.send(self.client, self.request, self.out).await?;
         let goes_on = self.finish_upload() && goes_on;
         Ok(Passed { status, goes_on, answer_bytes, ended: now() })
+    }
+}
+
+/// Whether the connection may carry another request behind this one, as far as its body lets it.
+pub(super) fn may_go_on(state: &ShardState, client: &Client<'_>, request: &Request<'_>) -> bool {
+    request.head.keep_alive && client.may_persist() && !state.draining.get()
+}
+
+/// An answer whose body is at hand.
+pub(super) struct WholeAnswer<'a> {
+    pub(super) status: u16,
+    pub(super) body: &'a [u8],
+    /// Whether the connection may carry another request behind it.
+    pub(super) goes_on: bool,
+    pub(super) at: Nanos,
+}
+
+impl WholeAnswer<'_> {
+    /// Ends the head that is in `out`, and sends it with the body. How long that was.
+    pub(super) async fn send(
+        &self,
+        client: &Client<'_>,
+        request: &Request<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<u64, Fault> {
+        let is_bodiless = matches!(self.status, 204 | 304);
+        if !is_bodiless {
+            write_number_line(out, b"content-length", self.body.len() as u64);
+        }
+        out.extend_from_slice(Persistence::of(request.head.version, self.goes_on).line());
+        out.extend_from_slice(b"\r\n");
+        let has_body = !is_bodiless && request.head.method != Method::Head;
+        if has_body {
+            out.extend_from_slice(self.body);
+        }
+        client.answer_started.set(true);
+        let (result, sent) = client.write(std::mem::take(out), 0, self.at, true).await;
+        *out = sent;
+        out.clear();
+        result?;
+        Ok(if has_body { self.body.len() as u64 } else { 0 })
     }
 }
 

@@ -187,10 +187,30 @@ impl Drop for Outstanding<'_> {
     }
 }
 
+/// Sends answers to earlier requests that still wait in `out`, before this one is waited for.
+pub(super) async fn flush_earlier(
+    client: &Client<'_>,
+    out: &mut Vec<u8>,
+    at: Nanos,
+) -> Result<(), Fault> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    client.answer_started.set(true); // until it is out, nothing else may be said
+    let (result, sent) = client.write(std::mem::take(out), 0, at, false).await;
+    *out = sent;
+    out.clear();
+    if let ClientLink::Http1(link) = &client.link {
+        link.waiting_bytes.set(0);
+    }
+    client.answer_started.set(result.is_err());
+    result
+}
+
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
-        self.flush_out().await?;
+        flush_earlier(self.client, self.out, self.request.started).await?;
         self.client.deadline.clear();
         let (mut lease, answer, sent) = self.answer().await?;
         let status = answer.head.status;
@@ -242,23 +262,6 @@ impl Exchange<'_, '_> {
             Form::Routed(_) => self.request.head.method,
             Form::Deployed(translation) => translation.method(),
         }
-    }
-
-    /// Sends answers to earlier requests that are still waiting in `out`.
-    async fn flush_out(&mut self) -> Result<(), Fault> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        self.client.answer_started.set(true); // until it is out, nothing else may be said
-        let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, self.request.started, false).await;
-        *self.out = out;
-        self.out.clear();
-        if let ClientLink::Http1(link) = &self.client.link {
-            link.waiting_bytes.set(0);
-        }
-        self.client.answer_started.set(result.is_err());
-        result
     }
 
     /// Tries targets until one answers or no further try is allowed.

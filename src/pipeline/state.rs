@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use crate::base::limits::{BODY_BUFFER_BYTES, BUFFER_BYTES};
 use crate::base::{Nanos, RequestId, RequestIdSource};
-use crate::coord::{AcmeChallenges, ShardBucket, TargetBoard, TokenPools, TrialLog};
+use crate::coord::{AcmeChallenges, FunctionBoard, ShardBucket, TargetBoard, TokenPools, TrialLog};
 use crate::observe::access_log::{AccessLogFormat, CLF_BYTES, ClfClock, ShardLogSink};
 use crate::observe::{PlanRecorder, ShardRecorder};
-use crate::plan::{GroupSlot, Plan, StagePlan, ThrottlePlan, ThrottleSlot};
+use crate::plan::{FunctionSlot, GroupSlot, Plan, StagePlan, ThrottlePlan, ThrottleSlot};
 use crate::proto::{RequestHead, ResponseHead};
 use crate::rt::{Buffers, Deadlines};
+use crate::runtime::{Runtimes, ShardFunction};
 use crate::upstream::Group;
 
 /// One core's world. Never leaves its thread.
@@ -31,6 +32,8 @@ pub struct ShardState {
     pub challenges: Arc<AcmeChallenges>,
     /// Lines for the access log, if one is kept.
     pub access_log: RefCell<Option<ShardLogSink>>,
+    /// Functions that run on this machine.
+    pub runtimes: Rc<Runtimes>,
     /// What becomes of the one request that is served, where that is a trial.
     pub trial: Option<Rc<TrialLog>>,
     /// Whether the process is draining: every answer closes its connection.
@@ -74,6 +77,8 @@ pub struct ShardStage {
     pub plan: Arc<StagePlan>,
     buckets: Vec<Bucket>,
     groups: Vec<Rc<Group>>,
+    /// `None` is bound no longer.
+    functions: Vec<Option<Rc<ShardFunction>>>,
 }
 
 impl ShardStage {
@@ -90,6 +95,12 @@ impl ShardStage {
     pub fn group(&self, slot: GroupSlot) -> &Rc<Group> {
         &self.groups[slot.0 as usize]
     }
+
+    /// The function behind a slot, if it is bound.
+    #[must_use]
+    pub fn function(&self, slot: FunctionSlot) -> Option<&Rc<ShardFunction>> {
+        self.functions.get(slot.0 as usize)?.as_ref()
+    }
 }
 
 impl ShardState {
@@ -100,6 +111,7 @@ impl ShardState {
         recorder: ShardRecorder,
         plan: ShardPlan,
         challenges: Arc<AcmeChallenges>,
+        runtimes: Rc<Runtimes>,
         seed: [u64; 2],
         spare_buffers_count: usize,
         now: Nanos,
@@ -111,6 +123,7 @@ impl ShardState {
             deadlines: Deadlines::new(now),
             recorder,
             challenges,
+            runtimes,
             access_log: RefCell::default(),
             trial: None,
             draining: Cell::new(false),
@@ -225,6 +238,10 @@ pub struct PlanSources<'s> {
     pub pools: &'s TokenPools,
     /// The addresses of each group.
     pub targets: &'s TargetBoard,
+    /// The functions of this machine.
+    pub functions: &'s FunctionBoard,
+    /// How this shard has them.
+    pub runtimes: &'s Runtimes,
     /// How many shards there are.
     pub shards_count: u32,
     /// The instant of adoption.
@@ -331,10 +348,18 @@ fn stages(
                 groups: names
                     .filter_map(|name| groups_by_name.get(name).copied().cloned())
                     .collect(),
+                functions: functions(stage, sources),
             }));
         }
     }
     stages.into_iter().flatten().collect()
+}
+
+/// The functions of this machine that a stage names.
+fn functions(stage: &StagePlan, sources: &PlanSources<'_>) -> Vec<Option<Rc<ShardFunction>>> {
+    let find = |name: &str| sources.functions.find(name);
+    let found = stage.functions.iter().map(|name| find(name));
+    found.map(|found| found.map(|one| sources.runtimes.function(&one))).collect()
 }
 
 /// Buckets while stages are given theirs.

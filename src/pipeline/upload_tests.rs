@@ -12,11 +12,12 @@ use socket2::SockRef;
 use super::upload::{BodyLeft, BodySink, BodySource, UploadState, UploadTask};
 use super::{PlanSources, ShardPlan, ShardState};
 use crate::base::{Fault, Nanos};
-use crate::coord::{TargetBoard, TokenPools};
+use crate::coord::{FunctionBoard, TargetBoard, TokenPools};
 use crate::model::Model;
 use crate::observe::Metrics;
 use crate::plan;
 use crate::rt::{DriverChoice, RingOptions, Stream, now, run};
+use crate::runtime::Runtimes;
 
 /// More than a target that does not read takes, and less than a buffer for bodies holds: it is one
 /// read and more than one write.
@@ -105,14 +106,17 @@ fn shard_state() -> Rc<ShardState> {
     metrics.prepare(&plan);
     let recorder = metrics.shard(0).expect("one shard").recorder();
     let (pools, targets) = (TokenPools::new(), TargetBoard::new());
+    let (functions, runtimes) = (FunctionBoard::default(), Runtimes::new(0, Vec::new()));
     let sources = PlanSources {
         recorder: &recorder,
         pools: &pools,
         targets: &targets,
+        functions: &functions,
+        runtimes: &runtimes,
         shards_count: 1,
         now: now(),
         seed: 1,
     };
     let plan = ShardPlan::new(plan, None, &sources);
-    Rc::new(ShardState::new(0, recorder, plan, Arc::default(), [1, 2], 16, now()))
+    Rc::new(ShardState::new(0, recorder, plan, Arc::default(), runtimes, [1, 2], 16, now()))
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use super::invocations::invoke_apart;
 use super::{AnswerBody, Runtimes, ShardFunction};
 use crate::base::{Nanos, write_json_string};
 use crate::lambda::EventHead;
@@ -124,6 +125,9 @@ impl Runtimes {
         function: &Rc<ShardFunction>,
         event: &FunctionEvent<'_>,
     ) -> Result<FunctionAnswer, CallFailure> {
+        if let Some(invoker) = &self.invoker {
+            return invoke_apart(invoker, function, event).await;
+        }
         let alarm = deadlines.alarm();
         alarm.set(event.due);
         loop {

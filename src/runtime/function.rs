@@ -21,6 +21,8 @@ use crate::rt::{Deadline, now};
 pub struct ShardFunction {
     pub(super) function: Arc<LocalFunction>,
     shard: usize,
+    /// `function:NAME`, for the log.
+    shown: Rc<str>,
     /// Those that have waited longest first; taken from the back, so that what is not needed ages.
     idle: RefCell<Vec<Rc<Runtime>>>,
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
@@ -32,9 +34,11 @@ pub struct ShardFunction {
 
 impl ShardFunction {
     pub(super) fn new(function: Arc<LocalFunction>, shard: usize) -> Self {
+        let shown = format!("function:{}", function.name()).into();
         Self {
             function,
             shard,
+            shown,
             idle: RefCell::default(),
             waiting: RefCell::default(),
             awaited_count: Cell::new(0),
@@ -46,6 +50,12 @@ impl ShardFunction {
     #[must_use]
     pub fn name(&self) -> &str {
         self.function.name()
+    }
+
+    /// How the access log names it as a target.
+    #[must_use]
+    pub fn shown(&self) -> Rc<str> {
+        Rc::clone(&self.shown)
     }
 
     /// A runtime that is ready for an event, now or as soon as there is one. `alarm` says when the

@@ -1,11 +1,15 @@
 //! Calls that come by mail, from who is no shard, and calls whose answer nobody waits for.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::{CallFailure, FunctionAnswer, FunctionEvent, Runtimes, ShardFunction};
 use crate::base::Nanos;
-use crate::coord::{Invocation, InvocationAnswer};
+use crate::base::limits::TICK_MS;
+use crate::coord::{Invocation, InvocationAnswer, Invoker};
 use crate::rt::{Deadlines, now, sleep, spawn};
 
 impl Runtimes {
@@ -70,6 +74,38 @@ impl Runtimes {
         let (deadlines, function) = (deadlines.clone(), Rc::clone(function));
         spawn(async move { deliver(&counted.0, &deadlines, &function, &event).await });
         Ok(())
+    }
+}
+
+/// Has a shard make a call, for who is none, and asks for the answer once a tick.
+pub(super) async fn invoke_apart(
+    invoker: &Invoker,
+    function: &ShardFunction,
+    event: &FunctionEvent<'_>,
+) -> Result<FunctionAnswer, CallFailure> {
+    let (answer, mut answered) = oneshot::channel();
+    let invocation = Invocation {
+        function: Arc::clone(&function.function),
+        event: event.event.to_vec(),
+        request_id: event.request_id.to_owned(),
+        function_arn: event.function_arn.to_owned(),
+        client_context: event.client_context.map(str::to_owned),
+        timeout_ms: event.due.since(now()).as_millis(),
+        answer: Some(answer),
+    };
+    invoker.send(invocation).map_err(|_| CallFailure::Throttled)?;
+    loop {
+        match answered.try_recv() {
+            Ok(InvocationAnswer::Answered(body)) => return Ok(FunctionAnswer::Whole(body)),
+            Ok(InvocationAnswer::Failed(error)) => return Err(CallFailure::Failed(error)),
+            Ok(InvocationAnswer::Throttled) => return Err(CallFailure::Throttled),
+            Ok(InvocationAnswer::TimedOut) => return Err(CallFailure::TimedOut),
+            Err(oneshot::error::TryRecvError::Empty) => {}
+            Err(oneshot::error::TryRecvError::Closed) => {
+                return Err(CallFailure::of_runtime("Runtime.ExitError", "the gateway ends"));
+            }
+        }
+        sleep(Duration::from_millis(TICK_MS)).await;
     }
 }
 

@@ -13,7 +13,8 @@ use super::runtime::{Given, Runtime};
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
 use crate::coord::{
-    EndReason, HostMessage, LocalFunction, RuntimeConnection, RuntimeProcess, Sender, ShardMessage,
+    EndReason, HostMessage, Invoker, LocalFunction, RuntimeConnection, RuntimeProcess, Sender,
+    ShardMessage,
 };
 use crate::rt::{sleep, spawn};
 
@@ -22,6 +23,8 @@ pub struct Runtimes {
     shard: usize,
     /// The mailboxes of all shards, by index.
     peers: Vec<Sender<ShardMessage>>,
+    /// Where this is no shard: calls are sent to one.
+    pub(super) invoker: Option<Arc<Invoker>>,
     functions: RefCell<HashMap<*const LocalFunction, Rc<ShardFunction>>>,
     /// Those that are on this shard, by the id of their process.
     runtimes: RefCell<HashMap<u64, Rc<Runtime>>>,
@@ -33,9 +36,24 @@ impl Runtimes {
     /// Those of shard `shard`; none yet.
     #[must_use]
     pub fn new(shard: usize, peers: Vec<Sender<ShardMessage>>) -> Rc<Self> {
+        Self::with(shard, peers, None)
+    }
+
+    /// For who is no shard: calls are sent to those that are.
+    #[must_use]
+    pub fn apart(invoker: Arc<Invoker>) -> Rc<Self> {
+        Self::with(0, Vec::new(), Some(invoker))
+    }
+
+    fn with(
+        shard: usize,
+        peers: Vec<Sender<ShardMessage>>,
+        invoker: Option<Arc<Invoker>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             shard,
             peers,
+            invoker,
             functions: RefCell::default(),
             runtimes: RefCell::default(),
             events_count: Cell::new(0),

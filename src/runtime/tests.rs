@@ -316,7 +316,6 @@ fn errors_of_functions_and_of_runtimes_are_told() {
             let mut peer = joined(script).await;
             process.ended();
             world.shards[0].ended(&process, &Arc::from("exit status 1"));
-            drop(peer.reader.get_mut());
             world.places.borrow_mut().clear();
         };
         let (second, ()) = both(world.call(0, "b"), ends).await;

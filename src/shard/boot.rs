@@ -10,13 +10,14 @@ use std::thread::JoinHandle;
 use super::listeners::OpenListeners;
 use super::{Shard, accept, housekeeping, mail};
 use crate::coord::{
-    AcmeChallenges, ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard,
-    TokenPools, UpstreamBoard,
+    AcmeChallenges, ConnectionBoard, FunctionBoard, Receiver, Sender, ShardGear, ShardMessage,
+    TargetBoard, TokenPools, UpstreamBoard,
 };
 use crate::observe::ShardMetrics;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
 use crate::plan::Plan;
 use crate::rt::{DriverChoice, RingOptions, now, run, spawn};
+use crate::runtime::Runtimes;
 
 /// How one shard shall run.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Shared {
     pub upstreams: Arc<UpstreamBoard>,
     /// What authorities that validate names are answered.
     pub challenges: Arc<AcmeChallenges>,
+    /// Functions that run on this machine.
+    pub functions: Arc<FunctionBoard>,
     /// Connections per shard.
     pub connections: Arc<ConnectionBoard>,
     /// The mailboxes of the shards, by index.
@@ -95,10 +98,13 @@ pub fn start(
             tracing::info!(shard = options.index, driver = %report, "shard started");
             let at = now();
             let seed = [random(), random()];
+            let runtimes = Runtimes::new(options.index.into(), shared.mailboxes.clone());
             let sources = PlanSources {
                 recorder: &recorder,
                 pools: &shared.pools,
                 targets: &shared.targets,
+                functions: &shared.functions,
+                runtimes: &runtimes,
                 shards_count: shared.shards_count(),
                 now: at,
                 seed: seed[0] ^ seed[1],
@@ -106,8 +112,16 @@ pub fn start(
             let plan = ShardPlan::new(parts.plan, None, &sources);
             let spare_count = options.buffers_spare_count;
             let challenges = Arc::clone(&shared.challenges);
-            let state =
-                ShardState::new(options.index, recorder, plan, challenges, seed, spare_count, at);
+            let state = ShardState::new(
+                options.index,
+                recorder,
+                plan,
+                challenges,
+                runtimes,
+                seed,
+                spare_count,
+                at,
+            );
             state.access_log.replace(parts.gear.access_log);
             let shard = Rc::new(Shard {
                 options,

@@ -37,6 +37,7 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
     let state = &shard.state;
     state.deadlines.turn(at);
     take_targets(shard, at);
+    state.runtimes.tick(at);
     if let Some(sink) = state.access_log.borrow_mut().as_mut() {
         sink.tick(at);
     }
@@ -53,6 +54,7 @@ fn turn(shard: &Shard, at: Nanos, second: u64) -> Option<u64> {
             state.recorder.deadline_fired(DeadlineKind::UpstreamKeepalive);
         }
     }
+    state.runtimes.sweep(at);
     count_stock(shard);
     tell_view(shard, at);
     Some(this_second)

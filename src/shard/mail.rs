@@ -47,11 +47,17 @@ fn handle(shard: &Rc<Shard>, message: ShardMessage) {
         ShardMessage::Connection(connection) => accept::take_over(shard, connection),
         // The health cells are read when a target is chosen.
         ShardMessage::Health(_) => {}
-        ShardMessage::Runtime(_)
-        | ShardMessage::RuntimeEnded { .. }
-        | ShardMessage::StartFailed { .. }
-        | ShardMessage::Lend { .. }
-        | ShardMessage::Invoke(_) => {}
+        ShardMessage::Runtime(connection) => shard.state.runtimes.connect(*connection),
+        ShardMessage::RuntimeEnded { process, reason } => {
+            shard.state.runtimes.ended(&process, &reason);
+        }
+        ShardMessage::StartFailed { function, reason } => {
+            shard.state.runtimes.start_failed(&function, &reason);
+        }
+        ShardMessage::Lend { function, to } => shard.state.runtimes.lend(&function, to),
+        ShardMessage::Invoke(invocation) => {
+            shard.state.runtimes.invoke(&shard.state.deadlines, *invocation);
+        }
     }
 }
 

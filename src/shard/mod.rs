@@ -68,6 +68,8 @@ impl Shard {
             recorder: &self.state.recorder,
             pools: &self.shared.pools,
             targets: &self.shared.targets,
+            functions: &self.shared.functions,
+            runtimes: &self.state.runtimes,
             shards_count: self.shared.shards_count(),
             now: now(),
             seed: self.state.next_random(),

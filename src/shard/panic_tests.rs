@@ -71,6 +71,7 @@ impl OneShard {
             pools: TokenPools::new(),
             targets: Arc::new(TargetBoard::new()),
             upstreams: UpstreamBoard::new(1),
+            functions: Arc::default(),
             challenges: Arc::default(),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],

@@ -21,27 +21,33 @@ use crate::model::{Listener, ListenerAddress, ProxyProtocol};
 use crate::pipeline::{ListenerContext, PlanSources, ShardPlan, ShardState};
 use crate::plan::TlsPlan;
 use crate::rt::{DriverChoice, Peer, RingOptions, Stream, now, run, sleep, spawn, unix_millis};
+use crate::runtime::Runtimes;
 
 /// Serves the trial to its end: the deadlines of the plan hold for it as for any request. Blocks.
 pub fn try_request(trial: Trial) -> io::Result<TrialReport> {
     let (mut ours, theirs) = UnixStream::pair()?;
-    let Trial { plan, metrics, targets, request } = trial;
+    let Trial { plan, metrics, targets, functions, request } = trial;
     let serving = thread::Builder::new().name("trial".to_owned()).spawn(move || {
         run(DriverChoice::Epoll, RingOptions { entries: RING_ENTRIES }, |_| async move {
             let at = now();
             let recorder = metrics.recorder();
             let pools = TokenPools::new();
+            let board = Arc::clone(functions.board());
+            let runtimes = Runtimes::apart(functions);
             let sources = PlanSources {
                 recorder: &recorder,
                 pools: &pools,
                 targets: &targets,
+                functions: &board,
+                runtimes: &runtimes,
                 shards_count: 1,
                 now: at,
                 seed: random(),
             };
             let plan = ShardPlan::new(plan, None, &sources);
             let seed = [random(), random()];
-            let mut state = ShardState::new(0, recorder, plan, Arc::default(), seed, 0, at);
+            let mut state =
+                ShardState::new(0, recorder, plan, Arc::default(), runtimes, seed, 0, at);
             let log = Rc::new(TrialLog::default());
             state.trial = Some(Rc::clone(&log));
             serve(Rc::new(state), Stream::from_std_unix(theirs)?).await;

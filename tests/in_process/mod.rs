@@ -67,6 +67,7 @@ impl OneShard {
             pools: TokenPools::new(),
             targets: Arc::clone(&targets),
             upstreams: UpstreamBoard::new(1),
+            functions: Arc::default(),
             challenges: Arc::clone(&challenges),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],

@@ -4,8 +4,7 @@
 use super::super::collect::collect_request;
 use super::facts::Call;
 use super::function_event::write_event;
-use super::{Done, Failed, Work, function_endpoint};
-use crate::base::Fault;
+use super::{Done, Failed, Work, function_endpoint, function_local};
 use crate::lambda::EventScratch;
 use crate::plan::deployed::{FunctionPlan, FunctionTarget};
 
@@ -24,10 +23,7 @@ pub(super) async fn serve(
         FunctionTarget::Endpoint(endpoint) => {
             function_endpoint::serve(call, plan, endpoint, event, work).await
         }
-        FunctionTarget::Local(_) => Err(Failed::because(
-            Fault::ApiConfiguration,
-            "functions of this machine are not called yet",
-        )),
+        FunctionTarget::Local(local) => function_local::serve(call, plan, local, event, work).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod function;
 mod function_answer;
 mod function_endpoint;
 mod function_event;
+mod function_local;
 mod headers;
 mod http_api;
 mod mock;

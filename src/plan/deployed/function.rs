@@ -23,7 +23,15 @@ pub enum FunctionTarget {
     /// Behind a server of the Invoke API.
     Endpoint(FunctionEndpointPlan),
     /// On this machine.
-    Local(FunctionSlot),
+    Local(LocalFunctionPlan),
+}
+
+/// A function of this machine.
+#[derive(Debug)]
+pub struct LocalFunctionPlan {
+    pub slot: FunctionSlot,
+    /// The ARN that it was called by.
+    pub arn: Box<str>,
 }
 
 /// A server of the Invoke API, and what is asked of it.

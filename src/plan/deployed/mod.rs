@@ -16,7 +16,7 @@ pub use compile::{
 };
 pub use function::{
     FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan, FunctionTarget,
-    PayloadFormat,
+    LocalFunctionPlan, PayloadFormat,
 };
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};

@@ -6,8 +6,8 @@ use super::slots::Slots;
 use crate::lambda::BinaryMediaTypes;
 use crate::model::{FunctionName, InvocationMode, TextMap};
 use crate::plan::deployed::{
-    FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan, FunctionTarget, NotServed,
-    PayloadFormat,
+    FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan, FunctionTarget,
+    LocalFunctionPlan, NotServed, PayloadFormat,
 };
 
 /// What is known of an integration that calls a function.
@@ -42,7 +42,10 @@ impl FunctionCall<'_> {
             FunctionPlace::Endpoint(endpoint) => {
                 FunctionTarget::Endpoint(endpoint_plan(endpoint, name, slots))
             }
-            FunctionPlace::Local(local) => FunctionTarget::Local(slots.function(&local)),
+            FunctionPlace::Local(local) => FunctionTarget::Local(LocalFunctionPlan {
+                slot: slots.function(&local),
+                arn: name.to_string().into(),
+            }),
         };
         Ok(FunctionPlan {
             target,
