@@ -1,6 +1,7 @@
 //! The commands and their options, as clap reads them. The help texts are the reference: the man
 //! page and the shell completions are made from them.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -76,6 +77,10 @@ pub(super) enum Command {
 
     /// Print the man page, or write one page per command to a folder
     Man(ManOptions),
+
+    /// Keep one process of a function; the gateway starts this itself
+    #[command(hide = true)]
+    FunctionKeeper(KeeperOptions),
 }
 
 #[derive(Args, Debug)]
@@ -158,6 +163,33 @@ pub(super) struct ManOptions {
     /// Write `shardgate.1` and a page per command to this folder instead
     #[arg(long, value_name = "FOLDER")]
     pub(super) folder: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct KeeperOptions {
+    /// The process that it keeps for
+    #[arg(long, value_name = "PID")]
+    pub(super) parent: u32,
+
+    /// How long the program may take when it is asked to end
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub(super) grace_ms: u64,
+
+    /// Where the program starts
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) directory: Option<PathBuf>,
+
+    /// Who the program runs as
+    #[arg(long, value_name = "UID", requires = "gid")]
+    pub(super) uid: Option<u32>,
+
+    /// The group that the program runs as
+    #[arg(long, value_name = "GID", requires = "uid")]
+    pub(super) gid: Option<u32>,
+
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    pub(super) program: Vec<OsString>,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod doctor;
 mod echo;
 mod exit;
 mod gateway;
+mod keeper;
 mod pages;
 mod routes;
 mod run;
@@ -28,11 +29,11 @@ pub use exit::Exit;
 #[must_use]
 pub fn main() -> ExitCode {
     // clap ends the process itself on bad usage (exit code 2), and after --help and --version.
-    perform(Arguments::parse().command).into()
+    perform(Arguments::parse().command)
 }
 
-fn perform(command: Command) -> Exit {
-    match command {
+fn perform(command: Command) -> ExitCode {
+    let exit = match command {
         Command::Demo(options) => demo::perform(&options),
         Command::Run(options) => run::perform(&options),
         Command::Check(options) => check::perform(&options),
@@ -44,8 +45,10 @@ fn perform(command: Command) -> Exit {
         Command::Version => print(&pages::version()),
         Command::Completions(options) => print(&pages::completions(options.shell)),
         Command::Man(options) => pages::man(&options),
+        Command::FunctionKeeper(options) => return keeper::perform(options).into(),
         Command::Schema => print(&pages::schema()),
-    }
+    };
+    exit.into()
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no failure.

@@ -125,8 +125,8 @@ pub const IDLE_MS: u64 = 600_000;
 /// Ten seconds (AWS Lambda Developer Guide, "Understanding the Lambda execution environment
 /// lifecycle").
 pub const INIT_TIMEOUT_MS: u64 = 10_000;
-/// How many processes may be there at once (AWS Lambda Developer Guide, "Lambda quotas").
-pub const CONCURRENCY: u32 = 1_000;
+/// How many processes may be there at once. Lambda has 1,000 of them, and more than one machine.
+pub const CONCURRENCY: u32 = 100;
 
 #[cfg(test)]
 mod tests {

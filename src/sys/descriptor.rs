@@ -55,6 +55,9 @@ impl StartDescriptors {
     /// leak into it what was opened without the close-on-exec mark, such as client connections
     /// that io_uring accepted; they would stay open after their owner has ended.
     pub fn close_others(&self, kept: &[RawFd]) -> io::Result<()> {
+        if kept.is_empty() && close_from(FIRST_OF_OURS) {
+            return Ok(());
+        }
         let listed: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .collect();
@@ -72,6 +75,13 @@ impl StartDescriptors {
 
 /// After standard input, output and error.
 const FIRST_OF_OURS: RawFd = 3;
+
+/// Closes every descriptor from `first` on, where the kernel can (Linux 5.9) do so in one step.
+fn close_from(first: RawFd) -> bool {
+    // SAFETY: close_range(2) takes no pointers. Nobody owns the numbers from `first` on, by the claim
+    // of the one caller.
+    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) == 0 }
+}
 
 fn close_on_exec(fd: RawFd) -> io::Result<()> {
     // SAFETY: fcntl(F_SETFD) takes no pointers; a number that is not open yields an error.

@@ -4,6 +4,7 @@
 mod chunk_pool;
 mod clock;
 mod descriptor;
+mod process;
 mod socket;
 mod split_cell;
 mod uring;
@@ -12,6 +13,10 @@ mod waker;
 pub use chunk_pool::Chunk;
 pub use clock::monotonic_us;
 pub use descriptor::{StartDescriptors, inheritable, raise_descriptors_max};
+pub use process::{
+    AwaitedSignals, Reaped, Signal, UserRecord, adopt_orphans, end_like, find_user, is_root,
+    leave_no_core, on_parent_end, reap_any, send_signal, send_signal_to_group, spawn_bound,
+};
 pub use socket::{
     duplicate, has_input, has_waiting_connection, receive_now, reset_on_close, send_now,
     shutdown_both, shutdown_read, shutdown_write,
