@@ -313,7 +313,7 @@ fn errors_of_functions_and_of_runtimes_are_told() {
         assert_eq!(failed(first), "{\"errorMessage\":\"no\",\"errorType\":\"E\"}");
         assert!(matches!(world.told().await, HostMessage::Initialised { .. }));
         let ends = async {
-            let mut peer = joined(script).await;
+            let _peer = joined(script).await;
             process.ended();
             world.shards[0].ended(&process, &Arc::from("exit status 1"));
             world.places.borrow_mut().clear();
