@@ -28,6 +28,7 @@ use super::systemd::Systemd;
 use super::watch::Watch;
 use crate::base::Nanos;
 use crate::coord::{DrainedListeners, ShardMessage};
+use crate::function::Host;
 use crate::{rt, sys};
 
 /// What the process is put together from.
@@ -122,6 +123,8 @@ pub(super) struct Process {
     pub(super) in_force: Arc<Mutex<InForce>>,
     pub(super) shards: Shards,
     pub(super) status: Arc<Status>,
+    /// What starts and ends processes of functions.
+    pub(super) host: Host,
     pub(super) logs: Arc<Logs>,
     pub(super) admin: Option<Admin>,
     pub(super) management: Option<Arc<Management>>,
@@ -273,6 +276,7 @@ impl Process {
             DrainedListeners::Close
         };
         let outcome = self.drain(listeners).await;
+        self.host.end().await;
         if !is_handed_over {
             self.remove_files();
         }

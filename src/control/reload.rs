@@ -28,6 +28,7 @@ use super::ticket_rotation::TicketRotation;
 use super::tls::load_tls;
 use super::watch::WatchedFiles;
 use crate::coord::{Invoker, PublishError, Publisher, ShardGear};
+use crate::function::{DefinitionSource, Host};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
 use crate::tls::{ShownCertificate, TicketKeys, UpstreamTls};
@@ -64,6 +65,8 @@ pub(crate) struct Reloader {
     pub(crate) targets: Targets,
     /// How functions of this machine are called.
     pub(crate) functions: Arc<Invoker>,
+    /// What starts and ends their processes.
+    pub(crate) host: Host,
     pub(crate) acme: Arc<AcmeWatch>,
     /// How the groups in force are reached over TLS, by name.
     pub(crate) upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
@@ -228,6 +231,8 @@ impl Reloader {
         let certificates: Arc<[_]> = plan.tls.certificates().into();
         let upstream_tls = plan.tls.upstreams.clone();
         self.targets.watch(&plan.groups, &upstream_tls, RELOAD_PATIENCE).await;
+        let local = configuration.local_functions();
+        self.host.add_definitions(DefinitionSource::BootFile, &local.definitions);
         match self.publisher.publish_with(plan, gear).await {
             Ok(()) => {}
             // It is in force: a shard that has not said so adopts it when it reads its mail.
@@ -235,9 +240,13 @@ impl Reloader {
             Err(error) => {
                 let before = self.base.with_deployed(epoch, self.deployments.plans());
                 self.targets.watch(&before.groups, &self.upstream_tls, RELOAD_PATIENCE).await;
+                let before = self.configuration().local_functions().definitions;
+                self.host.set_definitions(DefinitionSource::BootFile, before);
                 return Err(error.into());
             }
         }
+        self.host.set_definitions(DefinitionSource::BootFile, local.definitions);
+        self.host.set_concurrency(local.concurrency);
         self.listeners.commit(change);
         self.upstream_tls = upstream_tls;
         self.base = base;

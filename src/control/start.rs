@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::{Notify, mpsc};
 
 use super::acme::AcmeWatch;
 use super::admin::{AdminSocket, AdminView};
@@ -32,7 +31,8 @@ use super::systemd::Systemd;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::watch::{Watch, WatchedFiles};
-use crate::coord::{AcmeChallenges, FunctionBoard, HostMessage, Invoker, ShardGear};
+use crate::coord::{AcmeChallenges, FunctionBoard, Invoker, ShardGear};
+use crate::function::{DefinitionSource, Host, HostOptions};
 use crate::observe::Metrics;
 use crate::plan::Plan;
 use crate::rt;
@@ -55,7 +55,7 @@ struct DataPlane {
     base: Arc<Plan>,
     deployments: Deployments,
     functions: Arc<FunctionBoard>,
-    host_messages: UnboundedReceiver<HostMessage>,
+    host: Host,
 }
 
 /// Brings what is deployed into force, change by change, for as long as the store lives.
@@ -103,7 +103,7 @@ impl Process {
             (plane.configuration, plane.base, plane.deployments);
         let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
         let upstream_tls = plane.upstream_tls;
-        let functions = plane.functions;
+        let (functions, host) = (plane.functions, plane.host);
         let mailboxes = shards.publisher().mailboxes().to_vec();
         let certificate_expiry = CertificateExpiry::start(
             Arc::clone(&certificates),
@@ -129,6 +129,7 @@ impl Process {
             in_force: Arc::clone(&in_force),
             targets,
             functions: Arc::new(Invoker::new(functions, mailboxes)),
+            host: host.clone(),
             acme: Arc::clone(&acme),
             upstream_tls,
             base,
@@ -164,6 +165,7 @@ impl Process {
             in_force,
             shards,
             status,
+            host,
             logs,
             admin: admin.map_err(starting("start the admin listener"))?,
             management: management.map(Arc::new),
@@ -261,6 +263,12 @@ impl DataPlane {
         let board = targets.board();
         let (functions, host_messages) = FunctionBoard::new(places.len());
         let functions = Arc::new(functions);
+        let local = configuration.local_functions();
+        // Shards look for them when they start, which is before the host does.
+        functions.set_shared_places(local.concurrency);
+        for definition in &local.definitions {
+            functions.bind(&definition.key(), definition.limits());
+        }
         let shards = Shards::start(
             places,
             &plan,
@@ -273,6 +281,14 @@ impl DataPlane {
         )
         .map_err(|error| failed(&error))?;
         targets.tell(shards.publisher());
+        let host = Host::start(
+            HostOptions::new(&local.region),
+            local.concurrency,
+            Arc::clone(&functions),
+            host_messages,
+            shards.publisher().mailboxes().into(),
+        );
+        host.set_definitions(DefinitionSource::BootFile, local.definitions);
         listeners.commit(change);
         // There was no log before this one.
         drop(logs.commit(log));
@@ -292,7 +308,7 @@ impl DataPlane {
             base,
             deployments,
             functions,
-            host_messages,
+            host,
         })
     }
 }
