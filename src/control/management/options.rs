@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::model::{FunctionName, ListenerAddress};
+use super::function_signing::BoundSigning;
+use crate::model::{FunctionName, FunctionPermission, ListenerAddress};
 use crate::tls::CertificateFiles;
 
 /// What the management API runs with.
@@ -46,7 +47,9 @@ impl ManagementOptions {
             BoundSource::Acme => None,
         });
         let stores = self.trust_stores.iter().map(|one| one.file.clone());
-        files.flatten().chain(stores).collect()
+        let signing = self.functions.iter().filter_map(|one| one.signing.as_ref());
+        let secrets = signing.flat_map(BoundSigning::paths);
+        files.flatten().chain(stores).chain(secrets).collect()
     }
 }
 
@@ -100,6 +103,10 @@ pub struct BoundFunction {
     pub is_https: bool,
     /// What it calls the function, if not as integrations do.
     pub remote_name: Option<String>,
+    /// How its calls are signed, if they are.
+    pub signing: Option<BoundSigning>,
+    /// Which APIs may call it; `None` lets all.
+    pub permissions: Option<Vec<FunctionPermission>>,
 }
 
 /// A key that signs requests.

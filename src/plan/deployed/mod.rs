@@ -15,7 +15,8 @@ pub use compile::{
     compile_undeployed,
 };
 pub use function::{
-    FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, PayloadFormat,
+    CustomFunctionPlan, FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionSigningPlan,
+    FunctionTarget, PayloadFormat,
 };
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};
