@@ -178,6 +178,8 @@ faults! {
     BadUpstreamAnswer = 502, Upstream, false, "bad_upstream_answer";
     /// A function failed, or answered what is no answer.
     FunctionFailed = 502, Upstream, false, "function_failed";
+    /// Whoever runs functions did not invoke this one: it has too many calls, or takes no such event.
+    InvocationRefused = 500, Upstream, false, "invocation_refused";
     /// Every target is unhealthy or ejected.
     NoHealthyTarget = 503, Upstream, false, "no_healthy_target";
     /// The circuit breaker's bound on outstanding requests is reached.

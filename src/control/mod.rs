@@ -53,8 +53,8 @@ pub use hickory::HickoryResolver;
 pub use invocations::TryRequest;
 pub use listeners::{ListenError, NamedSocket};
 pub use management::{
-    BoundCertificate, BoundEndpoint, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink,
-    Credential, FunctionWay, ManagementOptions, Quotas,
+    BoundCertificate, BoundEndpoint, BoundFunction, BoundSigning, BoundSource, BoundTrustStore,
+    BoundVpcLink, Credential, FunctionWay, ManagementOptions, Quotas, SecretSource, SigningSource,
 };
 pub use process::{Outcome, Ready, RunError, Setup, run};
 pub use reload::LoadConfiguration;

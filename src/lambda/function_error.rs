@@ -43,13 +43,27 @@ pub fn function_error(bytes: &[u8]) -> Option<FunctionError> {
     Some(FunctionError { message, kind })
 }
 
+/// The same in an answer of which nobody said that it is an error, as the runtime interface emulator
+/// passes errors on: an object with nothing but what runtimes write.
+#[must_use]
+pub fn bare_error_message(bytes: &[u8]) -> Option<String> {
+    let record = read_record(bytes)?;
+    Some(record.message)
+}
+
 /// The error in an answer that could be the function's own record: it must have the type, the
-/// stack, and nothing that no runtime writes.
+/// stack, and nothing that no runtime writes. A runtime that ended has no stack, but a type that no
+/// function's own record has.
 pub(super) fn unhandled_error(bytes: &[u8]) -> Option<FunctionError> {
-    let is_sure = may_be_error(bytes)
-        && serde_json::from_slice::<RuntimeRecord>(bytes)
-            .is_ok_and(|record| record.stack_trace.is_some() || record.trace.is_some());
-    if is_sure { function_error(bytes) } else { None }
+    let record = read_record(bytes)?;
+    let kind = record.kind?;
+    let is_of_runtime = RUNTIME_TYPES.iter().any(|start| kind.starts_with(start));
+    let is_sure = is_of_runtime || record.stack_trace.is_some() || record.trace.is_some();
+    is_sure.then_some(FunctionError { message: record.message, kind })
+}
+
+fn read_record(bytes: &[u8]) -> Option<RuntimeRecord> {
+    if may_be_error(bytes) { serde_json::from_slice(bytes).ok() } else { None }
 }
 
 /// Nearly no answer is an error, and this is cheaper than to parse it again.
@@ -74,9 +88,9 @@ struct AnyRecord {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RuntimeRecord {
     #[serde(rename = "errorMessage")]
-    _message: String,
+    message: String,
     #[serde(rename = "errorType")]
-    _kind: String,
+    kind: Option<String>,
     stack_trace: Option<IgnoredAny>,
     /// Of Node.js.
     trace: Option<IgnoredAny>,
@@ -85,6 +99,9 @@ struct RuntimeRecord {
     #[serde(rename = "cause")]
     _cause: Option<IgnoredAny>,
 }
+
+/// What the types of errors begin with that are of the runtime, or of what runs it.
+const RUNTIME_TYPES: [&str; 4] = ["Runtime.", "Sandbox.", "Function.", "Extension."];
 
 #[cfg(test)]
 mod tests {
@@ -123,5 +140,23 @@ mod tests {
         let more = br#"{"errorMessage":"a","errorType":"b","stackTrace":[],"more":1}"#;
         assert_eq!(unhandled_error(more), None);
         assert_eq!(unhandled_error(br#"{"errorMessage":"a","errorType":"b"}"#), None);
+        assert_eq!(bare_error_message(more), None);
+    }
+
+    #[test]
+    fn a_runtime_that_ended_has_no_stack() {
+        let text = br#"{"errorType":"Runtime.ExitError","errorMessage":"exit status 1"}"#;
+        let error = unhandled_error(text).expect("an error");
+        assert_eq!((&*error.kind, &*error.message), ("Runtime.ExitError", "exit status 1"));
+    }
+
+    #[test]
+    fn what_holds_nothing_but_an_error_has_its_message() {
+        for text in [r#"{"errorMessage":"a"}"#, r#"{"errorMessage":"a","errorType":"b"}"#] {
+            assert_eq!(bare_error_message(text.as_bytes()).as_deref(), Some("a"), "{text}");
+        }
+        for text in [r#"{"errorMessage":1}"#, r#"{"errorMessage":"a","data":1}"#, "[]", ""] {
+            assert_eq!(bare_error_message(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub use answer_v2::answer_v2;
 pub use event_fields::EventScratch;
 pub use event_v1::event_v1;
 pub use event_v2::event_v2;
-pub use function_error::{FunctionError, error_message, function_error};
+pub use function_error::{FunctionError, bare_error_message, error_message, function_error};
 pub use media_types::{BinaryMediaTypes, is_http_api_text};
 pub use proxy_request::{EachField, EventBody, Identity, ProxyRequest, render_stage_variables};
 pub use runtime_api::{EventHead, RuntimeReply, RuntimeRequest};

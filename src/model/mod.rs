@@ -12,6 +12,7 @@ mod domain_name;
 mod endpoint;
 mod fields;
 mod function;
+mod function_permission;
 pub mod http_api;
 mod integration_choice;
 mod listener;
@@ -36,6 +37,7 @@ pub use domain_name::{DeployedDomain, DomainName, MutualTlsAuthentication, Routi
 pub use endpoint::{ApiProtocol, EndpointAccessMode, EndpointType};
 pub use fields::ModelError;
 pub use function::{FunctionName, FunctionPlace, InvocationMode};
+pub use function_permission::{ApiPlace, FunctionPermission, SourceArn};
 pub use integration_choice::{
     ConnectionType, ContentHandling, IntegrationType, PassthroughBehavior,
 };

@@ -35,6 +35,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::ConnectFailed => "no target could be connected to",
         Fault::UpstreamReset => "the target closed the connection before its answer was complete",
         Fault::BadUpstreamAnswer => "the answer of the target is malformed",
+        Fault::InvocationRefused => "the function was not invoked",
         Fault::FunctionFailed => "the function failed, or its answer is malformed",
         Fault::NoHealthyTarget => "every target is unhealthy or ejected",
         Fault::CircuitOpen => "the bound on outstanding requests to the targets is reached",

@@ -252,7 +252,7 @@ pub fn fault_message(fault: Fault) -> &'static str {
         Fault::MisdirectedRequest => "Misdirected Request",
         Fault::NotFound => "Not Found",
         Fault::ConnectFailed | Fault::UpstreamReset | Fault::BadUpstreamAnswer => "Bad Gateway",
-        Fault::FunctionFailed => "Internal server error",
+        Fault::FunctionFailed | Fault::InvocationRefused => "Internal server error",
         Fault::NoHealthyTarget
         | Fault::CircuitOpen
         | Fault::TooManyConnections

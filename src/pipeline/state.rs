@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::deployed::FunctionScratch;
 use crate::base::limits::{BODY_BUFFER_BYTES, BUFFER_BYTES};
 use crate::base::{Nanos, RequestId, RequestIdSource};
 use crate::coord::{AcmeChallenges, FunctionBoard, ShardBucket, TargetBoard, TokenPools, TrialLog};
@@ -14,6 +15,7 @@ use crate::plan::{FunctionSlot, GroupSlot, Plan, StagePlan, ThrottlePlan, Thrott
 use crate::proto::{RequestHead, ResponseHead};
 use crate::rt::{Buffers, Deadlines};
 use crate::runtime::{Runtimes, ShardFunction};
+use crate::sign::SigningKeys;
 use crate::upstream::Group;
 
 /// One core's world. Never leaves its thread.
@@ -51,6 +53,10 @@ pub struct ShardState {
     clf_clock: ClfClock,
     /// The wall clock in milliseconds, less the process clock in milliseconds.
     wall_clock_offset_ms: Cell<u64>,
+    /// With what requests are signed today.
+    pub(super) signing_keys: SigningKeys,
+    /// Where events of functions are made.
+    pub(super) function_scratch: RefCell<FunctionScratch>,
 }
 
 /// A plan with this shard's state behind its slots.
@@ -135,6 +141,8 @@ impl ShardState {
             clf_clock: ClfClock::default(),
             http_date: Cell::new(*b"Thu, 01 Jan 1970 00:00:00 GMT"),
             wall_clock_offset_ms: Cell::new(0),
+            signing_keys: SigningKeys::new(),
+            function_scratch: RefCell::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Functions: what they are called, and where their calls go.
 
+use super::function_signing::build_signing;
 use super::keys::RawFunction;
 use super::reading::{Field, Reading};
 use super::unique::Unique;
@@ -83,8 +84,15 @@ pub(super) fn build_functions(
         seen.add(name.value.0.clone(), name.span, reading);
         let EndpointUrl { host, port, is_https } = endpoint.value;
         let remote_name = raw.remote_name.map(|name| name.value.0);
-        let endpoint = BoundEndpoint { host, port, is_https, remote_name };
-        functions.push(BoundFunction { name: name.value.0, way: FunctionWay::Endpoint(endpoint) });
+        let signing = raw.sign.and_then(|sign| build_signing(sign, reading));
+        let endpoint = BoundEndpoint { host, port, is_https, remote_name, signing };
+        functions.push(BoundFunction {
+            name: name.value.0,
+            way: FunctionWay::Endpoint(endpoint),
+            permissions: raw
+                .permissions
+                .map(|list| list.value.into_iter().map(|one| one.value.0).collect()),
+        });
     }
     functions
 }
@@ -92,6 +100,7 @@ pub(super) fn build_functions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::SigningSource;
     use crate::settings;
 
     fn parse(functions: &str, management: &str) -> Result<Vec<BoundFunction>, String> {
@@ -124,6 +133,58 @@ mod tests {
         {
             assert!(parse(&function(bad), MANAGEMENT).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn credentials_are_in_one_place() {
+        let signing = |sign: &str| {
+            let function =
+                format!("[[function]]\nname = \"a\"\nendpoint = \"http://a\"\nsign = {sign}\n");
+            parse(&function, MANAGEMENT).map(|mut built| match built.remove(0).way {
+                FunctionWay::Endpoint(endpoint) => endpoint.signing.expect("it"),
+                FunctionWay::Local(_) => panic!("an endpoint"),
+            })
+        };
+        let secret = "secret_access_key = \"wJalrXUtnFEMI/K7MDENG\"";
+        let built = signing(&format!("{{ access_key_id = \"AKID\", {secret} }}")).expect("right");
+        assert!(!format!("{built:?}").contains("wJalr"), "a secret is not shown: {built:?}");
+        let source = |sign: &str| signing(sign).map(|built| built.source);
+        assert_eq!(source("{}"), Ok(SigningSource::Environment));
+        assert_eq!(
+            source("{ credentials_file = \"/c\" }"),
+            Ok(SigningSource::Profile { file: "/c".into(), profile: "default".into() })
+        );
+        assert_eq!(
+            signing("{ region = \"eu-west-1\" }").map(|built| built.region),
+            Ok(Some("eu-west-1".into()))
+        );
+        for bad in [
+            "{ access_key_id = \"AKID\" }".to_owned(),
+            format!("{{ {secret} }}"),
+            "{ session_token_file = \"/t\" }".to_owned(),
+            "{ access_key_id = \"AKID\", credentials_file = \"/c\" }".to_owned(),
+            format!("{{ access_key_id = \"AKID\", {secret}, secret_access_key_file = \"/s\" }}"),
+            format!("{{ {secret}, credentials_file = \"/c\" }}"),
+        ] {
+            let said = signing(&bad).expect_err(&bad);
+            assert!(!said.contains("wJalr"), "a secret is not shown: {said}");
+        }
+    }
+
+    #[test]
+    fn permissions_are_arns() {
+        let function = |permissions: &str| {
+            format!(
+                "[[function]]\nname = \"a\"\nendpoint = \"http://a\"\npermissions = {permissions}\n"
+            )
+        };
+        let count = |permissions: &str| {
+            let built = parse(&function(permissions), MANAGEMENT).expect(permissions);
+            built[0].permissions.as_ref().map(Vec::len)
+        };
+        assert_eq!(count("[]"), Some(0));
+        assert_eq!(count("[\"arn:aws:execute-api:*:*:a1/*/GET/x\", \"*\"]"), Some(2));
+        assert!(parse(&function("[\"orders\"]"), MANAGEMENT).is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod domains;
 mod example;
 mod fields;
 mod file;
+mod function_signing;
 mod functions;
 mod hosts;
 mod keys;

@@ -1,10 +1,15 @@
-//! Pure checks of credentials: a request and a secret go in, a verdict comes out.
+//! Signatures of requests: who signed one that came, and signing one that leaves. A request and a
+//! secret go in; a verdict, or the lines of a signature, come out.
 //!
-//! Knows neither sockets nor where secrets are kept, and reads no clock. The rule a newcomer would
-//! break: secrets and signatures are compared in constant time.
+//! Knows neither sockets nor where secrets are kept, and reads no clock. The rules a newcomer would
+//! break: secrets and signatures are compared in constant time, and no secret is shown, not even for
+//! debugging.
 
+mod canonical;
 mod library;
+mod signer;
 mod sigv4;
 
 pub(crate) use library::rand;
+pub use signer::{CanonicalTarget, Signer, SigningCredentials, SigningKeys};
 pub use sigv4::{Authorization, SignatureError, SignedRequest};

@@ -1,9 +1,11 @@
 //! Signature Version 4, the verifying side ("Create a signed AWS API request" in AWS's IAM guide):
 //! by the `Authorization` header or by query parameters.
 
-use std::fmt::Write as _;
-
-use super::library::{digest, hmac};
+use super::canonical::{
+    ALGORITHM, SCOPE_END, scope, signing_key, string_to_sign, write_end, write_hash, write_header,
+    write_target,
+};
+use super::library::hmac;
 use crate::base::{iso8601, parse_basic_iso8601};
 
 /// The parts of a request that a signature covers.
@@ -146,15 +148,9 @@ impl Authorization {
         }
         let payload_hash = self.payload_hash(request)?;
         let canonical = self.canonical_request(request, &payload_hash);
-        let scope = format!("{}/{}/{}/{SCOPE_END}", self.date, self.region, self.service);
-        let text =
-            format!("{ALGORITHM}\n{}\n{scope}\n{}", self.timestamp, hex_hash(canonical.as_bytes()));
-        let mut key = format!("AWS4{secret}").into_bytes();
-        for part in [&self.date, &self.region, &self.service, SCOPE_END] {
-            let step = hmac::Key::new(hmac::HMAC_SHA256, &key);
-            key = hmac::sign(&step, part.as_bytes()).as_ref().to_vec();
-        }
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+        let scope = scope(&self.date, &self.region, &self.service);
+        let text = string_to_sign(&self.timestamp, &scope, &canonical);
+        let key = signing_key(secret, &self.date, &self.region, &self.service);
         // Compares in constant time.
         hmac::verify(&key, text.as_bytes(), &self.signature).map_err(|_| SignatureError::Mismatch)
     }
@@ -194,22 +190,16 @@ impl Authorization {
     }
 
     fn canonical_request(&self, request: &SignedRequest<'_>, payload_hash: &str) -> String {
-        let mut text = format!("{}\n{}\n", request.method, canonical_path(request.path));
+        let mut text = String::new();
         let is_covered = |name: &str| self.expires.is_none() || name != "X-Amz-Signature";
         let pairs = request.query.iter().filter(|(name, _)| is_covered(name));
-        let mut pairs: Vec<_> =
-            pairs.map(|(name, value)| (encode(name, false), encode(value, false))).collect();
-        pairs.sort_unstable();
-        for (index, (name, value)) in pairs.iter().enumerate() {
-            let _ = write!(text, "{}{name}={value}", if index == 0 { "" } else { "&" });
-        }
-        text.push('\n');
+        let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
+        write_target(&mut text, request.method, request.path, pairs);
         for name in &self.signed_headers {
             let values = request.headers.iter().filter(|(key, _)| key == name);
-            let values: Vec<_> = values.map(|(_, value)| collapse(value)).collect();
-            let _ = writeln!(text, "{name}:{}", values.join(","));
+            write_header(&mut text, name, values.map(|(_, value)| value.as_str()));
         }
-        let _ = write!(text, "\n{}\n{payload_hash}", self.signed_headers.join(";"));
+        write_end(&mut text, &self.signed_headers.join(";"), payload_hash);
         text
     }
 }
@@ -226,51 +216,9 @@ impl<'a> SignedRequest<'a> {
     }
 }
 
-/// The path without dot segments and doubled slashes, encoded once more: all services but S3 sign it
-/// so.
-fn canonical_path(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            other => segments.push(other),
-        }
-    }
-    let mut normal = format!("/{}", segments.join("/"));
-    if path.ends_with('/') && !segments.is_empty() {
-        normal.push('/');
-    }
-    encode(&normal, true)
-}
-
-fn encode(text: &str, keeps_slashes: bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let is_plain = byte.is_ascii_alphanumeric()
-            || b"-._~".contains(&byte)
-            || (keeps_slashes && byte == b'/');
-        if is_plain {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-/// A header's value with each run of spaces as one.
-fn collapse(value: &str) -> String {
-    value.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
 fn hex_hash(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
-        let _ = write!(text, "{byte:02x}");
-    }
+    write_hash(&mut text, bytes);
     text
 }
 
@@ -281,8 +229,6 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SCOPE_END: &str = "aws4_request";
 /// How far the clocks of client and gateway may be apart.
 const SKEW_SECONDS: u64 = 300;
 /// A week, the longest that a signature in a query may be good for.
@@ -366,13 +312,5 @@ mod tests {
             "Signature expired: 20150830T123600Z is now earlier than 20150830T124100Z \
              (20150830T124600Z - 5 min.)"
         );
-    }
-
-    #[test]
-    fn paths_are_normal_and_encoded_once_more() {
-        assert_eq!(canonical_path("/"), "/");
-        assert_eq!(canonical_path("//a/./b/../c/"), "/a/c/");
-        assert_eq!(canonical_path("/tags/arn%3Aaws"), "/tags/arn%253Aaws");
-        assert_eq!(collapse("  a   b  "), "a b");
     }
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::BootFacts;
 use crate::control::management::{
-    BoundEndpoint, DeployedStage, DeployedStore, FunctionWay, Invocation, ManagementOptions,
-    StageChange,
+    BoundEndpoint, BoundFunction, DeployedStage, DeployedStore, FunctionWay, Invocation,
+    ManagementOptions, StageChange,
 };
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
-use crate::model::{ApiProtocol, Document, EndpointAccessMode, EndpointType, FunctionName};
+use crate::model::{
+    ApiProtocol, Document, EndpointAccessMode, EndpointType, FunctionName, SourceArn,
+};
 use crate::plan::StagePlan;
 use crate::plan::deployed::{
     CompiledStage, DeployedApi, DeployedContext, FunctionEndpoint, FunctionPlace, Origin,
@@ -121,7 +123,7 @@ impl StageCompiler<'_> {
     /// A stage of an HTTP API may wait for its first deployment.
     fn undeployed(&self, change: &StageChange) -> Stage {
         let find_upstream = |_: PrivateTarget<'_>| None;
-        let context = self.context(change, &find_upstream, &|_| None);
+        let context = self.context(change, &find_upstream, &|_| None, &|_, _| true);
         let plan = compile_undeployed(&change.api_id, &change.stage_name, &context);
         Stage {
             plan: Arc::new(plan),
@@ -139,6 +141,7 @@ impl StageCompiler<'_> {
         change: &'x StageChange,
         find_upstream: &'x dyn Fn(PrivateTarget<'_>) -> Option<String>,
         find_function: &'x dyn Fn(&FunctionName) -> Option<FunctionPlace>,
+        may_invoke: &'x dyn Fn(&FunctionName, &SourceArn) -> bool,
     ) -> DeployedContext<'x> {
         DeployedContext {
             region: &change.region,
@@ -146,6 +149,7 @@ impl StageCompiler<'_> {
             body_bytes_max: self.boot.limits.body_bytes_max,
             find_upstream,
             find_function,
+            may_invoke,
         }
     }
 
@@ -155,8 +159,9 @@ impl StageCompiler<'_> {
         api: DeployedApi<'_>,
     ) -> Result<CompiledStage, String> {
         let find_upstream = |target: PrivateTarget<'_>| self.upstream(&change.region, target);
-        let find_function = |name: &FunctionName| self.function(name);
-        let context = self.context(change, &find_upstream, &find_function);
+        let find_function = |name: &FunctionName| self.function(name, &change.region);
+        let may_invoke = |name: &FunctionName, source: &SourceArn| self.may_invoke(name, source);
+        let context = self.context(change, &find_upstream, &find_function, &may_invoke);
         let compiled = compile_deployed(api, &context)?;
         for problem in &compiled.problems {
             let StageChange { api_id, stage_name, .. } = change;
@@ -166,22 +171,34 @@ impl StageCompiler<'_> {
     }
 
     /// Where calls of a function go: as the closest of the settings' names for it says.
-    fn function(&self, name: &FunctionName) -> Option<FunctionPlace> {
-        let named = self.options.functions.iter();
-        let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
-        let (_, function) = named.max_by_key(|(closeness, _)| *closeness)?;
-        let endpoint = match &function.way {
+    fn function(&self, name: &FunctionName, api_region: &str) -> Option<FunctionPlace> {
+        let endpoint = match &self.bound_function(name)?.way {
             FunctionWay::Endpoint(endpoint) => endpoint,
             FunctionWay::Local(local) => return Some(FunctionPlace::Local(local.key())),
         };
-        let BoundEndpoint { host, port, is_https, remote_name } = endpoint;
+        let BoundEndpoint { host, port, is_https, remote_name, signing } = endpoint;
         let origin = Origin {
             host: host.as_str().into(),
             port: *port,
             tls: is_https.then(OriginTls::default),
         };
         let remote_name = remote_name.clone().unwrap_or_else(|| name.name.clone());
-        Some(FunctionPlace::Endpoint(FunctionEndpoint { origin, name: remote_name }))
+        let signer = signing.as_ref().map(|signing| signing.load(host, name, api_region));
+        let signer = signer.transpose().map(|signer| signer.map(Arc::new));
+        Some(FunctionPlace::Endpoint(FunctionEndpoint { origin, name: remote_name, signer }))
+    }
+
+    /// Whether the settings let `source` call a function. Without permissions all may.
+    fn may_invoke(&self, name: &FunctionName, source: &SourceArn) -> bool {
+        let permissions =
+            self.bound_function(name).and_then(|function| function.permissions.as_ref());
+        permissions.is_none_or(|all| all.iter().any(|permission| permission.allows(source)))
+    }
+
+    fn bound_function(&self, name: &FunctionName) -> Option<&BoundFunction> {
+        let named = self.options.functions.iter();
+        let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
+        named.max_by_key(|(closeness, _)| *closeness).map(|(_, function)| function)
     }
 
     /// The target group that a private integration leads to: what it names itself goes before the

@@ -13,6 +13,7 @@ mod call;
 mod changes;
 mod decode;
 mod error;
+mod function_signing;
 mod gate;
 mod http;
 mod identity;
@@ -42,6 +43,7 @@ use axum::extract::ConnectInfo;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
+pub use function_signing::{BoundSigning, SecretSource, SigningSource};
 pub use options::{
     BoundCertificate, BoundEndpoint, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink,
     Credential, FunctionWay, ManagementOptions, Quotas,

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::function_signing::BoundSigning;
 use crate::function::FunctionDefinition;
-use crate::model::{FunctionName, ListenerAddress};
+use crate::model::{FunctionName, FunctionPermission, ListenerAddress};
 use crate::tls::CertificateFiles;
 
 /// What the management API runs with.
@@ -49,7 +50,12 @@ impl ManagementOptions {
             BoundSource::Acme => None,
         });
         let stores = self.trust_stores.iter().map(|one| one.file.clone());
-        files.flatten().chain(stores).collect()
+        let signing = self.functions.iter().filter_map(|one| match &one.way {
+            FunctionWay::Endpoint(endpoint) => endpoint.signing.as_ref(),
+            FunctionWay::Local(_) => None,
+        });
+        let secrets = signing.flat_map(BoundSigning::paths);
+        files.flatten().chain(stores).chain(secrets).collect()
     }
 
     /// The functions that run on this machine.
@@ -106,6 +112,8 @@ pub struct BoundFunction {
     pub name: FunctionName,
     /// How it is called.
     pub way: FunctionWay,
+    /// Which APIs may call it; `None` lets all.
+    pub permissions: Option<Vec<FunctionPermission>>,
 }
 
 /// How a function is called.
@@ -128,6 +136,8 @@ pub struct BoundEndpoint {
     pub is_https: bool,
     /// What it calls the function, if not as integrations do.
     pub remote_name: Option<String>,
+    /// How its calls are signed, if they are.
+    pub signing: Option<BoundSigning>,
 }
 
 /// A key that signs requests.

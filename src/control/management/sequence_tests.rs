@@ -89,6 +89,7 @@ fn context() -> DeployedContext<'static> {
         body_bytes_max: 1,
         find_upstream: &|_| None,
         find_function: &|_| None,
+        may_invoke: &|_, _| true,
     }
 }
 

@@ -3,18 +3,46 @@
 use super::super::forward::field_line;
 use super::super::respond::write_request_id;
 use super::super::trace_id::TRACE_ID_HEADER;
-use super::Failed;
 use super::cors::{is_configured, is_of_cors, write_cors};
 use super::facts::Call;
 use super::headers::is_said_by_gateway;
 use super::rest_answer::{has_line, write_ids, write_status};
+use super::{Answered, Failed, function_custom};
 use crate::base::Fault;
 use crate::lambda::{Answer, AnswerRules, Flavour, answer_v1, answer_v2, function_error};
 use crate::model::ApiProtocol;
 use crate::plan::deployed::{FunctionPlan, PayloadFormat};
+use crate::proto::ResponseHead;
+
+/// What a function said, whole, however it was reached.
+pub(super) struct FunctionReply<'r> {
+    /// The head that it came with, and its bytes; that of a local function is empty.
+    pub(super) head: &'r ResponseHead,
+    pub(super) bytes: &'r [u8],
+    /// It was told to be an error.
+    pub(super) has_failed: bool,
+    /// Empty where nobody waits for an answer.
+    pub(super) body: Vec<u8>,
+}
+
+/// Appends status line and field lines of what the client gets, but for those that frame its body;
+/// its status and its body.
+pub(super) fn answer(
+    call: &Call<'_>,
+    plan: &FunctionPlan,
+    reply: FunctionReply<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Answered, Failed> {
+    if let Some(custom) = &plan.custom {
+        return function_custom::answer(call, custom, reply, out);
+    }
+    let answer = read_answer(call, plan, reply.has_failed, &reply.body)?;
+    write_answer(call, &answer, out);
+    Ok((answer.status, answer.body.into_owned()))
+}
 
 /// The answer that a function gave whole, as `body`; `has_failed` if it was told to be an error.
-pub(super) fn read_answer<'b>(
+fn read_answer<'b>(
     call: &Call<'_>,
     plan: &FunctionPlan,
     has_failed: bool,
@@ -46,7 +74,7 @@ pub(super) fn read_answer<'b>(
 }
 
 /// Appends status line and field lines of `answer`, but for those that frame its body.
-pub(super) fn write_answer(call: &Call<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
+fn write_answer(call: &Call<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
     match call.protocol() {
         ApiProtocol::Http => write_http(call, answer, out),
         ApiProtocol::Rest | ApiProtocol::WebSocket => write_rest(call, answer, out),
@@ -74,7 +102,8 @@ fn write_http(call: &Call<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
     let has_cors = is_configured(call);
     for (name, value) in &answer.headers {
         let name = name.as_bytes();
-        if !is_said_by_gateway(name) && !(has_cors && is_of_cors(name)) {
+        let is_ours = is_said_by_gateway(name) || (has_cors && is_of_cors(name));
+        if !is_ours {
             field_line(out, name, value.as_bytes());
         }
     }

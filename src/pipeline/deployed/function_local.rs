@@ -1,23 +1,26 @@
 //! Functions that run on this machine.
 
+use base64::Engine as _;
+
 use super::super::body::BodyFate;
 use super::super::collect::{WholeAnswer, may_go_on};
 use super::super::exchange::{Relayed, flush_earlier};
 use super::facts::Call;
-use super::function_answer::{read_answer, write_answer};
+use super::function::{Invocation, InvocationKind};
+use super::function_answer::{FunctionReply, answer};
 use super::{Done, Failed, Work};
 use crate::base::{Fault, Nanos};
 use crate::coord::TrialStep;
 use crate::plan::deployed::{FunctionPlan, LocalFunctionPlan};
 use crate::rt::now;
-use crate::runtime::{CallFailure, FunctionAnswer, FunctionEvent};
+use crate::runtime::{AsyncEvent, CallFailure, FunctionAnswer, FunctionEvent, ShardFunction};
 
-/// Gives `event` to the function, and sends what it answers.
+/// Gives an invocation to the function, and sends what it answers.
 pub(super) async fn serve(
     call: &Call<'_>,
     plan: &FunctionPlan,
     local: &LocalFunctionPlan,
-    event: Vec<u8>,
+    invocation: Invocation,
     work: Work<'_, '_>,
 ) -> Result<Done, Failed> {
     let Work { state, stage, body, out, target, .. } = work;
@@ -28,42 +31,32 @@ pub(super) async fn serve(
     call.client.deadline.clear();
     *target = Some(function.shown());
     let sent = now();
-    let called = FunctionEvent {
-        event: &event,
-        request_id: call.request.id.as_str(),
-        function_arn: &local.arn,
-        trace_id: Some(call.arrival.trace_id.as_bytes()),
-        client_context: None,
-        wants_stream: false,
-        due: sent.plus(Nanos::from_millis(plan.timeout_ms)),
-    };
+    let caller = Caller { state, call, local, function, due: sent.plus(due_in(plan)) };
     if let Some(trial) = &state.trial {
-        trial.add(TrialStep::EndpointRequest { head: Vec::new(), body: event.clone(), at: sent });
+        let body = invocation.event.clone();
+        trial.add(TrialStep::EndpointRequest { head: Vec::new(), body, at: sent });
     }
-    let answer = state.runtimes.call(&state.deadlines, function, &called).await;
-    let came = now();
-    let (has_failed, answer) = match answer {
-        Ok(FunctionAnswer::Whole(answer)) => (false, answer),
-        Ok(FunctionAnswer::Streamed(_)) => return Err(Fault::FunctionFailed.into()),
-        Err(CallFailure::Failed(error)) => (true, error),
-        Err(CallFailure::Throttled) => {
-            let reason = "Rate Exceeded: too many calls of the function";
-            return Err(Failed::because(Fault::FunctionFailed, reason));
-        }
-        Err(CallFailure::TimedOut) => return Err(Fault::UpstreamTimeout.into()),
+    let (has_failed, said) = match invocation.kind {
+        InvocationKind::RequestResponse => caller.call(invocation).await?,
+        InvocationKind::Event => caller.call_later(invocation)?,
+        InvocationKind::DryRun => (false, Vec::new()),
     };
+    let came = now();
     if let Some(trial) = &state.trial {
         trial.add(TrialStep::EndpointAnswer { head: Vec::new(), at: came });
-        trial.add(TrialStep::EndpointAnswerBody(answer.clone()));
+        trial.add(TrialStep::EndpointAnswerBody(said.clone()));
     }
-    let answer = read_answer(call, plan, has_failed, &answer)?;
-    write_answer(call, &answer, out);
+    let head = state.take_response_head();
+    let reply = FunctionReply { head: &head, bytes: &[], has_failed, body: said };
+    let answered = answer(call, plan, reply, out);
+    state.put_response_head(head);
+    let (status, answer_body) = answered?;
     let is_body_read = matches!(body.fate, BodyFate::Untouched | BodyFate::TakenWhole(_));
     let goes_on = may_go_on(state, call.client, call.request) && is_body_read;
-    let whole = WholeAnswer { status: answer.status, body: &answer.body, goes_on, at: came };
+    let whole = WholeAnswer { status, body: &answer_body, goes_on, at: came };
     let answer_bytes = whole.send(call.client, call.request, out).await?;
     Ok(Done::Relayed(Relayed {
-        status: answer.status,
+        status,
         upstream_status: 200,
         goes_on,
         answer_bytes,
@@ -71,4 +64,90 @@ pub(super) async fn serve(
         is_tunnel: false,
         ended: now(),
     }))
+}
+
+fn due_in(plan: &FunctionPlan) -> Nanos {
+    Nanos::from_millis(plan.timeout_ms)
+}
+
+/// Who calls which function.
+struct Caller<'c> {
+    state: &'c super::super::ShardState,
+    call: &'c Call<'c>,
+    local: &'c LocalFunctionPlan,
+    function: &'c std::rc::Rc<ShardFunction>,
+    due: Nanos,
+}
+
+impl Caller<'_> {
+    /// Waits for what the function says; whether that is an error, and what it is.
+    async fn call(&self, invocation: Invocation) -> Result<(bool, Vec<u8>), Failed> {
+        let client_context = client_context(&invocation.lines);
+        let event = FunctionEvent {
+            event: &invocation.event,
+            request_id: self.call.request.id.as_str(),
+            function_arn: &self.local.arn,
+            trace_id: Some(self.call.arrival.trace_id.as_bytes()),
+            client_context: client_context.as_deref(),
+            wants_stream: false,
+            due: self.due,
+        };
+        let state = self.state;
+        let answer = state.runtimes.call(&state.deadlines, self.function, &event).await;
+        state.head_buffers.put(invocation.event);
+        match answer {
+            Ok(FunctionAnswer::Whole(said)) => Ok((false, said)),
+            Err(CallFailure::Failed(error)) => Ok((true, error)),
+            Err(CallFailure::Throttled) => Err(throttled()),
+            Err(CallFailure::TimedOut) => Err(Fault::UpstreamTimeout.into()),
+            Ok(FunctionAnswer::Streamed(_)) => {
+                debug_assert!(false, "no stream was asked for");
+                Err(Fault::FunctionFailed.into())
+            }
+        }
+    }
+
+    /// Leaves the call to be made while nobody waits.
+    fn call_later(&self, invocation: Invocation) -> Result<(bool, Vec<u8>), Failed> {
+        let event = AsyncEvent {
+            client_context: client_context(&invocation.lines),
+            event: invocation.event,
+            request_id: self.call.request.id.as_str().to_owned(),
+            function_arn: self.local.arn.clone().into(),
+        };
+        let state = self.state;
+        match state.runtimes.invoke_async(&state.deadlines, self.function, event) {
+            Ok(()) => Ok((false, Vec::new())),
+            Err(_) => Err(throttled()),
+        }
+    }
+}
+
+fn throttled() -> Failed {
+    let reason = "Lambda invocation failed with status: 429: too many calls of the function";
+    Failed::because(Fault::InvocationRefused, reason)
+}
+
+/// The JSON of `X-Amz-Client-Context`, if that is among the header lines: it comes as base64.
+fn client_context(lines: &[u8]) -> Option<String> {
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    let value = lines.find_map(|line| {
+        let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+        name.eq_ignore_ascii_case(b"x-amz-client-context").then(|| value[1..].trim_ascii())
+    })?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(value).ok()?;
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_context_is_decoded() {
+        let lines = b"X-Amz-Log-Type: Tail\r\nX-Amz-Client-Context: eyJhIjoxfQ==\r\n";
+        assert_eq!(client_context(lines).as_deref(), Some("{\"a\":1}"));
+        assert_eq!(client_context(b"X-Amz-Client-Context: ???\r\n"), None);
+        assert_eq!(client_context(b""), None);
+    }
 }

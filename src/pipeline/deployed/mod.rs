@@ -8,9 +8,11 @@ mod cors;
 mod facts;
 mod function;
 mod function_answer;
+mod function_custom;
 mod function_endpoint;
 mod function_event;
 mod function_local;
+mod function_refusal;
 mod headers;
 mod http_api;
 mod mock;
@@ -22,6 +24,7 @@ mod rest_request;
 
 pub(super) use cors::{is_preflight, write_preflight};
 pub(super) use facts::Call;
+pub(super) use function_event::FunctionScratch;
 pub(super) use refusal::{Refusal, write_refusal};
 
 use super::exchange::Relayed;
@@ -80,6 +83,9 @@ pub(super) enum Done {
     /// The gateway answered: the status, and how long the body was.
     Made(u16, usize),
 }
+
+/// The status of an answer whose head was written, and its body.
+type Answered = (u16, Vec<u8>);
 
 /// A fault, with what there is to say beside it.
 pub(super) struct Failed {

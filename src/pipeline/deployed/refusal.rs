@@ -212,11 +212,15 @@ impl RestRefusal {
             Fault::ConnectFailed | Fault::ConnectTimeout | Fault::UpstreamReset => {
                 (Type::IntegrationFailure, Some("Network error communicating with endpoint"))
             }
+            Fault::InvocationRefused => (Type::IntegrationFailure, Some("Internal server error")),
             other => return Self::without_type(other),
         };
+        // A failure of the integration is a 504, but for one that is none of the network.
+        let is_typed = fault != Fault::InvocationRefused;
+        let status = response_type.default_status().filter(|_| is_typed);
         Self {
             response_type: Some(response_type),
-            status: response_type.default_status().unwrap_or_else(|| fault.status()),
+            status: status.unwrap_or_else(|| fault.status()),
             error_type: response_type.error_type().unwrap_or("InternalServerErrorException"),
             message,
         }

@@ -8,6 +8,7 @@ use super::super::trace_id::TRACE_ID_HEADER;
 use super::facts::{AnswerFacts, Call, CallFacts};
 use super::headers::{is_dropped_from_answer, remapped, remapped_by_mapping};
 use super::mock::NO_RESPONSE;
+use super::{Answered, Failed};
 use crate::base::{Fault, Method, reason_phrase};
 use crate::coord::TrialStep;
 use crate::expr::Scratch;
@@ -57,23 +58,6 @@ impl<'t> RestTranslation<'t> {
     fn has_body(&self, status: u16) -> bool {
         self.call.request.head.method != Method::Head && !matches!(status, 204 | 304)
     }
-
-    /// Status line and field lines of an answer whose headers are mapped.
-    fn write_mapped_head(
-        &self,
-        response: &RestResponsePlan,
-        answer: AnswerFacts<'_>,
-        content_type: Option<&str>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        let start = out.len();
-        let facts = CallFacts { answer: Some(answer), ..CallFacts::new(self.call, None) };
-        write_status(out, response.status);
-        write_mapped(&facts, response, &mut Scratch::new(), out)?;
-        field_line(out, TRACE_ID_HEADER, self.call.arrival.trace_id.as_bytes());
-        write_body_head(self.call, content_type, start, out);
-        Ok(())
-    }
 }
 
 impl Translation for RestTranslation<'_> {
@@ -121,7 +105,7 @@ impl Translation for RestTranslation<'_> {
         };
         let start = out.len();
         let answer = AnswerFacts { head, bytes, body: None };
-        if self.write_mapped_head(response, answer, None, out).is_err() {
+        if write_mapped_head(self.call, response, answer, None, out).is_err() {
             // A value that is fit for no header is left out rather than the answer lost.
             out.truncate(start);
             write_status(out, response.status);
@@ -143,22 +127,51 @@ impl Translation for RestTranslation<'_> {
             write_passed(self.call, out, head, bytes);
             return Ok((head.status, body));
         };
-        let (content_type, body) = match response.template(self.call.accept()) {
-            None => (None, body),
-            Some((content_type, BodyTemplate::PassThrough)) => (Some(content_type), body),
-            Some((content_type, BodyTemplate::Text(text))) => {
-                let answer = AnswerFacts { head, bytes, body: Some(&body) };
-                self.write_mapped_head(response, answer, Some(content_type), out)?;
-                return Ok((response.status, text.as_bytes().to_vec()));
-            }
-            Some((_, BodyTemplate::NotServed(refusal))) => {
-                return Err(self.fail(Fault::NotAvailable, &refusal.reason));
-            }
-        };
-        let answer = AnswerFacts { head, bytes, body: Some(&body) };
-        self.write_mapped_head(response, answer, content_type, out)?;
-        Ok((response.status, body))
+        write_selected(self.call, response, (head, bytes), body, out).map_err(|failed| {
+            self.detail.replace(failed.detail);
+            failed.fault
+        })
     }
+}
+
+/// Appends status line and field lines of what `response` makes of an integration's answer that was
+/// read whole; its status, and the body that the client gets.
+pub(super) fn write_selected(
+    call: &Call<'_>,
+    response: &RestResponsePlan,
+    (head, bytes): (&ResponseHead, &[u8]),
+    body: Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<Answered, Failed> {
+    let (content_type, text) = match response.template(call.accept()) {
+        None => (None, None),
+        Some((content_type, BodyTemplate::PassThrough)) => (Some(content_type), None),
+        Some((content_type, BodyTemplate::Text(text))) => (Some(content_type), Some(text)),
+        Some((_, BodyTemplate::NotServed(refusal))) => {
+            return Err(Failed::because(Fault::NotAvailable, &*refusal.reason));
+        }
+    };
+    let answer = AnswerFacts { head, bytes, body: Some(&body) };
+    write_mapped_head(call, response, answer, content_type, out)?;
+    let body = text.map_or(body, |text| text.as_bytes().to_vec());
+    Ok((response.status, body))
+}
+
+/// Status line and field lines of an answer whose headers are mapped.
+fn write_mapped_head(
+    call: &Call<'_>,
+    response: &RestResponsePlan,
+    answer: AnswerFacts<'_>,
+    content_type: Option<&str>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let start = out.len();
+    let facts = CallFacts { answer: Some(answer), ..CallFacts::new(call, None) };
+    write_status(out, response.status);
+    write_mapped(&facts, response, &mut Scratch::new(), out)?;
+    field_line(out, TRACE_ID_HEADER, call.arrival.trace_id.as_bytes());
+    write_body_head(call, content_type, start, out);
+    Ok(())
 }
 
 /// Appends the status line of an answer that the gateway words.

@@ -115,7 +115,7 @@ fn separate(is_empty: &mut bool, out: &mut Vec<u8>) {
 
 /// Whether the header is about the connection or the framing of what is sent, which is the gateway's
 /// to say: a mapped one would stand beside its own.
-fn is_of_connection(name: &str) -> bool {
+pub(super) fn is_of_connection(name: &str) -> bool {
     let known = FieldName::of(name.as_bytes());
     known.is_hop_by_hop() || matches!(known, FieldName::Expect | FieldName::Trailer)
 }

@@ -1,10 +1,14 @@
 //! Integrations that call a function, by Lambda's Invoke API or on this machine.
 
-use super::Origin;
+use std::sync::Arc;
+
+use super::{BodyTemplate, Origin, RequestTemplates, RestResponsesPlan};
+use crate::expr::RestRequestMapping;
 use crate::lambda::BinaryMediaTypes;
 use crate::plan::{FunctionSlot, GroupSlot};
+use crate::sign::{CanonicalTarget, Signer};
 
-/// A function that answers a method or a route (`AWS_PROXY`).
+/// A function that answers a method or a route.
 #[derive(Debug)]
 pub struct FunctionPlan {
     /// Where it runs.
@@ -15,6 +19,20 @@ pub struct FunctionPlan {
     pub binary_media_types: BinaryMediaTypes,
     /// From the request's last byte sent to the answer's first byte.
     pub timeout_ms: u64,
+    /// What is made of requests and answers in place of events and answers of the format; `None` for
+    /// proxies (`AWS_PROXY`).
+    pub custom: Option<Box<CustomFunctionPlan>>,
+}
+
+/// A custom integration (`AWS`) with a function: the request's body is the event.
+#[derive(Debug)]
+pub struct CustomFunctionPlan {
+    /// What becomes a header of the invocation.
+    pub request: RestRequestMapping,
+    /// What becomes of the request's body.
+    pub templates: RequestTemplates<BodyTemplate>,
+    /// What becomes of what the function says: selected by the message of its error.
+    pub responses: RestResponsesPlan,
 }
 
 /// Where a function runs.
@@ -43,6 +61,17 @@ pub struct FunctionEndpointPlan {
     pub host: Box<str>,
     /// The path and query that invoke the function.
     pub target: Box<str>,
+    /// How it is signed, if it is.
+    pub signing: Option<FunctionSigningPlan>,
+}
+
+/// How invocations of one function are signed.
+#[derive(Debug)]
+pub struct FunctionSigningPlan {
+    /// With whose secret.
+    pub signer: Arc<Signer>,
+    /// What of them is always the same.
+    pub target: CanonicalTarget,
 }
 
 /// The form of a function's events and answers.
@@ -72,4 +101,6 @@ pub struct FunctionEndpoint {
     pub origin: Origin,
     /// What it calls the function, without a qualifier.
     pub name: String,
+    /// Who signs its calls, if they are signed; or why nobody can.
+    pub signer: Result<Option<Arc<Signer>>, String>,
 }

@@ -15,8 +15,8 @@ pub use compile::{
     compile_undeployed,
 };
 pub use function::{
-    FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan, FunctionTarget,
-    LocalFunctionPlan, PayloadFormat,
+    CustomFunctionPlan, FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan,
+    FunctionSigningPlan, FunctionTarget, LocalFunctionPlan, PayloadFormat,
 };
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};

@@ -15,7 +15,7 @@ mod upstream;
 
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
-pub(super) use function::RawFunction;
+pub(super) use function::{RawFunction, RawFunctionSign};
 pub(super) use management::{
     RawBoundCertificate, RawBoundTrustStore, RawBoundVpcLink, RawCredential, RawManagement,
 };

@@ -4,11 +4,12 @@ use super::DeployedContext;
 use super::rest::resolve;
 use super::slots::Slots;
 use crate::lambda::BinaryMediaTypes;
-use crate::model::{FunctionName, InvocationMode, TextMap};
+use crate::model::{FunctionName, InvocationMode, SourceArn, TextMap};
 use crate::plan::deployed::{
-    FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan, FunctionTarget,
-    LocalFunctionPlan, NotServed, PayloadFormat,
+    CustomFunctionPlan, FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan,
+    FunctionSigningPlan, FunctionTarget, LocalFunctionPlan, NotServed, PayloadFormat,
 };
+use crate::sign::CanonicalTarget;
 
 /// What is known of an integration that calls a function.
 pub(super) struct FunctionCall<'c> {
@@ -17,11 +18,15 @@ pub(super) struct FunctionCall<'c> {
     pub(super) format: PayloadFormat,
     pub(super) binary_media_types: &'c [String],
     pub(super) timeout_ms: u32,
+    /// What calls it.
+    pub(super) source: SourceArn,
+    /// What makes it a custom integration.
+    pub(super) custom: Option<Box<CustomFunctionPlan>>,
 }
 
 impl FunctionCall<'_> {
     pub(super) fn compile(
-        &self,
+        self,
         variables: &TextMap,
         context: &DeployedContext<'_>,
         slots: &mut Slots,
@@ -38,9 +43,15 @@ impl FunctionCall<'_> {
                 "no [[function]] of the boot file stands for `{name}`"
             ))
         })?;
+        if !(context.may_invoke)(&name, &self.source) {
+            let source = &self.source;
+            return Err(NotServed::misconfigured(format!(
+                "Invalid permissions on Lambda function: none of `{name}` is for {source}"
+            )));
+        }
         let target = match place {
             FunctionPlace::Endpoint(endpoint) => {
-                FunctionTarget::Endpoint(endpoint_plan(endpoint, name, slots))
+                FunctionTarget::Endpoint(endpoint_plan(&name, endpoint, slots)?)
             }
             FunctionPlace::Local(local) => FunctionTarget::Local(LocalFunctionPlan {
                 slot: slots.function(&local),
@@ -54,19 +65,37 @@ impl FunctionCall<'_> {
                 self.binary_media_types.iter().map(String::as_str),
             ),
             timeout_ms: self.timeout_ms.into(),
+            custom: self.custom,
         })
     }
 }
 
+/// How `name` is invoked at its endpoint (AWS Lambda API reference, "Invoke"). Colons of an ARN are
+/// encoded, as AWS's clients do: what is signed depends on it.
 fn endpoint_plan(
+    name: &FunctionName,
     endpoint: FunctionEndpoint,
-    called: FunctionName,
     slots: &mut Slots,
-) -> FunctionEndpointPlan {
-    let FunctionEndpoint { origin, name } = endpoint;
-    let host = origin.authority().into();
-    let qualifier = called.qualifier.map(|one| format!("?Qualifier={}", one.replace('$', "%24")));
-    let qualifier = qualifier.unwrap_or_default();
-    let target = format!("/2015-03-31/functions/{name}/invocations{qualifier}").into();
-    FunctionEndpointPlan { group: slots.origin(origin), host, target }
+) -> Result<FunctionEndpointPlan, NotServed> {
+    let FunctionEndpoint { origin, name: remote_name, signer } = endpoint;
+    let signer = signer.map_err(|reason| {
+        NotServed::misconfigured(format!("calls of `{name}` cannot be signed: {reason}"))
+    })?;
+    let path = format!(
+        "/2015-03-31/functions/{}/invocations",
+        remote_name.replace(':', "%3A").replace('$', "%24")
+    );
+    let qualifier = name.qualifier.as_deref();
+    let query: Vec<_> = qualifier.iter().map(|one| ("Qualifier", *one)).collect();
+    let signing = signer.map(|signer| FunctionSigningPlan {
+        signer,
+        target: CanonicalTarget::new("POST", &path, &query),
+    });
+    let qualifier = qualifier.map(|one| format!("?Qualifier={}", one.replace('$', "%24")));
+    Ok(FunctionEndpointPlan {
+        host: origin.authority().into(),
+        group: slots.origin(origin),
+        target: (path + &qualifier.unwrap_or_default()).into(),
+        signing,
+    })
 }

@@ -12,7 +12,7 @@ use crate::model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, HttpRouteKey, HttpStage,
     PayloadFormatVersion, ProtocolType,
 };
-use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, TextMap};
+use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, SourceArn, TextMap};
 use crate::plan::deployed::{
     CorsPlan, Dialect, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan, NotServed, Origin,
     OriginTls, PayloadFormat,
@@ -114,7 +114,7 @@ impl<'c> Compiler<'c> {
         let throttle = self.stage.settings_for(text).throttle();
         let bucket = format!("route:{}/{}/{text}", self.api.id, self.stage.stage_name);
         let throttles = self.slots.throttles(bucket, throttle);
-        let integration = self.integration(route, key).unwrap_or_else(|refusal| {
+        let integration = self.integration(route, key, text).unwrap_or_else(|refusal| {
             self.problems.push(format!("route `{text}`: {}", refusal.reason));
             HttpRouteIntegration::NotServed(refusal)
         });
@@ -134,6 +134,7 @@ impl<'c> Compiler<'c> {
         &mut self,
         route: &HttpRoute,
         key: &RouteKey,
+        text: &str,
     ) -> Result<HttpRouteIntegration, NotServed> {
         if route.authorization != Authorization::None {
             let name = route.authorization.authorization_type().name();
@@ -166,6 +167,11 @@ impl<'c> Compiler<'c> {
                     },
                     binary_media_types: &[],
                     timeout_ms: integration.timeout_ms,
+                    source: SourceArn::of_route(
+                        self.context.place(&self.api.id, &self.stage.stage_name),
+                        text,
+                    ),
+                    custom: None,
                 };
                 let variables = &self.stage.stage_variables;
                 let plan = call.compile(variables, self.context, &mut self.slots)?;

@@ -10,7 +10,7 @@ use super::{DeployedStagePlan, FunctionPlace, Origin};
 use crate::lambda::render_stage_variables;
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
-use crate::model::{FunctionName, TextMap};
+use crate::model::{ApiPlace, FunctionName, SourceArn, TextMap};
 use crate::plan::StagePlan;
 
 /// An API as one deployment froze it, with the stage that serves it.
@@ -47,6 +47,18 @@ pub struct DeployedContext<'c> {
     pub find_upstream: &'c dyn Fn(PrivateTarget<'_>) -> Option<String>,
     /// Where calls of a function go.
     pub find_function: &'c dyn Fn(&FunctionName) -> Option<FunctionPlace>,
+    /// Whether a function's permissions let a method or a route call it.
+    pub may_invoke: &'c dyn Fn(&FunctionName, &SourceArn) -> bool,
+}
+
+impl<'c> DeployedContext<'c> {
+    /// What a stage of this region and account is called from.
+    fn place<'p>(&self, api_id: &'p str, stage_name: &'p str) -> ApiPlace<'p>
+    where
+        'c: 'p,
+    {
+        ApiPlace { region: self.region, account_id: self.account_id, api_id, stage_name }
+    }
 }
 
 /// What a private integration names.

@@ -14,11 +14,12 @@ use crate::expr::{
 use crate::model::rest_api::{
     GatewayResponse, IntegrationResponse, Method, Resource, RestApi, RestIntegration, RestStage,
 };
-use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, TextMap};
+use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, SourceArn, TextMap};
 use crate::plan::deployed::{
-    BodyTemplate, Dialect, GatewayResponsePlan, GatewayResponsesPlan, MethodIntegration,
-    MethodPlan, NotServed, Origin, OriginTls, ParameterPlace, PayloadFormat, RequestTemplates,
-    RequiredParameter, RestHttpPlan, RestMockPlan, RestResponsePlan, RestResponsesPlan,
+    BodyTemplate, CustomFunctionPlan, Dialect, FunctionPlan, GatewayResponsePlan,
+    GatewayResponsesPlan, MethodIntegration, MethodPlan, NotServed, Origin, OriginTls,
+    ParameterPlace, PayloadFormat, RequestTemplates, RequiredParameter, RestHttpPlan, RestMockPlan,
+    RestResponsePlan, RestResponsesPlan,
 };
 use crate::plan::key_text::route_key_text;
 use crate::plan::{
@@ -181,23 +182,38 @@ impl Compiler<'_> {
                 let plan = mock(integration, &scope)?;
                 Ok(MethodIntegration::Mock(Box::new(plan)))
             }
-            IntegrationType::AwsProxy if is_function(integration) => {
-                let call = FunctionCall {
-                    uri: integration.uri.as_deref(),
-                    format: PayloadFormat::Rest,
-                    binary_media_types: &self.api.binary_media_types,
-                    timeout_ms: integration.timeout_ms,
-                };
-                let plan = call.compile(variables, self.context, &mut self.slots)?;
+            IntegrationType::Aws | IntegrationType::AwsProxy if is_function(integration) => {
+                let plan = self.function(integration, key, &scope)?;
                 Ok(MethodIntegration::Function(Box::new(plan)))
             }
             IntegrationType::Aws | IntegrationType::AwsProxy => {
-                let is_function = is_function(integration);
-                let what =
-                    if is_function { "custom Lambda integrations" } else { "AWS integrations" };
-                Err(NotServed::unavailable(&format!("{what} are")))
+                Err(NotServed::unavailable("AWS integrations are"))
             }
         }
+    }
+
+    fn function(
+        &mut self,
+        integration: &RestIntegration,
+        key: &RouteKey,
+        scope: &Scope<'_>,
+    ) -> Result<FunctionPlan, NotServed> {
+        let request = aws_request(integration, scope)?;
+        let custom = match integration.integration_type {
+            // AWS holds mappings of a proxy against the list of headers, and does nothing with them.
+            IntegrationType::AwsProxy => None,
+            _ => Some(Box::new(custom_function(integration, request, scope)?)),
+        };
+        let place = self.context.place(&self.api.id, &self.stage.stage_name);
+        let call = FunctionCall {
+            uri: integration.uri.as_deref(),
+            format: PayloadFormat::Rest,
+            binary_media_types: &self.api.binary_media_types,
+            timeout_ms: integration.timeout_ms,
+            source: SourceArn::of_route(place, &route_key_text(key)),
+            custom,
+        };
+        call.compile(self.variables, self.context, &mut self.slots)
     }
 
     fn http(
@@ -313,6 +329,33 @@ pub(super) fn resolve(text: Option<&str>, variables: &TextMap) -> Result<String,
 pub(super) fn integration_method(method: Option<&str>) -> Option<HttpMethod> {
     let method = method.filter(|method| !method.is_empty() && *method != "ANY")?;
     Some(HttpMethod::from_token(method.as_bytes())).filter(|method| *method != HttpMethod::Other)
+}
+
+/// What is mapped to a request to a service of AWS.
+fn aws_request(
+    integration: &RestIntegration,
+    scope: &Scope<'_>,
+) -> Result<RestRequestMapping, NotServed> {
+    let parameters = integration.request_parameters.iter();
+    let request =
+        RestRequestMapping::compile(parameters, scope).map_err(|errors| misconfigured(&errors))?;
+    match request.illegal_header(IntegrationFamily::Aws) {
+        Some(name) => Err(NotServed::misconfigured(format!("no mapping may set header `{name}`"))),
+        None => Ok(request.without_dropped_headers(IntegrationFamily::Aws)),
+    }
+}
+
+fn custom_function(
+    integration: &RestIntegration,
+    request: RestRequestMapping,
+    scope: &Scope<'_>,
+) -> Result<CustomFunctionPlan, NotServed> {
+    // Of the query, this alone means something to functions.
+    if request.query().iter().any(|parameter| parameter.name() == "Qualifier") {
+        return Err(NotServed::unavailable("qualifiers of functions that a mapping gives are"));
+    }
+    let templates = request_templates(&integration.request_templates, integration, body_template);
+    Ok(CustomFunctionPlan { request, templates, responses: responses(integration, scope)? })
 }
 
 fn mock(integration: &RestIntegration, scope: &Scope<'_>) -> Result<RestMockPlan, NotServed> {
