@@ -27,7 +27,7 @@ impl HandlerRuntime {
     pub(super) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Node => &["-"],
-            Self::Python => &["-u", "-"],
+            Self::Python => &["-"],
         }
     }
 
