@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
-use super::client::{Client, ClientLink};
+use super::client::Client;
 use super::grpc::GrpcForm;
 use super::request::Request;
 use super::state::{ShardPlan, ShardState};
@@ -66,6 +66,11 @@ pub(crate) trait Translation {
 
     /// Whether the request's body is sent on.
     fn sends_body(&self) -> bool;
+
+    /// How long a streamed answer may bring nothing; `None` for answers that are not.
+    fn stream_idle_timeout(&self) -> Option<Nanos> {
+        None
+    }
 
     /// Appends the request line and the field lines, but for those that frame the body, and without
     /// the empty line.
@@ -190,9 +195,7 @@ impl Drop for Outstanding<'_> {
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
-        self.flush_out().await?;
-        self.client.deadline.clear();
-        let (mut lease, answer, sent) = self.answer().await?;
+        let (mut lease, answer, sent) = self.ask().await?;
         let status = answer.head.status;
         let upstream = answer.came.since(sent);
         let came = answer.came;
@@ -229,11 +232,33 @@ impl Exchange<'_, '_> {
         }
     }
 
+    /// Forwards the request, tries again where that is safe, and leaves the answer to the caller.
+    pub(super) async fn ask(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
+        self.client.send_waiting(self.out, self.request.started).await?;
+        self.client.deadline.clear();
+        self.answer().await
+    }
+
     fn answer_use(&self, answer: &Answer) -> Result<AnswerUse, Fault> {
         match &self.form {
             Form::Routed(_) => Ok(AnswerUse::PassOn(answer.head.status)),
             Form::Deployed(translation) => translation.judge(&answer.head, answer.head_bytes()),
         }
+    }
+
+    /// How long a streamed answer may bring nothing; `None` for answers that are not.
+    pub(super) fn stream_idle_timeout(&self) -> Option<Nanos> {
+        match &self.form {
+            Form::Routed(_) => None,
+            Form::Deployed(translation) => translation.stream_idle_timeout(),
+        }
+    }
+
+    /// How long the answer's body may bring nothing.
+    pub(super) fn idle_timeout(&self, lease: &Lease) -> Nanos {
+        self.stream_idle_timeout().unwrap_or_else(|| {
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms))
+        })
     }
 
     /// The method that the target is asked with.
@@ -242,23 +267,6 @@ impl Exchange<'_, '_> {
             Form::Routed(_) => self.request.head.method,
             Form::Deployed(translation) => translation.method(),
         }
-    }
-
-    /// Sends answers to earlier requests that are still waiting in `out`.
-    async fn flush_out(&mut self) -> Result<(), Fault> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        self.client.answer_started.set(true); // until it is out, nothing else may be said
-        let out = std::mem::take(self.out);
-        let (result, out) = self.client.write(out, 0, self.request.started, false).await;
-        *self.out = out;
-        self.out.clear();
-        if let ClientLink::Http1(link) = &self.client.link {
-            link.waiting_bytes.set(0);
-        }
-        self.client.answer_started.set(result.is_err());
-        result
     }
 
     /// Tries targets until one answers or no further try is allowed.
@@ -447,7 +455,7 @@ fn failure_kind(outcome: Outcome) -> UpstreamFailure {
 }
 
 /// What a failure after the answer's head says of the target.
-fn outcome_of(fault: Fault, status: u16) -> Outcome {
+pub(super) fn outcome_of(fault: Fault, status: u16) -> Outcome {
     match fault {
         Fault::UpstreamTimeout => Outcome::Timeout,
         Fault::UpstreamReset => Outcome::Reset,

@@ -11,7 +11,7 @@ use monoio::net::{TcpStream, UnixStream};
 
 use super::ring::{self, SocketHandle};
 use crate::sys::{
-    SplitCell, has_input, receive_now, reset_on_close, shutdown_both, shutdown_write,
+    SplitCell, has_ended, has_input, receive_now, reset_on_close, shutdown_both, shutdown_write,
 };
 
 /// A connected stream socket.
@@ -192,6 +192,15 @@ impl Stream {
         match &self.0 {
             Socket::Ring(socket) => socket.has_input(),
             Socket::Tcp(_) | Socket::Unix(_) => has_input(self.raw_fd()),
+        }
+    }
+
+    /// Whether nothing is left to read and nothing will come: an end of file or an error.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        match &self.0 {
+            Socket::Ring(socket) => socket.has_ended(),
+            Socket::Tcp(_) | Socket::Unix(_) => has_ended(self.raw_fd()),
         }
     }
 

@@ -13,7 +13,7 @@ pub use chunk_pool::Chunk;
 pub use clock::monotonic_us;
 pub use descriptor::{StartDescriptors, inheritable, raise_descriptors_max};
 pub use socket::{
-    duplicate, has_input, has_waiting_connection, receive_now, reset_on_close, send_now,
+    duplicate, has_ended, has_input, has_waiting_connection, receive_now, reset_on_close, send_now,
     shutdown_both, shutdown_read, shutdown_write,
 };
 pub use split_cell::SplitCell;

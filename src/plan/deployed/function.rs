@@ -2,6 +2,7 @@
 
 use super::Origin;
 use crate::lambda::BinaryMediaTypes;
+use crate::model::Limits;
 use crate::plan::GroupSlot;
 
 /// A function that answers a method or a route (`AWS_PROXY`).
@@ -13,8 +14,34 @@ pub struct FunctionPlan {
     pub format: PayloadFormat,
     /// Media types whose bodies are bytes to the function and the client; for REST APIs alone.
     pub binary_media_types: BinaryMediaTypes,
-    /// From the request's last byte sent to the answer's first byte.
+    /// From the request's last byte sent to the answer's first byte; to its last if it is streamed.
     pub timeout_ms: u64,
+    /// How the answer reaches the client.
+    pub transfer: Transfer,
+}
+
+/// How an integration's answer reaches the client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Transfer {
+    /// As its kind of integration has it.
+    Buffered,
+    /// While it comes, under the time-outs of streams.
+    Streamed {
+        /// Its API is edge-optimized: other silences are borne.
+        is_edge: bool,
+    },
+}
+
+impl Transfer {
+    /// How long a streamed answer may bring nothing; `None` for others.
+    #[must_use]
+    pub fn idle_timeout_ms(self, limits: &Limits) -> Option<u64> {
+        match self {
+            Self::Buffered => None,
+            Self::Streamed { is_edge: false } => Some(limits.stream_idle_timeout_ms),
+            Self::Streamed { is_edge: true } => Some(limits.edge_stream_idle_timeout_ms),
+        }
+    }
 }
 
 /// Where a function runs.

@@ -15,7 +15,7 @@ pub use compile::{
     compile_undeployed,
 };
 pub use function::{
-    FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, PayloadFormat,
+    FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, PayloadFormat, Transfer,
 };
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};

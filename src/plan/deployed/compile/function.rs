@@ -7,6 +7,7 @@ use crate::lambda::BinaryMediaTypes;
 use crate::model::{FunctionName, InvocationMode, TextMap};
 use crate::plan::deployed::{
     FunctionEndpoint, FunctionEndpointPlan, FunctionPlan, FunctionTarget, NotServed, PayloadFormat,
+    Transfer,
 };
 
 /// What is known of an integration that calls a function.
@@ -16,6 +17,7 @@ pub(super) struct FunctionCall<'c> {
     pub(super) format: PayloadFormat,
     pub(super) binary_media_types: &'c [String],
     pub(super) timeout_ms: u32,
+    pub(super) transfer: Transfer,
 }
 
 impl FunctionCall<'_> {
@@ -29,8 +31,10 @@ impl FunctionCall<'_> {
         let (name, mode) = FunctionName::of_uri(&uri).ok_or_else(|| {
             NotServed::misconfigured(format!("`{uri}` is not the ARN of a function"))
         })?;
-        if mode == InvocationMode::Streamed {
-            return Err(NotServed::unavailable("functions that stream their answer are"));
+        let is_streamed = mode == InvocationMode::Streamed;
+        if is_streamed != matches!(self.transfer, Transfer::Streamed { .. }) {
+            let reason = "the integration's URI and its response transfer mode do not agree";
+            return Err(NotServed::misconfigured(reason));
         }
         let endpoint = (context.find_function)(&name);
         let FunctionEndpoint { origin, name: remote_name } = endpoint.ok_or_else(|| {
@@ -41,7 +45,11 @@ impl FunctionCall<'_> {
         let host = origin.authority().into();
         let qualifier = name.qualifier.map(|one| format!("?Qualifier={}", one.replace('$', "%24")));
         let qualifier = qualifier.unwrap_or_default();
-        let target = format!("/2015-03-31/functions/{remote_name}/invocations{qualifier}");
+        let (version, action) = match mode {
+            InvocationMode::Buffered => ("2015-03-31", "invocations"),
+            InvocationMode::Streamed => ("2021-11-15", "response-streaming-invocations"),
+        };
+        let target = format!("/{version}/functions/{remote_name}/{action}{qualifier}");
         Ok(FunctionPlan {
             target: FunctionTarget::Endpoint(FunctionEndpointPlan {
                 group: slots.origin(origin),
@@ -53,6 +61,7 @@ impl FunctionCall<'_> {
                 self.binary_media_types.iter().map(String::as_str),
             ),
             timeout_ms: self.timeout_ms.into(),
+            transfer: self.transfer,
         })
     }
 }
