@@ -174,7 +174,7 @@ fn read_complete(payload: &[u8]) -> Result<InvokeComplete, MalformedStream> {
     serde_json::from_slice(payload).map_err(|_| MalformedStream::Complete)
 }
 
-/// Appends a piece of what a function answers, as many frames as it needs.
+/// Appends a piece of what a function answers, as many frames as it needs: none for an empty one.
 pub fn append_payload_chunk(out: &mut Vec<u8>, payload: &[u8]) {
     for piece in payload.chunks(EVENT_PAYLOAD_BYTES_MAX) {
         let headers = [
