@@ -28,6 +28,10 @@ pub const JSON_VALUES_MAX: usize = 1_000_000;
 pub const JSON_PATH_STEPS_MAX: usize = 64;
 /// Bytes of the metadata before a function's streamed body.
 pub const STREAM_PRELUDE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the headers of an event-stream frame (AWS's own bound).
+pub const EVENT_HEADERS_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of the payload of an event-stream frame (AWS's own bound on a message).
+pub const EVENT_PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Shards of one process.
 pub const SHARDS_COUNT_MAX: usize = 1024;
 /// One tick of a shard's housekeeping: deadlines are kept to this precision.

@@ -1,5 +1,6 @@
 //! What Lambda functions are told and what they answer, as bytes: events of proxy integrations,
-//! answers in both formats, errors of functions, the start of a streamed answer, the Runtime API.
+//! answers in both formats, errors of functions, the start of a streamed answer, event streams, the
+//! Runtime API.
 //!
 //! AWS: "Set up Lambda proxy integrations in API Gateway", "Working with AWS Lambda proxy
 //! integrations for HTTP APIs", "Handle Lambda errors in API Gateway", "Working with binary media
@@ -12,6 +13,8 @@ mod answer_json;
 mod answer_v1;
 mod answer_v2;
 mod event_fields;
+mod event_frame;
+mod event_stream;
 mod event_v1;
 mod event_v2;
 mod function_error;
@@ -27,6 +30,10 @@ pub use answer::{Answer, Malformed};
 pub use answer_v1::{AnswerRules, answer_v1};
 pub use answer_v2::answer_v2;
 pub use event_fields::EventScratch;
+pub use event_stream::{
+    EventStreamDecoder, InvokeComplete, MalformedStream, StreamEvent, StreamException,
+    append_exception, append_invoke_complete, append_payload_chunk,
+};
 pub use event_v1::event_v1;
 pub use event_v2::event_v2;
 pub use function_error::{FunctionError, bare_error_message, error_message, function_error};

@@ -106,6 +106,10 @@ pub struct Limits {
     pub idle_timeout_ms: u64,
     /// How long a tunnel (an upgraded connection) may be idle both ways.
     pub tunnel_idle_timeout_ms: u64,
+    /// How long a streamed answer of a Regional or private API may bring nothing.
+    pub stream_idle_timeout_ms: u64,
+    /// The same for edge-optimized APIs.
+    pub edge_stream_idle_timeout_ms: u64,
     /// Bounds on HTTP/2 connections of clients.
     pub http2: Http2Limits,
 }
@@ -155,6 +159,8 @@ impl Default for Limits {
             write_timeout_ms: 30_000,
             idle_timeout_ms: 75_000,
             tunnel_idle_timeout_ms: 600_000,
+            stream_idle_timeout_ms: 300_000,
+            edge_stream_idle_timeout_ms: 30_000,
             http2: Http2Limits::default(),
         }
     }

@@ -5,6 +5,7 @@
 use super::exchange::{Answer, Exchange, Failure, TryStage};
 use super::forward::write_interim_head;
 use super::send::call_failure;
+use super::state::ShardState;
 use crate::base::limits::{HEAD_BYTES_CEILING, HEADERS_COUNT_MAX, INTERIM_ANSWERS_MAX};
 use crate::base::{Fault, Nanos};
 use crate::http2::{Call, CallFailure};
@@ -180,9 +181,7 @@ impl Exchange<'_, '_> {
     }
 
     fn target_deadline_fired(&self, due_max: Nanos, kind: DeadlineKind) {
-        let is_total = now() >= due_max;
-        let kind = if is_total { DeadlineKind::Total } else { kind };
-        self.state.recorder.deadline_fired(kind);
+        count_deadline(self.state, due_max, kind);
     }
 
     /// Passes an interim answer on to a client that can understand it. A 100 ends here: the gateway
@@ -195,6 +194,12 @@ impl Exchange<'_, '_> {
         write_interim_head(&mut out, head, bytes);
         self.client.write_interim(out).await
     }
+}
+
+/// Counts a deadline that passed: the bound on the whole, or `kind`.
+pub(super) fn count_deadline(state: &ShardState, due_max: Nanos, kind: DeadlineKind) {
+    let is_total = now() >= due_max;
+    state.recorder.deadline_fired(if is_total { DeadlineKind::Total } else { kind });
 }
 
 /// A target's heads as they come in.

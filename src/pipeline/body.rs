@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::upload::Upload;
+use super::upload::{Upload, UploadState};
 use crate::base::{Fault, Nanos};
 use crate::proto::{BodyFraming, ChunkedDecoder};
 use crate::rt::Buffers;
@@ -93,6 +93,15 @@ impl RequestBody<'_> {
             scratch.put(copy);
         }
         self.chunked_end.get()
+    }
+
+    /// Whether nothing of it is left to be read or sent.
+    pub(crate) fn is_taken(&self) -> bool {
+        match &self.fate {
+            BodyFate::Untouched | BodyFate::TakenWhole(_) => true,
+            BodyFate::Uploading(upload) => upload.state() == UploadState::Done,
+            BodyFate::Abandoned => false,
+        }
     }
 
     /// How long the body was: as declared, or as counted.

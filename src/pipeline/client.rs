@@ -1,10 +1,13 @@
 //! The client's side of a request: its connection, and what is known of it.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::request::Request;
 use crate::base::{Fault, Nanos};
@@ -264,6 +267,45 @@ impl Client<'_> {
             }
         }
         (Ok(()), buffer)
+    }
+
+    /// Sends answers to earlier requests that still wait in `out`, and leaves it empty.
+    pub(crate) async fn send_waiting(&self, out: &mut Vec<u8>, at: Nanos) -> Result<(), Fault> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        self.answer_started.set(true); // until it is out, nothing else may be said
+        let (result, waiting) = self.write(std::mem::take(out), 0, at, false).await;
+        *out = waiting;
+        out.clear();
+        if let ClientLink::Http1(link) = &self.link {
+            link.waiting_bytes.set(0);
+        }
+        self.answer_started.set(result.is_err());
+        result
+    }
+
+    /// Waits for `work`, but no longer than the client is there; `work` is dropped where it stands.
+    /// Nobody else may read from the client meanwhile. One that ends its direction counts as gone; one
+    /// that sends its next request already is not listened to any more. Over HTTP/2 the whole request
+    /// is dropped when its client gives it up.
+    pub(crate) async fn unless_gone<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
+        let ClientLink::Http1(link) = &self.link else { return Ok(work.await) };
+        let (mut work, mut readable) = (pin!(work), pin!(link.stream.readable()));
+        let mut is_watched = true;
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            if is_watched && let Poll::Ready(result) = readable.as_mut().poll(context) {
+                is_watched = false;
+                if result.is_err() || link.stream.has_ended() {
+                    return Poll::Ready(Err(Fault::ClientGone));
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Sends an interim answer.

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::answer_body::{AnswerBody, AnswerTimes};
 use super::body::{BodyFate, RequestBody};
 use super::client::Client;
 use super::exchange::{Answer, Exchange, Form};
@@ -16,10 +17,9 @@ use super::send::{ask_for_body, body_source};
 use super::state::{ShardPlan, ShardState};
 use super::upload::{BodyLeft, BodySink, UploadState, UploadTask};
 use crate::base::{Fault, Method, Nanos};
-use crate::observe::DeadlineKind;
 use crate::proto::{BodyFraming, ChunkedDecoder};
 use crate::rt::now;
-use crate::upstream::{Lease, TargetLink};
+use crate::upstream::Lease;
 
 /// Longest answer that is collected: AWS's payload limit.
 const ANSWER_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -105,22 +105,17 @@ impl Exchange<'_, '_> {
         let Form::Deployed(translation) = self.form else { return Err(Fault::BadUpstreamAnswer) };
         let Answer { link, head, buffer, start, sent_whole, came } = answer;
         let head_end = start + head.head_bytes;
-        link.clear_due();
-        let idle_timeout =
-            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
-        let mut reader = AnswerReader { exchange: self, link, idle_timeout, due, at: came };
-        let mut body = buffer[head_end..].to_vec();
-        let whole = match head.framing {
-            BodyFraming::None => Ok(std::mem::take(&mut body).is_empty()),
-            BodyFraming::Length(length) => reader.length(&mut body, length).await,
-            BodyFraming::Chunked => reader.chunked(&mut body).await,
-            BodyFraming::UntilClose => reader.until_end(&mut body).await,
-        };
-        let AnswerReader { link, at, .. } = reader;
+        let idle_timeout = self.idle_timeout(lease);
+        let times = AnswerTimes { idle_timeout, due };
+        let early = (head.framing, buffer[head_end..].to_vec());
+        let mut body = AnswerBody::new(Rc::clone(self.state), link, early, times, came);
+        let whole = read_whole(&mut body, head.framing).await;
+        let at = body.at();
         let written = whole.and_then(|whole| {
-            let may_keep = whole && head.keep_alive && sent_whole && self.is_body_sent();
+            let (link, is_clean) = body.into_link();
+            let may_keep = is_clean && head.keep_alive && sent_whole && self.is_body_sent();
             keep(lease, link, may_keep, at);
-            translation.write_collected(self.out, &head, &buffer[start..head_end], body)
+            translation.write_collected(self.out, &head, &buffer[start..head_end], whole)
         });
         self.state.put_response_head(head);
         self.state.head_buffers.put(buffer);
@@ -183,76 +178,15 @@ impl WholeAnswer<'_> {
     }
 }
 
-/// Reads the rest of an answer.
-struct AnswerReader<'r, 'x, 'b> {
-    exchange: &'r Exchange<'x, 'b>,
-    link: TargetLink,
-    idle_timeout: Nanos,
-    due: Nanos,
-    at: Nanos,
-}
-
-impl AnswerReader<'_, '_, '_> {
-    /// A body of known length. Whether nothing came after it.
-    async fn length(&mut self, body: &mut Vec<u8>, length: u64) -> Result<bool, Fault> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > ANSWER_BYTES_MAX {
-            return Err(Fault::BadUpstreamAnswer);
-        }
-        while body.len() < length {
-            self.read(body).await?.then_some(()).ok_or(Fault::UpstreamReset)?;
-        }
-        let clean = body.len() == length;
-        body.truncate(length);
-        Ok(clean && self.link.ends_by_length())
-    }
-
-    /// A chunked body. Whether nothing came after it.
-    async fn chunked(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
-        let mut decoder = ChunkedDecoder::new();
-        let mut raw = std::mem::take(body);
-        loop {
-            let decoded = decoder.decode(&mut raw).map_err(|_| Fault::BadUpstreamAnswer)?;
-            body.extend_from_slice(&raw[..decoded.payload_bytes]);
-            if body.len() > ANSWER_BYTES_MAX {
-                return Err(Fault::BadUpstreamAnswer);
-            }
-            if decoded.done {
-                return Ok(raw.len() == decoded.consumed_bytes);
-            }
-            raw.clear();
-            self.read(&mut raw).await?.then_some(()).ok_or(Fault::UpstreamReset)?;
+/// Reads the whole of `body`, up to the longest that is collected.
+async fn read_whole(body: &mut AnswerBody, framing: BodyFraming) -> Result<Vec<u8>, Fault> {
+    let is_long =
+        matches!(framing, BodyFraming::Length(length) if length > ANSWER_BYTES_MAX as u64);
+    let mut whole = Vec::new();
+    while !is_long && whole.len() <= ANSWER_BYTES_MAX {
+        if !body.next(&mut whole).await? {
+            return Ok(whole);
         }
     }
-
-    /// A body that its stream or connection ends.
-    async fn until_end(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
-        while self.read(body).await? {
-            if body.len() > ANSWER_BYTES_MAX {
-                return Err(Fault::BadUpstreamAnswer);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Appends what comes next; whether something did.
-    async fn read(&mut self, body: &mut Vec<u8>) -> Result<bool, Fault> {
-        let buffer = self.exchange.state.body_buffers.take();
-        self.link.set_due(self.at.plus(self.idle_timeout).min(self.due));
-        let (result, buffer) = self.link.read(buffer).await;
-        self.link.clear_due();
-        self.at = now();
-        body.extend_from_slice(&buffer);
-        self.exchange.state.body_buffers.put(buffer);
-        match result {
-            Ok(count) if count > 0 => Ok(true),
-            _ if self.link.deadline().passed() => {
-                let kind = DeadlineKind::UpstreamIdle;
-                self.exchange.upstream_deadline_fired(&self.link, kind);
-                Err(Fault::UpstreamTimeout)
-            }
-            Ok(_) => Ok(false),
-            Err(_) => Err(Fault::UpstreamReset),
-        }
-    }
+    Err(Fault::BadUpstreamAnswer)
 }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
-use super::client::{Client, ClientLink};
+use super::client::Client;
 use super::grpc::GrpcForm;
 use super::request::Request;
 use super::state::{ShardPlan, ShardState};
@@ -66,6 +66,11 @@ pub(crate) trait Translation {
 
     /// Whether the request's body is sent on.
     fn sends_body(&self) -> bool;
+
+    /// How long a streamed answer may bring nothing; `None` for answers that are not.
+    fn stream_idle_timeout(&self) -> Option<Nanos> {
+        None
+    }
 
     /// Appends the request line and the field lines, but for those that frame the body, and without
     /// the empty line.
@@ -187,32 +192,10 @@ impl Drop for Outstanding<'_> {
     }
 }
 
-/// Sends answers to earlier requests that still wait in `out`, before this one is waited for.
-pub(super) async fn flush_earlier(
-    client: &Client<'_>,
-    out: &mut Vec<u8>,
-    at: Nanos,
-) -> Result<(), Fault> {
-    if out.is_empty() {
-        return Ok(());
-    }
-    client.answer_started.set(true); // until it is out, nothing else may be said
-    let (result, sent) = client.write(std::mem::take(out), 0, at, false).await;
-    *out = sent;
-    out.clear();
-    if let ClientLink::Http1(link) = &client.link {
-        link.waiting_bytes.set(0);
-    }
-    client.answer_started.set(result.is_err());
-    result
-}
-
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
-        flush_earlier(self.client, self.out, self.request.started).await?;
-        self.client.deadline.clear();
-        let (mut lease, answer, sent) = self.answer().await?;
+        let (mut lease, answer, sent) = self.ask().await?;
         let status = answer.head.status;
         let upstream = answer.came.since(sent);
         let came = answer.came;
@@ -249,11 +232,33 @@ impl Exchange<'_, '_> {
         }
     }
 
+    /// Forwards the request, tries again where that is safe, and leaves the answer to the caller.
+    pub(super) async fn ask(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
+        self.client.send_waiting(self.out, self.request.started).await?;
+        self.client.deadline.clear();
+        self.answer().await
+    }
+
     fn answer_use(&self, answer: &Answer) -> Result<AnswerUse, Fault> {
         match &self.form {
             Form::Routed(_) => Ok(AnswerUse::PassOn(answer.head.status)),
             Form::Deployed(translation) => translation.judge(&answer.head, answer.head_bytes()),
         }
+    }
+
+    /// How long a streamed answer may bring nothing; `None` for answers that are not.
+    pub(super) fn stream_idle_timeout(&self) -> Option<Nanos> {
+        match &self.form {
+            Form::Routed(_) => None,
+            Form::Deployed(translation) => translation.stream_idle_timeout(),
+        }
+    }
+
+    /// How long the answer's body may bring nothing.
+    pub(super) fn idle_timeout(&self, lease: &Lease) -> Nanos {
+        self.stream_idle_timeout().unwrap_or_else(|| {
+            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms))
+        })
     }
 
     /// The method that the target is asked with.
@@ -450,7 +455,7 @@ fn failure_kind(outcome: Outcome) -> UpstreamFailure {
 }
 
 /// What a failure after the answer's head says of the target.
-fn outcome_of(fault: Fault, status: u16) -> Outcome {
+pub(super) fn outcome_of(fault: Fault, status: u16) -> Outcome {
     match fault {
         Fault::UpstreamTimeout => Outcome::Timeout,
         Fault::UpstreamReset => Outcome::Reset,

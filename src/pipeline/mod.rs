@@ -4,6 +4,7 @@
 //! later may change which route it is.
 
 mod acme;
+mod answer_body;
 mod answer_head;
 mod body;
 mod chunk_frames;

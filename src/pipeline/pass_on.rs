@@ -95,8 +95,7 @@ impl Exchange<'_, '_> {
             }
         }
         self.client.answer_started.set(true);
-        let idle_timeout =
-            Nanos::from_millis(lease.group().with_settings(|settings| settings.idle_timeout_ms));
+        let idle_timeout = self.idle_timeout(lease);
         if let (101, TargetLink::Http1(connection)) = (head.status, &link) {
             let result = self.tunnel(connection, &buffer[head_end..], came).await;
             self.state.put_response_head(head);

@@ -26,7 +26,7 @@ impl Exchange<'_, '_> {
         at: Nanos,
     ) -> Result<Answer, Failure> {
         let state = self.state;
-        connection.due_max = lease.due_max(at);
+        connection.due_max = self.due_max(lease, at);
         let mut wire = state.head_buffers.take();
         self.write_head(&mut wire, lease, false);
         let early = match self.append_early_body(&mut wire, true) {
@@ -55,6 +55,17 @@ impl Exchange<'_, '_> {
         self.read_answer(connection, sent_whole).await
     }
 
+    /// The end of the time for the whole of a try that began at `at`. A streamed answer has no more
+    /// time than the integration.
+    fn due_max(&self, lease: &Lease, at: Nanos) -> Nanos {
+        let due_max = lease.due_max(at);
+        if self.stream_idle_timeout().is_some() {
+            due_max.min(at.plus(self.timeout))
+        } else {
+            due_max
+        }
+    }
+
     /// Sends the request on a stream of `connection` and reads the head of the final answer.
     pub(super) async fn send_http2(
         &mut self,
@@ -69,7 +80,7 @@ impl Exchange<'_, '_> {
         self.web = form.filter(|form| form.is_web() && translates && is_routed);
         let patience = form.and_then(|_| grpc::timeout(self.request));
         let due = patience.map_or(Nanos::NEVER, |patience| self.request.started.plus(patience));
-        let due_max = lease.due_max(at).min(due);
+        let due_max = self.due_max(lease, at).min(due);
         let timeout = self.timeout;
         let mut payload = state.head_buffers.take();
         let due = at.plus(timeout).min(due_max);
@@ -327,11 +338,7 @@ impl Exchange<'_, '_> {
 
     /// Whether nothing of the body is left to be sent.
     pub(super) fn is_body_sent(&self) -> bool {
-        match &self.body.fate {
-            BodyFate::Untouched | BodyFate::TakenWhole(_) => true,
-            BodyFate::Uploading(upload) => upload.state() == UploadState::Done,
-            BodyFate::Abandoned => false,
-        }
+        self.body.is_taken()
     }
 }
 

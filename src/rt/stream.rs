@@ -11,7 +11,8 @@ use monoio::net::{TcpStream, UnixStream};
 
 use super::ring::{self, SocketHandle};
 use crate::sys::{
-    SplitCell, duplicate, has_input, receive_now, reset_on_close, shutdown_both, shutdown_write,
+    SplitCell, duplicate, has_ended, has_input, receive_now, reset_on_close, shutdown_both,
+    shutdown_write,
 };
 
 /// A connected stream socket.
@@ -202,6 +203,15 @@ impl Stream {
             Socket::Ring(socket) => socket.detach().await,
             Socket::Tcp(cell) => Ok((duplicate(cell.get().as_raw_fd())?, Vec::new())),
             Socket::Unix(cell) => Ok((duplicate(cell.get().as_raw_fd())?, Vec::new())),
+        }
+    }
+
+    /// Whether nothing is left to read and nothing will come: an end of file or an error.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        match &self.0 {
+            Socket::Ring(socket) => socket.has_ended(),
+            Socket::Tcp(_) | Socket::Unix(_) => has_ended(self.raw_fd()),
         }
     }
 

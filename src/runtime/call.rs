@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use super::invocations::invoke_apart;
-use super::{AnswerBody, Runtimes, ShardFunction};
+use super::{Runtimes, ShardFunction, StreamedAnswer};
 use crate::base::{Nanos, write_json_string};
 use crate::lambda::EventHead;
 use crate::rt::{Deadlines, now, unix_millis};
@@ -34,7 +34,7 @@ pub enum FunctionAnswer {
     /// All of it.
     Whole(Vec<u8>),
     /// Its beginning; only where that was wanted.
-    Streamed(AnswerBody),
+    Streamed(StreamedAnswer),
 }
 
 /// Why there is no answer.

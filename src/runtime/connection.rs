@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::answer_body::{AnswerBody, BodyEnd, Parts};
 use super::call::{CallState, FunctionAnswer};
 use super::registry::Runtimes;
 use super::runtime::{Given, NextSlot};
+use super::streamed_answer::{BodyEnd, Parts, StreamedAnswer};
 use crate::base::limits::HEADERS_COUNT_MAX;
 use crate::coord::{EndReason, HostMessage, RuntimeConnection, RuntimeProcess};
 use crate::lambda::{RuntimeReply, RuntimeRequest};
@@ -126,7 +126,7 @@ impl Connection {
                 return if is_empty && keep_alive { Ok(true) } else { self.ask_once().await };
             }
             Asked::Answer(Some(call)) if streams && call.wants_stream => {
-                let (body, handed_back) = AnswerBody::hand_out(parts);
+                let (body, handed_back) = StreamedAnswer::hand_out(parts);
                 call.answer(FunctionAnswer::Streamed(body));
                 parts = handed_back.parts().await;
                 self.runtimes.answered(&self.process);

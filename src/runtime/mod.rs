@@ -10,19 +10,19 @@
 //! and it may be sent by something that the function has left behind. Nothing counts but the id of the
 //! call that is under way.
 
-mod answer_body;
 mod call;
 mod connection;
 mod function;
 mod invocations;
 mod registry;
 mod runtime;
+mod streamed_answer;
 #[cfg(test)]
 mod tests;
 mod waiter;
 
-pub use answer_body::{AnswerBody, BodyEnd};
 pub use call::{CallFailure, FunctionAnswer, FunctionEvent};
 pub use function::ShardFunction;
 pub use invocations::AsyncEvent;
 pub use registry::Runtimes;
+pub use streamed_answer::{BodyEnd, StreamedAnswer};

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{AnswerBody, BodyEnd, CallFailure, FunctionAnswer, FunctionEvent, Runtimes};
+use super::{BodyEnd, CallFailure, FunctionAnswer, FunctionEvent, Runtimes, StreamedAnswer};
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
 use crate::coord::{
@@ -546,7 +546,7 @@ const STREAM_HEAD: &str = "POST /2018-06-01/runtime/invocation/a/response HTTP/1
     Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Calls for a stream; the runtime begins one with `start`.
-async fn streamed(world: &World, start: &'static str) -> (AnswerBody, Peer) {
+async fn streamed(world: &World, start: &'static str) -> (StreamedAnswer, Peer) {
     world.function(60_000);
     let served = async {
         let (_, mut peer) = world.start().await;

@@ -159,6 +159,8 @@ pub(super) fn build_limits(
         write_timeout_ms: timeouts.write_timeout_ms.value,
         idle_timeout_ms: timeouts.idle_timeout_ms.value,
         tunnel_idle_timeout_ms: timeouts.tunnel_idle_timeout_ms.value,
+        stream_idle_timeout_ms: timeouts.stream_idle_timeout_ms.value,
+        edge_stream_idle_timeout_ms: timeouts.edge_stream_idle_timeout_ms.value,
         http2: build_http2(http2),
     }
 }

@@ -190,6 +190,7 @@ pub(super) fn build_management(
             domain_names_count_max: quotas.domain_names_count_max.value,
             routing_rules_count_max: quotas.routing_rules_count_max.value,
             rest_timeout_ms_max: quotas.rest_timeout_ms_max.value,
+            stream_timeout_ms_max: quotas.stream_timeout_ms_max.value,
             http_timeout_ms_max: quotas.http_timeout_ms_max.value,
         },
     })

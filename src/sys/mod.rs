@@ -18,7 +18,7 @@ pub use process::{
     leave_no_core, on_parent_end, reap_any, send_signal, send_signal_to_group, spawn_bound,
 };
 pub use socket::{
-    duplicate, has_input, has_waiting_connection, receive_now, reset_on_close, send_now,
+    duplicate, has_ended, has_input, has_waiting_connection, receive_now, reset_on_close, send_now,
     shutdown_both, shutdown_read, shutdown_write,
 };
 pub use split_cell::SplitCell;

@@ -40,6 +40,17 @@ pub fn has_input(fd: RawFd) -> bool {
     count >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
+/// Whether the peer has ended its direction, or the socket failed, and nothing is left to read.
+#[must_use]
+pub fn has_ended(fd: RawFd) -> bool {
+    let mut byte = 0_u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: the pointer is to one live byte, which is the length given.
+    let count = unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, flags) };
+    let would_wait = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted];
+    count == 0 || (count < 0 && !would_wait.contains(&io::Error::last_os_error().kind()))
+}
+
 /// Whether an accept on this listening socket would return at once. Takes nothing.
 #[must_use]
 pub fn has_waiting_connection(fd: RawFd) -> bool {

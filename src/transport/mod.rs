@@ -109,6 +109,15 @@ impl Transport {
         }
     }
 
+    /// See [`Stream::has_ended`]; of a session, what TLS itself has yet to say does not count.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.has_ended(),
+            Self::Tls(tls) => tls.has_ended(),
+        }
+    }
+
     /// See [`Stream::flush`].
     pub async fn flush(&self) -> io::Result<()> {
         self.stream().flush().await

@@ -178,6 +178,12 @@ impl Session {
         self.is_closed
     }
 
+    /// Whether there is no plain text to read, nor will ever be any.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.is_closed && self.plaintext.is_empty()
+    }
+
     /// Moves plain text to the end of `buffer`, at most `bytes_max`; how much.
     pub fn read(&mut self, buffer: &mut Vec<u8>, bytes_max: usize) -> usize {
         let mut left = bytes_max;

@@ -149,6 +149,11 @@ impl TlsStream {
         self.session.borrow().has_input()
     }
 
+    /// Whether nothing is left to read and nothing will come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.session.borrow().has_ended()
+    }
+
     /// Takes what the socket has now; whether that was anything.
     fn receive(&self) -> io::Result<bool> {
         let mut session = self.session.borrow_mut();

@@ -54,6 +54,18 @@ impl TargetLink {
         }
     }
 
+    /// Waits until a read would return at once, holding no buffer. Errors show when it is read.
+    pub(crate) async fn readable(&self) {
+        match self {
+            Self::Http1(connection) => drop(connection.readable().await),
+            Self::Http2 { call, .. } => {
+                if let Some(body) = call.body() {
+                    let _ = body.readable(&call.deadline).await;
+                }
+            }
+        }
+    }
+
     /// Reads once of the answer's body into the spare capacity of `buffer`; 0 is the end.
     pub(crate) async fn read(&self, mut buffer: Vec<u8>) -> ReadResult {
         match self {

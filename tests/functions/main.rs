@@ -3,10 +3,28 @@
 //!
 //! Expectations are those of AWS's documentation and of recordings.
 
+#[allow(dead_code, reason = "shared with the tests of TLS")]
+#[path = "../tls/authority.rs"]
+mod authority;
+#[allow(dead_code, reason = "shared with the tests of TLS")]
+#[path = "../tls/client.rs"]
+mod client;
 mod failures;
+#[allow(dead_code, reason = "shared with the tests of HTTP/2")]
+#[path = "../http2/fields.rs"]
+mod fields;
+#[allow(dead_code, reason = "shared with the tests of HTTP/2")]
+#[path = "../http2/frame.rs"]
+mod frame;
 mod function;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod http_proxy;
+#[allow(dead_code, reason = "shared with the tests of HTTP/2")]
+#[path = "../http2/peer.rs"]
+mod peer;
 mod rest_proxy;
+mod scripted;
 mod settings;
+mod stream_failures;
+mod streaming;

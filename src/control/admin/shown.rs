@@ -190,6 +190,8 @@ fn limits(limits: &Limits) -> Value {
         "write_timeout_ms": limits.write_timeout_ms,
         "idle_timeout_ms": limits.idle_timeout_ms,
         "tunnel_idle_timeout_ms": limits.tunnel_idle_timeout_ms,
+        "stream_idle_timeout_ms": limits.stream_idle_timeout_ms,
+        "edge_stream_idle_timeout_ms": limits.edge_stream_idle_timeout_ms,
     })
 }
 

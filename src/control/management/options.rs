@@ -209,6 +209,8 @@ quotas! {
     routing_rules_count_max: 50,
     /// Longest time-out of a REST API's integration.
     rest_timeout_ms_max: 29_000,
+    /// The same where the answer is streamed.
+    stream_timeout_ms_max: 900_000,
     /// Longest time-out of an HTTP or WebSocket API's integration.
     http_timeout_ms_max: 30_000,
 }

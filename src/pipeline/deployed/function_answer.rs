@@ -74,7 +74,7 @@ fn read_answer<'b>(
 }
 
 /// Appends status line and field lines of `answer`, but for those that frame its body.
-fn write_answer(call: &Call<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
+pub(super) fn write_answer(call: &Call<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
     match call.protocol() {
         ApiProtocol::Http => write_http(call, answer, out),
         ApiProtocol::Rest | ApiProtocol::WebSocket => write_rest(call, answer, out),

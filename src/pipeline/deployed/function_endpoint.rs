@@ -8,11 +8,13 @@ use super::super::trace_id::TRACE_ID_HEADER;
 use super::facts::Call;
 use super::function::Invocation;
 use super::function_answer::{FunctionReply, answer};
+use super::function_endpoint_stream::stream;
 use super::function_refusal::refused_invocation;
+use super::function_stream::timeout;
 use super::{Done, Failed, Work};
 use crate::base::{Fault, Method, Nanos};
 use crate::coord::TrialStep;
-use crate::plan::deployed::{FunctionEndpointPlan, FunctionPlan, FunctionSigningPlan};
+use crate::plan::deployed::{FunctionEndpointPlan, FunctionPlan, FunctionSigningPlan, Transfer};
 use crate::proto::ResponseHead;
 use crate::rt::now;
 
@@ -43,21 +45,26 @@ pub(super) async fn serve(
         client: call.client,
         request: call.request,
         group: stage.group(endpoint.group),
-        timeout: Nanos::from_millis(plan.timeout_ms),
+        timeout: timeout(call, plan),
         form: Form::Deployed(&translation),
         body,
         out,
         target: None,
         web: None,
     };
-    let relayed = exchange.relay().await;
+    let relayed = match plan.transfer {
+        Transfer::Buffered => {
+            let relayed = exchange.relay().await;
+            relayed.map_err(|fault| Failed { fault, detail: translation.detail.take() })
+        }
+        Transfer::Streamed { .. } => Box::pin(stream(call, &mut exchange)).await,
+    };
     *target = exchange.target.take();
     if let Some(event) = exchange.body.collected.take() {
         state.head_buffers.put(event);
     }
-    let detail = translation.detail.into_inner();
     state.head_buffers.put(head);
-    relayed.map(Done::Relayed).map_err(|fault| Failed { fault, detail })
+    relayed.map(Done::Relayed)
 }
 
 /// The head of an invocation (AWS Lambda API reference, "Invoke").
@@ -141,6 +148,11 @@ impl Translation for FunctionTranslation<'_> {
 
     fn sends_body(&self) -> bool {
         true
+    }
+
+    fn stream_idle_timeout(&self) -> Option<Nanos> {
+        let limits = &self.call.plan.limits;
+        self.plan.transfer.idle_timeout_ms(limits).map(Nanos::from_millis)
     }
 
     fn write_request(&self, out: &mut Vec<u8>, to_http2: bool) {

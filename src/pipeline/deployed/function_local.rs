@@ -1,17 +1,22 @@
 //! Functions that run on this machine.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 
+use super::super::ShardState;
 use super::super::body::BodyFate;
 use super::super::collect::{WholeAnswer, may_go_on};
-use super::super::exchange::{Relayed, flush_earlier};
+use super::super::exchange::Relayed;
 use super::facts::Call;
 use super::function::{Invocation, InvocationKind};
 use super::function_answer::{FunctionReply, answer};
+use super::function_local_stream::LocalPieces;
+use super::function_stream::{StreamOut, stream_answer, timeout};
 use super::{Done, Failed, Work};
 use crate::base::{Fault, Nanos};
 use crate::coord::TrialStep;
-use crate::plan::deployed::{FunctionPlan, LocalFunctionPlan};
+use crate::plan::deployed::{FunctionPlan, LocalFunctionPlan, Transfer};
 use crate::rt::now;
 use crate::runtime::{AsyncEvent, CallFailure, FunctionAnswer, FunctionEvent, ShardFunction};
 
@@ -27,21 +32,37 @@ pub(super) async fn serve(
     let function = stage.function(local.slot).ok_or_else(|| {
         Failed::because(Fault::ApiConfiguration, "the function is bound no longer")
     })?;
-    flush_earlier(call.client, out, call.request.started).await?;
+    call.client.send_waiting(out, call.request.started).await?;
     call.client.deadline.clear();
     *target = Some(function.shown());
     let sent = now();
-    let caller = Caller { state, call, local, function, due: sent.plus(due_in(plan)) };
+    let caller = Caller { state, call, plan, local, function, due: sent.plus(timeout(call, plan)) };
     if let Some(trial) = &state.trial {
         let body = invocation.event.clone();
         trial.add(TrialStep::EndpointRequest { head: Vec::new(), body, at: sent });
     }
-    let (has_failed, said) = match invocation.kind {
+    let said = match invocation.kind {
         InvocationKind::RequestResponse => caller.call(invocation).await?,
         InvocationKind::Event => caller.call_later(invocation)?,
-        InvocationKind::DryRun => (false, Vec::new()),
+        InvocationKind::DryRun => Said::Whole { has_failed: false, body: Vec::new() },
     };
     let came = now();
+    let (has_failed, said) = match said {
+        Said::Whole { has_failed, body } => (has_failed, body),
+        Said::Streamed(mut pieces) => {
+            let to = StreamOut { state, body, out };
+            let streamed = Box::pin(stream_answer(call, &mut pieces, to)).await?;
+            return Ok(Done::Relayed(Relayed {
+                status: streamed.status,
+                upstream_status: 200,
+                goes_on: streamed.goes_on,
+                answer_bytes: streamed.answer_bytes,
+                upstream: streamed.came.since(sent),
+                is_tunnel: false,
+                ended: streamed.ended,
+            }));
+        }
+    };
     if let Some(trial) = &state.trial {
         trial.add(TrialStep::EndpointAnswer { head: Vec::new(), at: came });
         trial.add(TrialStep::EndpointAnswerBody(said.clone()));
@@ -66,38 +87,48 @@ pub(super) async fn serve(
     }))
 }
 
-fn due_in(plan: &FunctionPlan) -> Nanos {
-    Nanos::from_millis(plan.timeout_ms)
-}
-
 /// Who calls which function.
 struct Caller<'c> {
-    state: &'c super::super::ShardState,
+    state: &'c ShardState,
     call: &'c Call<'c>,
+    plan: &'c FunctionPlan,
     local: &'c LocalFunctionPlan,
-    function: &'c std::rc::Rc<ShardFunction>,
+    function: &'c Rc<ShardFunction>,
     due: Nanos,
 }
 
+/// What the function says.
+enum Said {
+    Whole { has_failed: bool, body: Vec<u8> },
+    Streamed(LocalPieces),
+}
+
 impl Caller<'_> {
-    /// Waits for what the function says; whether that is an error, and what it is.
-    async fn call(&self, invocation: Invocation) -> Result<(bool, Vec<u8>), Failed> {
+    /// Waits for what the function says, or for its beginning.
+    async fn call(&self, invocation: Invocation) -> Result<Said, Failed> {
         let client_context = client_context(&invocation.lines);
+        let idle_timeout_ms = self.plan.transfer.idle_timeout_ms(&self.call.plan.limits);
         let event = FunctionEvent {
             event: &invocation.event,
             request_id: self.call.request.id.as_str(),
             function_arn: &self.local.arn,
             trace_id: Some(self.call.arrival.trace_id.as_bytes()),
             client_context: client_context.as_deref(),
-            wants_stream: false,
+            wants_stream: self.plan.transfer != Transfer::Buffered,
             due: self.due,
         };
         let state = self.state;
         let answer = state.runtimes.call(&state.deadlines, self.function, &event).await;
+        let wants_stream = event.wants_stream;
         state.head_buffers.put(invocation.event);
+        let pieces = |answer| {
+            let idle_timeout = idle_timeout_ms.map_or(Nanos::NEVER, Nanos::from_millis);
+            LocalPieces::new(answer, &state.deadlines, idle_timeout, self.due)
+        };
         match answer {
-            Ok(FunctionAnswer::Whole(said)) => Ok((false, said)),
-            Err(CallFailure::Failed(error)) => Ok((true, error)),
+            Ok(answer) if wants_stream => Ok(Said::Streamed(pieces(answer))),
+            Ok(FunctionAnswer::Whole(body)) => Ok(Said::Whole { has_failed: false, body }),
+            Err(CallFailure::Failed(body)) => Ok(Said::Whole { has_failed: true, body }),
             Err(CallFailure::Throttled) => Err(throttled()),
             Err(CallFailure::TimedOut) => Err(Fault::UpstreamTimeout.into()),
             Ok(FunctionAnswer::Streamed(_)) => {
@@ -108,7 +139,7 @@ impl Caller<'_> {
     }
 
     /// Leaves the call to be made while nobody waits.
-    fn call_later(&self, invocation: Invocation) -> Result<(bool, Vec<u8>), Failed> {
+    fn call_later(&self, invocation: Invocation) -> Result<Said, Failed> {
         let event = AsyncEvent {
             client_context: client_context(&invocation.lines),
             event: invocation.event,
@@ -117,7 +148,7 @@ impl Caller<'_> {
         };
         let state = self.state;
         match state.runtimes.invoke_async(&state.deadlines, self.function, event) {
-            Ok(()) => Ok((false, Vec::new())),
+            Ok(()) => Ok(Said::Whole { has_failed: false, body: Vec::new() }),
             Err(_) => Err(throttled()),
         }
     }

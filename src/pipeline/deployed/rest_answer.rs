@@ -9,7 +9,7 @@ use super::facts::{AnswerFacts, Call, CallFacts};
 use super::headers::{is_dropped_from_answer, remapped, remapped_by_mapping};
 use super::mock::NO_RESPONSE;
 use super::{Answered, Failed};
-use crate::base::{Fault, Method, reason_phrase};
+use crate::base::{Fault, Method, Nanos, reason_phrase};
 use crate::coord::TrialStep;
 use crate::expr::Scratch;
 use crate::plan::deployed::{BodyTemplate, RestHttpPlan, RestResponsePlan};
@@ -67,6 +67,11 @@ impl Translation for RestTranslation<'_> {
 
     fn sends_body(&self) -> bool {
         self.sends_body
+    }
+
+    fn stream_idle_timeout(&self) -> Option<Nanos> {
+        let limits = &self.call.plan.limits;
+        self.plan.transfer.idle_timeout_ms(limits).map(Nanos::from_millis)
     }
 
     fn write_request(&self, out: &mut Vec<u8>, to_http2: bool) {

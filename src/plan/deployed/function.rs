@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{BodyTemplate, Origin, RequestTemplates, RestResponsesPlan};
 use crate::expr::RestRequestMapping;
 use crate::lambda::BinaryMediaTypes;
+use crate::model::Limits;
 use crate::plan::{FunctionSlot, GroupSlot};
 use crate::sign::{CanonicalTarget, Signer};
 
@@ -17,11 +18,13 @@ pub struct FunctionPlan {
     pub format: PayloadFormat,
     /// Media types whose bodies are bytes to the function and the client; for REST APIs alone.
     pub binary_media_types: BinaryMediaTypes,
-    /// From the request's last byte sent to the answer's first byte.
+    /// From the request's last byte sent to the answer's first byte; to its last if it is streamed.
     pub timeout_ms: u64,
     /// What is made of requests and answers in place of events and answers of the format; `None` for
     /// proxies (`AWS_PROXY`).
     pub custom: Option<Box<CustomFunctionPlan>>,
+    /// How the answer reaches the client.
+    pub transfer: Transfer,
 }
 
 /// A custom integration (`AWS`) with a function: the request's body is the event.
@@ -33,6 +36,30 @@ pub struct CustomFunctionPlan {
     pub templates: RequestTemplates<BodyTemplate>,
     /// What becomes of what the function says: selected by the message of its error.
     pub responses: RestResponsesPlan,
+}
+
+/// How an integration's answer reaches the client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Transfer {
+    /// As its kind of integration has it.
+    Buffered,
+    /// While it comes, under the time-outs of streams.
+    Streamed {
+        /// Its API is edge-optimized: other silences are borne.
+        is_edge: bool,
+    },
+}
+
+impl Transfer {
+    /// How long a streamed answer may bring nothing; `None` for others.
+    #[must_use]
+    pub fn idle_timeout_ms(self, limits: &Limits) -> Option<u64> {
+        match self {
+            Self::Buffered => None,
+            Self::Streamed { is_edge: false } => Some(limits.stream_idle_timeout_ms),
+            Self::Streamed { is_edge: true } => Some(limits.edge_stream_idle_timeout_ms),
+        }
+    }
 }
 
 /// Where a function runs.

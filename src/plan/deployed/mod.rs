@@ -16,7 +16,7 @@ pub use compile::{
 };
 pub use function::{
     CustomFunctionPlan, FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan,
-    FunctionSigningPlan, FunctionTarget, LocalFunctionPlan, PayloadFormat,
+    FunctionSigningPlan, FunctionTarget, LocalFunctionPlan, PayloadFormat, Transfer,
 };
 pub use http_api::{CorsPlan, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan};
 pub use needs::{Origin, OriginTls};

@@ -1,6 +1,6 @@
 //! Methods of REST APIs, compiled.
 
-use super::{FunctionPlan, NotServed};
+use super::{FunctionPlan, NotServed, Transfer};
 use crate::base::Method;
 use crate::expr::{
     GatewayResponseMapping, GatewayTemplate, HttpUri, ResponseSelection, RestRequestMapping,
@@ -79,8 +79,10 @@ pub struct RestHttpPlan {
     pub templates: RequestTemplates<BodyTemplate>,
     /// Whether the request's body is read whole before anything is sent.
     pub collects_request: bool,
-    /// From the request's last byte sent to the answer's first byte.
+    /// From the request's last byte sent to the answer's first byte; to its last if it is streamed.
     pub timeout_ms: u64,
+    /// How the answer reaches the client.
+    pub transfer: Transfer,
     /// What becomes of the answer; empty for proxies.
     pub responses: RestResponsesPlan,
 }

@@ -15,8 +15,8 @@ use std::task::{Poll, Waker};
 use super::wait::{Held, Waiting};
 use super::{CHUNK_BYTES, Owner, Ring, current};
 use crate::sys::{
-    Chunk, Interest, OperationId, SEND_BYTES_MAX, Uring, duplicate, has_input, receive_now,
-    send_now,
+    Chunk, Interest, OperationId, SEND_BYTES_MAX, Uring, duplicate, has_ended, has_input,
+    receive_now, send_now,
 };
 
 /// What came and was not read may grow to this before the socket is no longer received from: then
@@ -169,6 +169,16 @@ impl SocketHandle {
         let reception = self.0.reception.borrow();
         reception.has_input()
             || (!matches!(reception.armed, Armed::Yes(_)) && has_input(self.raw_fd()))
+    }
+
+    /// Whether nothing is left to read and nothing will come: an end of file or an error.
+    pub(in crate::rt) fn has_ended(&self) -> bool {
+        let reception = self.0.reception.borrow();
+        if reception.chunk.is_some() || !reception.surplus.is_empty() {
+            return false;
+        }
+        reception.end.is_some()
+            || (matches!(reception.armed, Armed::No) && has_ended(self.raw_fd()))
     }
 
     /// Waits until a read would return at once.

@@ -124,6 +124,8 @@ table! {
         routing_rules_count_max: u64 [50] in 1..=1_000_000;
         /// Longest time-out of a REST API's integration, in milliseconds.
         rest_timeout_ms_max: u64 [29_000] in 50..=3_600_000;
+        /// The same where the answer is streamed.
+        stream_timeout_ms_max: u64 [900_000] in 50..=3_600_000;
         /// Longest time-out of an HTTP or WebSocket API's integration, in milliseconds.
         http_timeout_ms_max: u64 [30_000] in 50..=3_600_000;
     }

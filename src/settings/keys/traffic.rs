@@ -93,7 +93,7 @@ table! {
 }
 
 table! {
-    /// How long a client may take.
+    /// How long a client may take, and streamed answers.
     struct RawTimeouts as "[timeouts]" {
         /// From the first byte of a head to its last; over it the answer is 408.
         head_timeout_ms: u64 [10_000] in 1..=3_600_000;
@@ -105,6 +105,10 @@ table! {
         idle_timeout_ms: u64 [75_000] in 1..=86_400_000;
         /// How long an upgraded connection (WebSocket) may be silent in both directions.
         tunnel_idle_timeout_ms: u64 [600_000] in 1..=86_400_000;
+        /// How long a streamed answer of a deployed Regional or private API may bring nothing.
+        stream_idle_timeout_ms: u64 [300_000] in 1..=3_600_000;
+        /// The same for edge-optimized APIs.
+        edge_stream_idle_timeout_ms: u64 [30_000] in 1..=3_600_000;
     }
 }
 

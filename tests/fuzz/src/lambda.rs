@@ -2,8 +2,9 @@
 //! connection, and a stream reads the same however it is cut.
 
 use shardgate::lambda::{
-    Answer, AnswerRules, Flavour, Malformed, PreludeStep, StreamPrelude, answer_v1, answer_v2,
-    error_message, function_error,
+    Answer, AnswerRules, EventStreamDecoder, Flavour, Malformed, MalformedStream, PreludeStep,
+    StreamEvent, StreamPrelude, answer_v1, answer_v2, append_exception, append_invoke_complete,
+    append_payload_chunk, error_message, function_error,
 };
 
 /// An answer, in both formats and for both kinds of API, is one that may be sent.
@@ -42,6 +43,60 @@ fn feed(stream: &[u8], cut: usize) -> Fed {
         }
     }
     Ok(None)
+}
+
+/// The first byte says where the stream is cut. What was read reads the same when it is written again.
+pub fn event_stream(bytes: &[u8]) {
+    let Some((cut, stream)) = bytes.split_first() else { return };
+    let (first, second) = stream.split_at(usize::from(*cut).min(stream.len()));
+    let whole = read_events(&[stream]);
+    assert_eq!(read_events(&[first, second]), whole);
+    let again = read_events(&[&whole.written]);
+    assert!(again.failure.is_none() && again.is_whole);
+    assert_eq!((again.payload, again.ends), (whole.payload, whole.ends));
+}
+
+/// What an event stream says, and the same as another stream.
+#[derive(Debug, Default, PartialEq)]
+struct Events {
+    payload: Vec<u8>,
+    ends: Vec<StreamEvent<'static>>,
+    written: Vec<u8>,
+    failure: Option<MalformedStream>,
+    is_whole: bool,
+}
+
+fn read_events(pieces: &[&[u8]]) -> Events {
+    let (mut decoder, mut events) = (EventStreamDecoder::new(), Events::default());
+    for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() {
+            let (taken, event) = match decoder.feed(rest) {
+                Ok(fed) => fed,
+                Err(failure) => return Events { failure: Some(failure), ..events },
+            };
+            assert!(taken <= rest.len() && (taken > 0 || event.is_some()), "it goes on");
+            rest = &rest[taken..];
+            match event {
+                None | Some(StreamEvent::Other) => {}
+                Some(StreamEvent::Payload(payload)) => {
+                    events.payload.extend_from_slice(payload);
+                    append_payload_chunk(&mut events.written, payload);
+                }
+                Some(StreamEvent::Complete(complete)) => {
+                    append_invoke_complete(&mut events.written, &complete);
+                    events.ends.push(StreamEvent::Complete(complete));
+                }
+                Some(StreamEvent::Exception(exception)) => {
+                    let message = exception.message.as_bytes();
+                    append_exception(&mut events.written, &exception.kind, message);
+                    events.ends.push(StreamEvent::Exception(exception));
+                }
+            }
+        }
+    }
+    events.is_whole = decoder.is_between_frames();
+    events
 }
 
 fn check(answer: &Result<Answer<'_>, Malformed>) {

@@ -88,7 +88,12 @@ fn check(context: &mut Context<'_>, method: &Document, integration: &mut Documen
         "AWS" | "AWS_PROXY" => check_service_uri(&kind, uri)?,
         _ => {}
     }
-    let (timeout, max) = (integration.get("timeoutInMillis"), context.quotas.rest_timeout_ms_max);
+    check_transfer_mode(&kind, text(integration, "uri").unwrap_or_default(), integration)?;
+    let max = match is_streamed(integration) {
+        true => context.quotas.stream_timeout_ms_max,
+        false => context.quotas.rest_timeout_ms_max,
+    };
+    let timeout = integration.get("timeoutInMillis");
     if timeout.and_then(Value::as_u64).is_none_or(|timeout| !(50..=max).contains(&timeout)) {
         let message = format!("Timeout should be between 50 ms and {max} ms");
         return Err(ApiError::bad_request(message));
@@ -162,6 +167,39 @@ fn check_service_uri(kind: &str, uri: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn is_streamed(integration: &Document) -> bool {
+    text(integration, "responseTransferMode") == Some("STREAM")
+}
+
+/// Only proxies stream, and a function's URI must say the same. AWS: "Stream the integration response
+/// for your proxy integrations in API Gateway"; of the three messages the second is one that was
+/// recorded, the others are worded after it.
+fn check_transfer_mode(kind: &str, uri: &str, integration: &Document) -> Result<()> {
+    let is_streamed = is_streamed(integration);
+    let refused =
+        |text: &str| Err(ApiError::bad_request(format!("Invalid ResponseTransferMode. {text}")));
+    if is_streamed && !matches!(kind, "HTTP_PROXY" | "AWS_PROXY") {
+        return refused(
+            "ResponseTransferMode STREAM is only supported for HTTP_PROXY and AWS_PROXY \
+             integrations.",
+        );
+    }
+    if kind != "AWS_PROXY" || !uri.contains(":lambda:path/") {
+        return Ok(());
+    }
+    match (is_streamed, uri.ends_with("/response-streaming-invocations")) {
+        (false, true) => refused(
+            "Cannot use ResponseTransferMode BUFFERED for Lambda functions invoked by \
+             InvokeWithResponseStream for AWS_PROXY integrations.",
+        ),
+        (true, false) => refused(
+            "Cannot use ResponseTransferMode STREAM for Lambda functions invoked by Invoke for \
+             AWS_PROXY integrations.",
+        ),
+        (true, true) | (false, false) => Ok(()),
+    }
 }
 
 /// What keys the cache must be a parameter of the method.
@@ -311,6 +349,41 @@ mod tests {
         }
         for uri in ["", "http://", "a.example", "ftp://a", "http:///x", "http://a b"] {
             assert!(!is_http_uri(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn modes_of_transfer_agree_with_type_and_uri() {
+        let head = "arn:aws:apigateway:us-east-1:lambda:path";
+        let buffered = format!("{head}/2015-03-31/functions/f/invocations");
+        let streamed = format!("{head}/2021-11-15/functions/f/response-streaming-invocations");
+        let (buffered, streamed) = (buffered.as_str(), streamed.as_str());
+        let check = |kind, uri, mode: &str| {
+            let integration = json!({ "responseTransferMode": mode });
+            let integration = integration.as_object().expect("an object");
+            check_transfer_mode(kind, uri, integration).map_err(|error| error.message)
+        };
+        for (kind, uri, mode) in [
+            ("AWS_PROXY", buffered, "BUFFERED"),
+            ("AWS_PROXY", buffered, ""),
+            ("AWS_PROXY", streamed, "STREAM"),
+            ("HTTP_PROXY", "http://a", "STREAM"),
+            ("MOCK", "", "BUFFERED"),
+        ] {
+            assert_eq!(check(kind, uri, mode), Ok(()), "{kind} {uri} {mode}");
+        }
+        for (kind, uri, mode, wanted) in [
+            ("HTTP", "http://a", "STREAM", "only supported"),
+            ("AWS", buffered, "STREAM", "only supported"),
+            ("MOCK", "", "STREAM", "only supported"),
+            ("AWS_PROXY", buffered, "STREAM", "Cannot use ResponseTransferMode STREAM"),
+            ("AWS_PROXY", streamed, "BUFFERED", "Cannot use ResponseTransferMode BUFFERED"),
+            ("AWS_PROXY", streamed, "", "Cannot use ResponseTransferMode BUFFERED"),
+        ] {
+            let said = check(kind, uri, mode).expect_err(uri);
+            let is_wanted =
+                said.starts_with("Invalid ResponseTransferMode. ") && said.contains(wanted);
+            assert!(is_wanted, "{kind} {uri} {mode}: {said}");
         }
     }
 

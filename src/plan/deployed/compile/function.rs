@@ -7,7 +7,7 @@ use crate::lambda::BinaryMediaTypes;
 use crate::model::{FunctionName, InvocationMode, SourceArn, TextMap};
 use crate::plan::deployed::{
     CustomFunctionPlan, FunctionEndpoint, FunctionEndpointPlan, FunctionPlace, FunctionPlan,
-    FunctionSigningPlan, FunctionTarget, LocalFunctionPlan, NotServed, PayloadFormat,
+    FunctionSigningPlan, FunctionTarget, LocalFunctionPlan, NotServed, PayloadFormat, Transfer,
 };
 use crate::sign::CanonicalTarget;
 
@@ -22,6 +22,7 @@ pub(super) struct FunctionCall<'c> {
     pub(super) source: SourceArn,
     /// What makes it a custom integration.
     pub(super) custom: Option<Box<CustomFunctionPlan>>,
+    pub(super) transfer: Transfer,
 }
 
 impl FunctionCall<'_> {
@@ -35,8 +36,10 @@ impl FunctionCall<'_> {
         let (name, mode) = FunctionName::of_uri(&uri).ok_or_else(|| {
             NotServed::misconfigured(format!("`{uri}` is not the ARN of a function"))
         })?;
-        if mode == InvocationMode::Streamed {
-            return Err(NotServed::unavailable("functions that stream their answer are"));
+        let is_streamed = mode == InvocationMode::Streamed;
+        if is_streamed != matches!(self.transfer, Transfer::Streamed { .. }) {
+            let reason = "the integration's URI and its response transfer mode do not agree";
+            return Err(NotServed::misconfigured(reason));
         }
         let place = (context.find_function)(&name).ok_or_else(|| {
             NotServed::misconfigured(format!(
@@ -51,7 +54,7 @@ impl FunctionCall<'_> {
         }
         let target = match place {
             FunctionPlace::Endpoint(endpoint) => {
-                FunctionTarget::Endpoint(endpoint_plan(&name, endpoint, slots)?)
+                FunctionTarget::Endpoint(endpoint_plan(&name, mode, endpoint, slots)?)
             }
             FunctionPlace::Local(local) => FunctionTarget::Local(LocalFunctionPlan {
                 slot: slots.function(&local),
@@ -66,6 +69,7 @@ impl FunctionCall<'_> {
             ),
             timeout_ms: self.timeout_ms.into(),
             custom: self.custom,
+            transfer: self.transfer,
         })
     }
 }
@@ -74,6 +78,7 @@ impl FunctionCall<'_> {
 /// encoded, as AWS's clients do: what is signed depends on it.
 fn endpoint_plan(
     name: &FunctionName,
+    mode: InvocationMode,
     endpoint: FunctionEndpoint,
     slots: &mut Slots,
 ) -> Result<FunctionEndpointPlan, NotServed> {
@@ -81,8 +86,12 @@ fn endpoint_plan(
     let signer = signer.map_err(|reason| {
         NotServed::misconfigured(format!("calls of `{name}` cannot be signed: {reason}"))
     })?;
+    let (version, action) = match mode {
+        InvocationMode::Buffered => ("2015-03-31", "invocations"),
+        InvocationMode::Streamed => ("2021-11-15", "response-streaming-invocations"),
+    };
     let path = format!(
-        "/2015-03-31/functions/{}/invocations",
+        "/{version}/functions/{}/{action}",
         remote_name.replace(':', "%3A").replace('$', "%24")
     );
     let qualifier = name.qualifier.as_deref();

@@ -15,7 +15,7 @@ use crate::model::http_api::{
 use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, SourceArn, TextMap};
 use crate::plan::deployed::{
     CorsPlan, Dialect, HttpRouteIntegration, HttpRoutePlan, HttpRouteProxyPlan, NotServed, Origin,
-    OriginTls, PayloadFormat,
+    OriginTls, PayloadFormat, Transfer,
 };
 use crate::plan::key_text::route_key_text;
 use crate::plan::{
@@ -172,6 +172,7 @@ impl<'c> Compiler<'c> {
                         text,
                     ),
                     custom: None,
+                    transfer: Transfer::Buffered,
                 };
                 let variables = &self.stage.stage_variables;
                 let plan = call.compile(variables, self.context, &mut self.slots)?;

@@ -12,14 +12,17 @@ use crate::expr::{
     mock_status,
 };
 use crate::model::rest_api::{
-    GatewayResponse, IntegrationResponse, Method, Resource, RestApi, RestIntegration, RestStage,
+    GatewayResponse, IntegrationResponse, Method, Resource, ResponseTransferMode, RestApi,
+    RestIntegration, RestStage,
 };
-use crate::model::{Authorization, ConnectionType, IntegrationType, RouteKey, SourceArn, TextMap};
+use crate::model::{
+    Authorization, ConnectionType, EndpointType, IntegrationType, RouteKey, SourceArn, TextMap,
+};
 use crate::plan::deployed::{
     BodyTemplate, CustomFunctionPlan, Dialect, FunctionPlan, GatewayResponsePlan,
     GatewayResponsesPlan, MethodIntegration, MethodPlan, NotServed, Origin, OriginTls,
     ParameterPlace, PayloadFormat, RequestTemplates, RequiredParameter, RestHttpPlan, RestMockPlan,
-    RestResponsePlan, RestResponsesPlan,
+    RestResponsePlan, RestResponsesPlan, Transfer,
 };
 use crate::plan::key_text::route_key_text;
 use crate::plan::{
@@ -212,6 +215,7 @@ impl Compiler<'_> {
             timeout_ms: integration.timeout_ms,
             source: SourceArn::of_route(place, &route_key_text(key)),
             custom,
+            transfer: self.transfer(integration),
         };
         call.compile(self.variables, self.context, &mut self.slots)
     }
@@ -256,8 +260,24 @@ impl Compiler<'_> {
             request,
             templates,
             timeout_ms: integration.timeout_ms.into(),
+            transfer: self.transfer(integration),
             responses,
         })
+    }
+
+    /// Only proxies stream.
+    fn transfer(&self, integration: &RestIntegration) -> Transfer {
+        let is_proxy = matches!(
+            integration.integration_type,
+            IntegrationType::HttpProxy | IntegrationType::AwsProxy
+        );
+        match integration.response_transfer_mode {
+            ResponseTransferMode::Stream if is_proxy => {
+                let types = &self.api.endpoint_configuration.types;
+                Transfer::Streamed { is_edge: types.contains(&EndpointType::Edge) }
+            }
+            ResponseTransferMode::Stream | ResponseTransferMode::Buffered => Transfer::Buffered,
+        }
     }
 
     /// The target group of an integration, and what its endpoint is called.

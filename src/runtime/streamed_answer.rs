@@ -11,14 +11,14 @@ use crate::rt::Stream;
 
 /// A body that is being read. Whoever drops it before its end gives the rest up: the connection's
 /// task reads and forgets it.
-pub struct AnswerBody {
+pub struct StreamedAnswer {
     parts: Option<Parts>,
     handed_back: Rc<HandedBack>,
 }
 
-impl fmt::Debug for AnswerBody {
+impl fmt::Debug for StreamedAnswer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("AnswerBody")
+        out.write_str("StreamedAnswer")
     }
 }
 
@@ -145,6 +145,30 @@ impl Parts {
         }
     }
 
+    /// The same, but may be dropped while it waits, and loses nothing then.
+    async fn next_unless_dropped(&mut self, piece: &mut Vec<u8>) -> bool {
+        loop {
+            if self.end().is_some() {
+                return false;
+            }
+            if self.start < self.input.len() {
+                if self.take(piece) {
+                    return true;
+                }
+                continue;
+            }
+            self.input.clear();
+            self.start = 0;
+            // An error shows when it is read.
+            let _ = self.stream.readable().await;
+            match self.stream.read_now(&mut self.input) {
+                Ok(count) if count > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => self.left = Left::Nothing(Box::new(BodyEnd::Broken)),
+            }
+        }
+    }
+
     /// Takes what there is of it in the input; whether that was anything.
     fn take(&mut self, piece: &mut Vec<u8>) -> bool {
         let rest = &mut self.input[self.start..];
@@ -175,17 +199,18 @@ impl Parts {
     }
 }
 
-impl AnswerBody {
+impl StreamedAnswer {
     /// A body for another task to read, and where it comes back.
     pub(super) fn hand_out(parts: Parts) -> (Self, Rc<HandedBack>) {
         let handed_back = Rc::new(HandedBack::default());
         (Self { parts: Some(parts), handed_back: Rc::clone(&handed_back) }, handed_back)
     }
 
-    /// Appends what comes next to `piece`; false at the end, see [`AnswerBody::end`].
+    /// Appends what comes next to `piece`; false at the end, see [`StreamedAnswer::end`]. May be dropped
+    /// while it waits.
     pub async fn next(&mut self, piece: &mut Vec<u8>) -> bool {
         match &mut self.parts {
-            Some(parts) => parts.next(piece).await,
+            Some(parts) => parts.next_unless_dropped(piece).await,
             None => false,
         }
     }
@@ -198,7 +223,7 @@ impl AnswerBody {
     }
 }
 
-impl Drop for AnswerBody {
+impl Drop for StreamedAnswer {
     fn drop(&mut self) {
         self.handed_back.parts.replace(self.parts.take());
         if let Some(waker) = self.handed_back.waker.take() {
