@@ -141,6 +141,7 @@ fn start_shard(process: Process, shards_count: usize) -> StartShard {
                 targets: Arc::clone(&seat.targets),
                 upstreams: Arc::clone(&seat.upstreams),
                 challenges: Arc::clone(&seat.challenges),
+                functions: Arc::clone(&seat.functions),
                 connections: ConnectionBoard::new(shards_count),
                 mailboxes: seat.peers.to_vec(),
             })

@@ -28,7 +28,7 @@ use super::systemd::Systemd;
 use super::watch::Watch;
 use crate::base::Nanos;
 use crate::coord::{DrainedListeners, ShardMessage};
-use crate::{rt, sys};
+use crate::{function, rt, sys};
 
 /// What the process is put together from.
 pub struct Setup {
@@ -121,6 +121,7 @@ pub(super) struct Process {
     pub(super) reloader: Arc<tokio::sync::Mutex<Reloader>>,
     pub(super) in_force: Arc<Mutex<InForce>>,
     pub(super) shards: Shards,
+    pub(super) functions: function::Host,
     pub(super) status: Arc<Status>,
     pub(super) logs: Arc<Logs>,
     pub(super) admin: Option<Admin>,
@@ -277,6 +278,8 @@ impl Process {
             self.remove_files();
         }
         if outcome != Outcome::Interrupted {
+            // Without this word they end with this process, at once.
+            self.functions.end().await;
             self.logs.close();
         }
         tracing::info!(?outcome, cut_connections = self.shards.cut_count(), "ended");

@@ -22,7 +22,7 @@ use super::process::{Process, Ready, RunError, Setup, starting};
 use super::reload::{
     Compiled, InForce, RELOAD_PATIENCE, Reloader, bound_listeners, compile_all, prepare_log,
 };
-use super::shards::{Shards, StartShard};
+use super::shards::{Boards, Mailboxes, Shards, StartShard};
 use super::signals::Signals;
 use super::snapshot::Snapshot;
 use super::status::{Phase, Status};
@@ -31,7 +31,8 @@ use super::systemd::Systemd;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::watch::{Watch, WatchedFiles};
-use crate::coord::{AcmeChallenges, ShardGear};
+use crate::coord::{AcmeChallenges, FunctionBoard, HostMessage, Sender, ShardGear, ShardMessage};
+use crate::function::{self, DefinitionSource, HostOptions};
 use crate::observe::Metrics;
 use crate::plan::Plan;
 use crate::rt;
@@ -47,6 +48,7 @@ struct DataPlane {
     /// How target groups are reached over TLS, by name.
     upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
     shards: Shards,
+    functions: function::Host,
     ticket_rotation: TicketRotation,
     certificates: Arc<[ShownCertificate]>,
     configuration: Configuration,
@@ -95,7 +97,7 @@ impl Process {
         let plane =
             DataPlane::start(configuration, deployments, sockets, challenges, &mut start_shard);
         let plane = plane.await?;
-        let DataPlane { epoch, metrics, listeners, logs, targets, shards, .. } = plane;
+        let DataPlane { epoch, metrics, listeners, logs, targets, shards, functions, .. } = plane;
         let (configuration, base, deployments) =
             (plane.configuration, plane.base, plane.deployments);
         let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
@@ -123,6 +125,7 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
+            functions: functions.clone(),
             acme: Arc::clone(&acme),
             upstream_tls,
             base,
@@ -157,6 +160,7 @@ impl Process {
             reloader,
             in_force,
             shards,
+            functions,
             status,
             logs,
             admin: admin.map_err(starting("start the admin listener"))?,
@@ -252,8 +256,13 @@ impl DataPlane {
         let mut targets = Targets::new();
         targets.watch(&plan.groups, &plan.tls.upstreams, RELOAD_PATIENCE).await;
         let certificates = plan.tls.certificates().into();
-        let board = targets.board();
-        let shards = Shards::start(places, &plan, gear, &metrics, board, challenges, start_shard)
+        let mailboxes = Mailboxes::open(places.len()).map_err(|error| failed(&error))?;
+        let (board, messages) = FunctionBoard::new(places.len());
+        let board = Arc::new(board);
+        let senders = Arc::clone(&mailboxes.senders);
+        let functions = start_functions(&configuration, &board, messages, senders);
+        let boards = Boards { targets: targets.board(), challenges, functions: &board };
+        let shards = Shards::start(places, &plan, gear, &metrics, mailboxes, boards, start_shard)
             .map_err(|error| failed(&error))?;
         targets.tell(shards.publisher());
         listeners.commit(change);
@@ -269,6 +278,7 @@ impl DataPlane {
             targets,
             upstream_tls,
             shards,
+            functions,
             ticket_rotation,
             certificates,
             configuration,
@@ -276,6 +286,24 @@ impl DataPlane {
             deployments,
         })
     }
+}
+
+/// Starts the host of functions with those of the boot file, which shards find on the board then.
+fn start_functions(
+    configuration: &Configuration,
+    board: &Arc<FunctionBoard>,
+    messages: mpsc::UnboundedReceiver<HostMessage>,
+    shards: Arc<[Sender<ShardMessage>]>,
+) -> function::Host {
+    let management = configuration.management.as_ref();
+    let region = management.map_or("us-east-1", |options| options.region.as_str());
+    let options = HostOptions::new(region);
+    let functions = function::Host::start(options, Arc::clone(board), messages, shards);
+    if let Some(options) = management {
+        functions.set_concurrency(options.functions_concurrency);
+        functions.set_definitions(DefinitionSource::BootFile, options.local_functions());
+    }
+    functions
 }
 
 /// The driver that the shards will run on. A successor on another driver than its predecessor

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use super::listeners::OpenListeners;
 use super::{Shard, accept, housekeeping, mail};
 use crate::coord::{
-    AcmeChallenges, ConnectionBoard, Receiver, Sender, ShardGear, ShardMessage, TargetBoard,
-    TokenPools, UpstreamBoard,
+    AcmeChallenges, ConnectionBoard, FunctionBoard, Receiver, Sender, ShardGear, ShardMessage,
+    TargetBoard, TokenPools, UpstreamBoard,
 };
 use crate::observe::ShardMetrics;
 use crate::pipeline::{PlanSources, ShardPlan, ShardState};
@@ -50,6 +50,8 @@ pub struct Shared {
     pub upstreams: Arc<UpstreamBoard>,
     /// What authorities that validate names are answered.
     pub challenges: Arc<AcmeChallenges>,
+    /// Functions of this machine.
+    pub functions: Arc<FunctionBoard>,
     /// Connections per shard.
     pub connections: Arc<ConnectionBoard>,
     /// The mailboxes of the shards, by index.

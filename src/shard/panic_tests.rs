@@ -72,6 +72,7 @@ impl OneShard {
             targets: Arc::new(TargetBoard::new()),
             upstreams: UpstreamBoard::new(1),
             challenges: Arc::default(),
+            functions: Arc::default(),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };

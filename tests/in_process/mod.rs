@@ -68,6 +68,7 @@ impl OneShard {
             targets: Arc::clone(&targets),
             upstreams: UpstreamBoard::new(1),
             challenges: Arc::clone(&challenges),
+            functions: Arc::default(),
             connections: ConnectionBoard::new(1),
             mailboxes: vec![mail.clone()],
         };

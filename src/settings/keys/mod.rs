@@ -15,7 +15,7 @@ mod upstream;
 
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
-pub(super) use function::RawFunction;
+pub(super) use function::{RawFunction, RawFunctions};
 pub(super) use management::{
     RawBoundCertificate, RawBoundTrustStore, RawBoundVpcLink, RawCredential, RawManagement,
 };
@@ -61,6 +61,8 @@ table! {
         forwarding: RawForwarding [{}];
         /// What holds over all APIs together.
         account: RawAccount [{}];
+        /// What holds over all functions of this machine together.
+        functions: RawFunctions [{}];
         /// Functions, which deployed APIs call.
         function: Vec<Field<RawFunction>> [[]];
         /// Target groups, which routes forward to.
