@@ -181,22 +181,6 @@ pub(super) fn build_functions(
     let mut functions = Vec::new();
     let mut reserved: Vec<(u32, Span)> = Vec::new();
     for Field { value: raw, .. } in raw {
-        if raw.endpoint.is_some() {
-            check_absent("a function behind an endpoint", local_keys(&raw), reading);
-        } else if raw.command.is_some() {
-            let of_code = [
-                raw.handler.as_ref().map(|one| one.span),
-                raw.runtime.as_ref().map(|one| one.span),
-            ];
-            check_absent("a `command`", ["handler", "runtime"].into_iter().zip(of_code), reading);
-        }
-        if let (None, Some(remote)) = (&raw.endpoint, &raw.remote_name) {
-            check_absent(
-                "a function of this machine",
-                [("remote_name", Some(remote.span))],
-                reading,
-            );
-        }
         reserved.extend(raw.reserved_concurrency.as_ref().map(|one| (one.value, one.span)));
         let Some(name) = &raw.name else { continue };
         seen.add(name.value.0.clone(), name.span, reading);
@@ -237,41 +221,6 @@ fn build_way(name: &FunctionName, raw: RawFunction) -> Option<FunctionWay> {
         init_timeout_ms: raw.init_timeout_ms.value,
         reserved_concurrency: raw.reserved_concurrency.map(|one| one.value),
     }))
-}
-
-/// The keys of functions that run on this machine, where they are written.
-fn local_keys(raw: &RawFunction) -> [(&'static str, Option<Span>); 10] {
-    fn optional<T>(field: &Option<Field<T>>) -> Option<Span> {
-        field.as_ref().map(|one| one.span)
-    }
-    fn written<T>(field: &Field<T>) -> Option<Span> {
-        field.is_written.then_some(field.span)
-    }
-    [
-        ("handler", optional(&raw.handler)),
-        ("runtime", optional(&raw.runtime)),
-        ("environment", written(&raw.environment)),
-        ("working_directory", optional(&raw.working_directory)),
-        ("user", optional(&raw.user)),
-        ("timeout_ms", written(&raw.timeout_ms)),
-        ("init_timeout_ms", written(&raw.init_timeout_ms)),
-        ("idle_ms", written(&raw.idle_ms)),
-        ("memory_bytes_max", written(&raw.memory_bytes_max)),
-        ("reserved_concurrency", optional(&raw.reserved_concurrency)),
-    ]
-}
-
-fn check_absent(
-    whose: &str,
-    keys: impl IntoIterator<Item = (&'static str, Option<Span>)>,
-    reading: &mut Reading<'_>,
-) {
-    for (key, span) in keys {
-        if let Some(span) = span {
-            let message = format!("`{key}` has no meaning for {whose}");
-            reading.record(Mistake::new(span, message).label("leave it out"));
-        }
-    }
 }
 
 /// What is reserved is taken from what all have.
@@ -369,16 +318,16 @@ mod tests {
             ("", "none of `endpoint`, `command`, `code`"),
             ("code = \"/f\"\ncommand = [\"a\"]", "more than one of"),
             ("command = []", "empty list"),
-            ("command = [\"a\"]\nhandler = \"a.b\"", "`handler` has no meaning for a `command`"),
+            ("command = [\"a\"]\nhandler = \"a.b\"", "`handler` has no meaning without `code`"),
             (
                 "code = \"/f\"\nremote_name = \"a\"",
-                "`remote_name` has no meaning for a function of",
+                "`remote_name` has no meaning without `endpoint`",
             ),
             (
                 "endpoint = \"http://a\"\ntimeout_ms = 5",
-                "`timeout_ms` has no meaning for a function",
+                "`timeout_ms` has no meaning without `command` or `code`",
             ),
-            ("endpoint = \"http://a\"\nuser = \"a\"", "`user` has no meaning for a function"),
+            ("endpoint = \"http://a\"\nuser = \"a\"", "`user` has no meaning without"),
             ("code = \"/f\"\nhandler = \"handler\"", "a file without its ending"),
             ("code = \"/f\"\nhandler = \"../a.b\"", "lies in the folder of the code"),
             ("code = \"/f\"\nenvironment = { \"A=B\" = \"1\" }", "is no name of a variable"),

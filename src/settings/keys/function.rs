@@ -18,8 +18,8 @@ table! {
 }
 
 table! {
-    /// Where calls of a Lambda function go: integrations of deployed APIs name it by its ARN. Keys from
-    /// `handler` on are those of functions that run on this machine: of `command` and `code`.
+    /// Where calls of a Lambda function go: integrations of deployed APIs name it by its ARN. With
+    /// `command` or `code` it runs on this machine.
     struct RawFunction as "[[function]]" {
         /// The function: its name, or its ARN where regions or accounts differ. With a version or an
         /// alias behind it (`orders:live`) it is that one alone; the closest of several counts.
@@ -57,6 +57,10 @@ table! {
         reserved_concurrency: u32 [optional] eg 10 in 0..=100_000;
     }
     exactly one of endpoint command code;
+    with endpoint: remote_name;
+    with code: handler runtime;
+    with command or code: environment working_directory user timeout_ms init_timeout_ms idle_ms
+        memory_bytes_max reserved_concurrency;
 }
 
 choice!(HandlerRuntime { "node" => HandlerRuntime::Node, "python" => HandlerRuntime::Python });

@@ -64,7 +64,7 @@ table! {
         /// What holds over all functions of this machine together.
         functions: RawFunctions [{}];
         /// Functions, which deployed APIs call.
-        function: Vec<Field<RawFunction>> [[]];
+        function: Vec<Field<RawFunction>> [optional];
         /// Target groups, which routes forward to.
         upstream: Vec<Field<RawUpstream>> [[]];
         /// What answers: at least one API, unless APIs are made by the management API.
