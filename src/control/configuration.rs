@@ -9,7 +9,6 @@ use serde_json::Value as Json;
 
 use super::management::ManagementOptions;
 use super::tls::TlsPart;
-use crate::function::FunctionDefinition;
 use crate::model::{ListenerAddress, Model, Tls};
 use crate::plan::PlanError;
 use crate::rt::{DriverChoice, RingOptions};
@@ -68,16 +67,6 @@ impl fmt::Debug for ExplainMistakes {
     }
 }
 
-/// What the boot file has of functions that run on this machine.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LocalFunctions {
-    pub(crate) definitions: Vec<FunctionDefinition>,
-    /// How many processes may be there at once, of all of them.
-    pub(crate) concurrency: u32,
-    /// The region of those that name none.
-    pub(crate) region: String,
-}
-
 /// Where one shard runs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ShardPlace {
@@ -93,16 +82,6 @@ impl Configuration {
         let mut tls = self.model.tls.clone();
         tls.domains.truncate(tls.domains.len().saturating_sub(self.deployed_domains_count));
         tls
-    }
-
-    /// The functions that run on this machine.
-    pub(crate) fn local_functions(&self) -> LocalFunctions {
-        let Some(management) = &self.management else { return LocalFunctions::default() };
-        LocalFunctions {
-            definitions: management.local_functions(),
-            concurrency: management.functions_concurrency,
-            region: management.region.clone(),
-        }
     }
 
     /// The names of process settings that `other` has otherwise, by their keys in the boot file.

@@ -27,7 +27,7 @@ pub(crate) fn invoke(
     let (base, deployments, boot, functions) = {
         let reloader = reloader.blocking_lock();
         let boot = BootFacts::of(&reloader.configuration().model);
-        let functions = Arc::clone(&reloader.functions);
+        let functions = Arc::clone(&reloader.invoker);
         (Arc::clone(&reloader.base), reloader.deployments.clone(), boot, functions)
     };
     let InvocationPlan { plan, scheme } = deployments.plan_of(invocation, &base, &boot)?;

@@ -28,8 +28,7 @@ use super::systemd::Systemd;
 use super::watch::Watch;
 use crate::base::Nanos;
 use crate::coord::{DrainedListeners, ShardMessage};
-use crate::function::Host;
-use crate::{rt, sys};
+use crate::{function, rt, sys};
 
 /// What the process is put together from.
 pub struct Setup {
@@ -122,9 +121,8 @@ pub(super) struct Process {
     pub(super) reloader: Arc<tokio::sync::Mutex<Reloader>>,
     pub(super) in_force: Arc<Mutex<InForce>>,
     pub(super) shards: Shards,
+    pub(super) functions: function::Host,
     pub(super) status: Arc<Status>,
-    /// What starts and ends processes of functions.
-    pub(super) host: Host,
     pub(super) logs: Arc<Logs>,
     pub(super) admin: Option<Admin>,
     pub(super) management: Option<Arc<Management>>,
@@ -276,11 +274,12 @@ impl Process {
             DrainedListeners::Close
         };
         let outcome = self.drain(listeners).await;
-        self.host.end().await;
         if !is_handed_over {
             self.remove_files();
         }
         if outcome != Outcome::Interrupted {
+            // Without this word they end with this process, at once.
+            self.functions.end().await;
             self.logs.close();
         }
         tracing::info!(?outcome, cut_connections = self.shards.cut_count(), "ended");

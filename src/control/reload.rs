@@ -19,7 +19,7 @@ use super::deploy::{BootFacts, Deployments};
 use super::inherited::InheritedSockets;
 use super::listeners::{ListenError, Listeners};
 use super::logs::{LogChange, Logs};
-use super::management::Change;
+use super::management::{Change, ManagementOptions};
 use super::snapshot::Snapshot;
 use super::sockets::shown;
 use super::status::Status;
@@ -28,7 +28,7 @@ use super::ticket_rotation::TicketRotation;
 use super::tls::load_tls;
 use super::watch::WatchedFiles;
 use crate::coord::{Invoker, PublishError, Publisher, ShardGear};
-use crate::function::{DefinitionSource, Host};
+use crate::function::{self, DefinitionSource};
 use crate::observe::{Metrics, process_log};
 use crate::plan::{Plan, compile};
 use crate::tls::{ShownCertificate, TicketKeys, UpstreamTls};
@@ -64,9 +64,9 @@ pub(crate) struct Reloader {
     pub(crate) in_force: Arc<Mutex<InForce>>,
     pub(crate) targets: Targets,
     /// How functions of this machine are called.
-    pub(crate) functions: Arc<Invoker>,
+    pub(crate) invoker: Arc<Invoker>,
     /// What starts and ends their processes.
-    pub(crate) host: Host,
+    pub(crate) functions: function::Host,
     pub(crate) acme: Arc<AcmeWatch>,
     /// How the groups in force are reached over TLS, by name.
     pub(crate) upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
@@ -231,8 +231,11 @@ impl Reloader {
         let certificates: Arc<[_]> = plan.tls.certificates().into();
         let upstream_tls = plan.tls.upstreams.clone();
         self.targets.watch(&plan.groups, &upstream_tls, RELOAD_PATIENCE).await;
-        let local = configuration.local_functions();
-        self.host.add_definitions(DefinitionSource::BootFile, &local.definitions);
+        let defined = self.functions.definitions(DefinitionSource::BootFile);
+        let options = configuration.management.as_ref();
+        let definitions = options.map(ManagementOptions::local_functions).unwrap_or_default();
+        // The new ones are there before shards look for them, the old ones until none does.
+        self.functions.add_definitions(DefinitionSource::BootFile, &definitions);
         match self.publisher.publish_with(plan, gear).await {
             Ok(()) => {}
             // It is in force: a shard that has not said so adopts it when it reads its mail.
@@ -240,13 +243,14 @@ impl Reloader {
             Err(error) => {
                 let before = self.base.with_deployed(epoch, self.deployments.plans());
                 self.targets.watch(&before.groups, &self.upstream_tls, RELOAD_PATIENCE).await;
-                let before = self.configuration().local_functions().definitions;
-                self.host.set_definitions(DefinitionSource::BootFile, before);
+                self.functions.set_definitions(DefinitionSource::BootFile, defined);
                 return Err(error.into());
             }
         }
-        self.host.set_definitions(DefinitionSource::BootFile, local.definitions);
-        self.host.set_concurrency(local.concurrency);
+        if let Some(options) = options {
+            self.functions.set_concurrency(options.functions_concurrency);
+        }
+        self.functions.set_definitions(DefinitionSource::BootFile, definitions);
         self.listeners.commit(change);
         self.upstream_tls = upstream_tls;
         self.base = base;

@@ -50,8 +50,32 @@ pub struct ShardSeat {
     pub upstreams: Arc<UpstreamBoard>,
     /// What it answers to authorities that validate names.
     pub challenges: Arc<AcmeChallenges>,
-    /// Functions that run on this machine.
+    /// Functions of this machine.
     pub functions: Arc<FunctionBoard>,
+}
+
+/// The mailboxes of shards that are yet to start.
+#[derive(Debug)]
+pub(crate) struct Mailboxes {
+    pub(crate) senders: Arc<[Sender<ShardMessage>]>,
+    receivers: Vec<Receiver<ShardMessage>>,
+}
+
+impl Mailboxes {
+    pub(crate) fn open(count: usize) -> io::Result<Self> {
+        let mailboxes = (0..count).map(|_| mailbox(MAILBOX_CAPACITY));
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        Ok(Self { senders: senders.into(), receivers })
+    }
+}
+
+/// What all shards are given alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Boards<'a> {
+    pub(crate) targets: &'a Arc<TargetBoard>,
+    pub(crate) challenges: &'a Arc<AcmeChallenges>,
+    pub(crate) functions: &'a Arc<FunctionBoard>,
 }
 
 /// All shards of the process.
@@ -71,24 +95,20 @@ impl Shards {
         plan: &Arc<Plan>,
         mut gear: Vec<ShardGear>,
         metrics: &Metrics,
-        targets: &Arc<TargetBoard>,
-        challenges: &Arc<AcmeChallenges>,
-        functions: &Arc<FunctionBoard>,
+        mailboxes: Mailboxes,
+        boards: Boards<'_>,
         start: &mut StartShard,
     ) -> io::Result<Self> {
         let count = u16::try_from(places.len())
             .map_err(|_| io::Error::other("more shards than can be numbered"))?;
-        let mailboxes = (0..count).map(|_| mailbox(MAILBOX_CAPACITY));
-        let (peers, inboxes): (Vec<_>, Vec<_>) =
-            mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
-        let publisher = Publisher::new(peers.clone(), plan.epoch, ANSWER_TIMEOUT);
+        let Mailboxes { senders: peers, receivers: inboxes } = mailboxes;
+        let publisher = Publisher::new(peers.to_vec(), plan.epoch, ANSWER_TIMEOUT);
         let mut shards = Self {
             publisher: Arc::new(publisher),
             metrics: Vec::new(),
             upstreams: UpstreamBoard::new(places.len()),
             ends: JoinSet::new(),
         };
-        let peers: Arc<[_]> = peers.into();
         gear.resize_with(places.len(), ShardGear::default);
         let seats = (0..).zip(places).zip(inboxes).zip(gear);
         for (((index, place), inbox), gear) in seats {
@@ -105,10 +125,10 @@ impl Shards {
                 inbox,
                 peers: Arc::clone(&peers),
                 metrics: counters,
-                targets: Arc::clone(targets),
+                targets: Arc::clone(boards.targets),
                 upstreams: Arc::clone(&shards.upstreams),
-                challenges: Arc::clone(challenges),
-                functions: Arc::clone(functions),
+                challenges: Arc::clone(boards.challenges),
+                functions: Arc::clone(boards.functions),
             };
             match start(seat) {
                 Ok(thread) => shards.watch(index, thread),

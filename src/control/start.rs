@@ -22,7 +22,7 @@ use super::process::{Process, Ready, RunError, Setup, starting};
 use super::reload::{
     Compiled, InForce, RELOAD_PATIENCE, Reloader, bound_listeners, compile_all, prepare_log,
 };
-use super::shards::{Shards, StartShard};
+use super::shards::{Boards, Mailboxes, Shards, StartShard};
 use super::signals::Signals;
 use super::snapshot::Snapshot;
 use super::status::{Phase, Status};
@@ -31,8 +31,10 @@ use super::systemd::Systemd;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::watch::{Watch, WatchedFiles};
-use crate::coord::{AcmeChallenges, FunctionBoard, Invoker, ShardGear};
-use crate::function::{DefinitionSource, Host, HostOptions};
+use crate::coord::{
+    AcmeChallenges, FunctionBoard, HostMessage, Invoker, Sender, ShardGear, ShardMessage,
+};
+use crate::function::{self, DefinitionSource, HostOptions};
 use crate::observe::Metrics;
 use crate::plan::Plan;
 use crate::rt;
@@ -48,14 +50,14 @@ struct DataPlane {
     /// How target groups are reached over TLS, by name.
     upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
     shards: Shards,
+    functions: function::Host,
     ticket_rotation: TicketRotation,
     certificates: Arc<[ShownCertificate]>,
     configuration: Configuration,
     /// The plan of the boot file alone.
     base: Arc<Plan>,
     deployments: Deployments,
-    functions: Arc<FunctionBoard>,
-    host: Host,
+    invoker: Arc<Invoker>,
 }
 
 /// Brings what is deployed into force, change by change, for as long as the store lives.
@@ -98,13 +100,12 @@ impl Process {
         let plane =
             DataPlane::start(configuration, deployments, sockets, challenges, &mut start_shard);
         let plane = plane.await?;
-        let DataPlane { epoch, metrics, listeners, logs, targets, shards, .. } = plane;
+        let DataPlane { epoch, metrics, listeners, logs, targets, shards, functions, .. } = plane;
+        let invoker = plane.invoker;
         let (configuration, base, deployments) =
             (plane.configuration, plane.base, plane.deployments);
         let (ticket_rotation, certificates) = (plane.ticket_rotation, plane.certificates);
         let upstream_tls = plane.upstream_tls;
-        let (functions, host) = (plane.functions, plane.host);
-        let mailboxes = shards.publisher().mailboxes().to_vec();
         let certificate_expiry = CertificateExpiry::start(
             Arc::clone(&certificates),
             configuration.model.tls.expiry_warning_days,
@@ -128,8 +129,8 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
-            functions: Arc::new(Invoker::new(functions, mailboxes)),
-            host: host.clone(),
+            invoker,
+            functions: functions.clone(),
             acme: Arc::clone(&acme),
             upstream_tls,
             base,
@@ -164,8 +165,8 @@ impl Process {
             reloader,
             in_force,
             shards,
+            functions,
             status,
-            host,
             logs,
             admin: admin.map_err(starting("start the admin listener"))?,
             management: management.map(Arc::new),
@@ -260,35 +261,16 @@ impl DataPlane {
         let mut targets = Targets::new();
         targets.watch(&plan.groups, &plan.tls.upstreams, RELOAD_PATIENCE).await;
         let certificates = plan.tls.certificates().into();
-        let board = targets.board();
-        let (functions, host_messages) = FunctionBoard::new(places.len());
-        let functions = Arc::new(functions);
-        let local = configuration.local_functions();
-        // Shards look for them when they start, which is before the host does.
-        functions.set_shared_places(local.concurrency);
-        for definition in &local.definitions {
-            functions.bind(&definition.key(), definition.limits());
-        }
-        let shards = Shards::start(
-            places,
-            &plan,
-            gear,
-            &metrics,
-            board,
-            challenges,
-            &functions,
-            start_shard,
-        )
-        .map_err(|error| failed(&error))?;
+        let mailboxes = Mailboxes::open(places.len()).map_err(|error| failed(&error))?;
+        let (board, messages) = FunctionBoard::new(places.len());
+        let board = Arc::new(board);
+        let senders = Arc::clone(&mailboxes.senders);
+        let functions = start_functions(&configuration, &board, messages, senders.clone());
+        let invoker = Arc::new(Invoker::new(Arc::clone(&board), senders.to_vec()));
+        let boards = Boards { targets: targets.board(), challenges, functions: &board };
+        let shards = Shards::start(places, &plan, gear, &metrics, mailboxes, boards, start_shard)
+            .map_err(|error| failed(&error))?;
         targets.tell(shards.publisher());
-        let host = Host::start(
-            HostOptions::new(&local.region),
-            local.concurrency,
-            Arc::clone(&functions),
-            host_messages,
-            shards.publisher().mailboxes().into(),
-        );
-        host.set_definitions(DefinitionSource::BootFile, local.definitions);
         listeners.commit(change);
         // There was no log before this one.
         drop(logs.commit(log));
@@ -302,15 +284,33 @@ impl DataPlane {
             targets,
             upstream_tls,
             shards,
+            functions,
             ticket_rotation,
             certificates,
             configuration,
             base,
             deployments,
-            functions,
-            host,
+            invoker,
         })
     }
+}
+
+/// Starts the host of functions with those of the boot file, which shards find on the board then.
+fn start_functions(
+    configuration: &Configuration,
+    board: &Arc<FunctionBoard>,
+    messages: mpsc::UnboundedReceiver<HostMessage>,
+    shards: Arc<[Sender<ShardMessage>]>,
+) -> function::Host {
+    let management = configuration.management.as_ref();
+    let region = management.map_or("us-east-1", |options| options.region.as_str());
+    let options = HostOptions::new(region);
+    let functions = function::Host::start(options, Arc::clone(board), messages, shards);
+    if let Some(options) = management {
+        functions.set_concurrency(options.functions_concurrency);
+        functions.set_definitions(DefinitionSource::BootFile, options.local_functions());
+    }
+    functions
 }
 
 /// The driver that the shards will run on. A successor on another driver than its predecessor

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::bound::{BoundFunction, FunctionCounts};
-use super::definition::{FunctionDefinition, FunctionProgram};
+use super::definition::{CONCURRENCY, FunctionDefinition, FunctionProgram};
 use super::ended::Ended;
 use super::launch::HostOptions;
 use super::mail::Mail;
@@ -56,17 +56,15 @@ struct State {
 }
 
 impl Host {
-    /// Listens to shards from now on; there are no functions yet. `concurrency` is how many processes
-    /// may be there at once, of all functions together.
+    /// Listens to shards from now on; there are no functions yet.
     #[must_use]
     pub fn start(
         options: HostOptions,
-        concurrency: u32,
         board: Arc<FunctionBoard>,
         messages: UnboundedReceiver<HostMessage>,
         shards: Arc<[Sender<ShardMessage>]>,
     ) -> Self {
-        let state = State { concurrency, ..State::default() };
+        let state = State { concurrency: CONCURRENCY, ..State::default() };
         let (mail, state, left) = (Mail::new(shards), Mutex::new(state), Notify::new());
         let host = Self(Arc::new(Shared { options, board, mail, state, left }));
         tokio::spawn(host.clone().listen(messages));

@@ -55,6 +55,10 @@ impl Example {
             self.section(key, Some(parent));
         }
         for (alternative, name) in spec.one_of.iter().enumerate().skip(1) {
+            let is_table = |key: &&Key| key.name == *name && table_of(key).is_some();
+            if !spec.keys.iter().any(|key| is_table(&key)) {
+                continue;
+            }
             self.line("");
             self.header(&path, is_repeated, is_live);
             for key in spec.keys.iter().filter(|key| matches!(key.presence, Presence::Required)) {
@@ -80,12 +84,10 @@ impl Example {
         self.wrapped(&format!("Expected: {}.", key.shape().expected()));
         self.line(&format!("# {presence}"));
         let value = example_value(key, 0);
-        match spec.at_most_one_of.split_first() {
+        match condition(key, spec) {
             // Two that exclude each other cannot both be made live.
-            Some((first, rest)) if rest.contains(&key.name) => {
-                self.line(&format!("# In place of {first}: {} = {value}", key.name));
-            }
-            _ => {
+            Some(condition) => self.line(&format!("# {condition}: {} = {value}", key.name)),
+            None => {
                 let is_needed = matches!(key.presence, Presence::Required)
                     || spec.one_of.first() == Some(&key.name);
                 self.setting(key, value, is_live && is_needed);
@@ -129,6 +131,22 @@ impl Example {
         self.text.push_str(line);
         self.text.push('\n');
     }
+}
+
+/// Why a key cannot stand beside those that are shown, if so.
+fn condition(key: &Key, spec: &Spec) -> Option<String> {
+    for alternatives in [spec.one_of, spec.at_most_one_of] {
+        match alternatives.split_first() {
+            Some((first, rest)) if rest.contains(&key.name) && table_of(key).is_none() => {
+                return Some(format!("In place of {first}"));
+            }
+            _ => {}
+        }
+    }
+    let shown = spec.one_of.first()?;
+    let group = spec.only_with.iter().find(|group| group.keys.contains(&key.name))?;
+    let others = || group.others.join(" or ");
+    (!group.others.contains(shown)).then(|| format!("With {}", others()))
 }
 
 /// The table that the key holds, and whether it holds several.

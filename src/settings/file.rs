@@ -147,15 +147,17 @@ fn build(raw: RawFile, source: Source, reading: &mut Reading<'_>) -> Settings {
     let names = Upstreams::new(&upstreams);
     // Its domains come later, with certificates of their own.
     let may_have_more = raw.management.is_some();
-    let function_span = raw.function.value.first().map(|one| one.span);
+    let functions = raw.function.map(|list| list.value).unwrap_or_default();
+    let function_span = functions.first().map(|one| one.span);
     if let (Some(span), false) = (function_span, may_have_more) {
         let mistake = Mistake::new(span, "functions answer deployed APIs, and there can be none");
         reading.record(mistake.help("add [management], by which APIs are deployed"));
     }
-    let functions = build_functions(raw.function.value, reading);
-    let management = raw
-        .management
-        .and_then(|one| build_management(one.value, functions, &acme, &names, reading));
+    let functions = build_functions(functions, &raw.functions, reading);
+    let concurrency = raw.functions.value.concurrency.value;
+    let management = raw.management.and_then(|one| {
+        build_management(one.value, (functions, concurrency), &acme, &names, reading)
+    });
     let mut tls = TlsBuilder::new(domains_count, domains, acme.into_acme(), may_have_more);
     tls.add_tickets(raw.tls.value);
     for listener in &mut listeners {

@@ -1,11 +1,18 @@
 //! Functions: what they are called, and where their calls go.
 
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use super::diagnostics::{Mistake, Span};
 use super::function_signing::build_signing;
-use super::keys::RawFunction;
-use super::reading::{Field, Reading};
+use super::keys::{RawFunction, RawFunctions};
+use super::reading::{Field, Node, Reading};
+use super::table::{Bound, Shape, Value};
 use super::unique::Unique;
 use super::values::{TextForm, Unformed};
 use crate::control::{BoundEndpoint, BoundFunction, FunctionWay};
+use crate::function::{FunctionDefinition, FunctionProgram, FunctionUser, HandlerCode};
 use crate::model::FunctionName;
 
 /// The name or the ARN of a function.
@@ -72,35 +79,182 @@ impl TextForm for EndpointUrl {
     }
 }
 
+/// A word of a command line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Word(pub(super) String);
+
+impl TextForm for Word {
+    const EXPECTED: &'static str = "a program or an argument, without NUL";
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        if text.contains('\0') { Err(Unformed::Form) } else { Ok(Self(text.into())) }
+    }
+}
+
+/// What of a function's code is called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct HandlerName(pub(super) String);
+
+impl TextForm for HandlerName {
+    const EXPECTED: &'static str = "a file without its ending, a dot and what it exports \
+                                    (`index.handler`, `src/app.get`)";
+    const PATTERN: Option<&'static str> = Some(r"^[^\s/][^\s]*\.[^\s./]+$");
+
+    fn parse(text: &str) -> Result<Self, Unformed> {
+        let is_word = !text.chars().any(|one| one.is_whitespace() || one.is_control());
+        let parts = text.rsplit_once('.');
+        let has_both = parts.is_some_and(|(file, export)| {
+            !file.is_empty() && !export.is_empty() && !export.contains('/')
+        });
+        if text.split('/').any(|part| part == "..") || text.starts_with('/') {
+            return Err(Unformed::because("its file lies in the folder of the code"));
+        }
+        if is_word && has_both { Ok(Self(text.into())) } else { Err(Unformed::Form) }
+    }
+}
+
+/// Who processes run as.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct FunctionUserName(pub(super) FunctionUser);
+
+impl Value for FunctionUserName {
+    fn shape(_: Option<Bound>) -> Shape {
+        let name = Shape::Text { expected: "the name of a user", pattern: Some(r"^[^\s:]+$") };
+        Shape::OneOf(vec![name, u32::shape(None)])
+    }
+
+    fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
+        match node.value {
+            DeValue::Integer(_) => u32::read(node, reading).map(FunctionUser::Id).map(Self),
+            DeValue::String(name) => {
+                let is_name = !name.is_empty()
+                    && !name
+                        .chars()
+                        .any(|one| one.is_whitespace() || one.is_control() || one == ':');
+                if !is_name {
+                    node.wrong_value(&Self::shape(None), reading);
+                }
+                is_name.then(|| Self(FunctionUser::Name(name.to_string())))
+            }
+            _ => {
+                node.wrong_type(&Self::shape(None), reading);
+                None
+            }
+        }
+    }
+}
+
+/// Variables of a function's processes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Environment(pub(super) BTreeMap<String, String>);
+
+impl Value for Environment {
+    fn shape(_: Option<Bound>) -> Shape {
+        Shape::Map(Box::new(Word::shape(None)))
+    }
+
+    fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
+        let Some(entries) = node.entries() else {
+            node.wrong_type(&Self::shape(None), reading);
+            return None;
+        };
+        let mut variables = BTreeMap::new();
+        for (span, value) in entries {
+            let name = value.name.to_owned();
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let message = format!("`{}` is no name of a variable", name.escape_debug());
+                reading.record(Mistake::new(span, message).label("without `=` and NUL"));
+            } else if let Some(Word(text)) = Word::read(value, reading) {
+                variables.insert(name, text);
+            }
+        }
+        Some(Self(variables))
+    }
+}
+
 /// Builds the functions, each there once.
 pub(super) fn build_functions(
     raw: Vec<Field<RawFunction>>,
+    all: &Field<RawFunctions>,
     reading: &mut Reading<'_>,
 ) -> Vec<BoundFunction> {
     let mut seen = Unique::new("function");
     let mut functions = Vec::new();
-    for Field { value: raw, .. } in raw {
-        let (Some(name), Some(endpoint)) = (raw.name, raw.endpoint) else { continue };
+    let mut reserved: Vec<(u32, Span)> = Vec::new();
+    for Field { value: mut raw, .. } in raw {
+        reserved.extend(raw.reserved_concurrency.as_ref().map(|one| (one.value, one.span)));
+        let Some(name) = &raw.name else { continue };
         seen.add(name.value.0.clone(), name.span, reading);
+        let name = name.value.0.clone();
+        let permissions = raw.permissions.take();
+        let permissions =
+            permissions.map(|list| list.value.into_iter().map(|one| one.value.0).collect());
+        let way = build_way(&name, raw, reading);
+        functions.extend(way.map(|way| BoundFunction { name, way, permissions }));
+    }
+    check_reserved(&reserved, all, reading);
+    functions
+}
+
+/// `None` where a mistake was recorded.
+fn build_way(
+    name: &FunctionName,
+    raw: RawFunction,
+    reading: &mut Reading<'_>,
+) -> Option<FunctionWay> {
+    if let Some(endpoint) = raw.endpoint {
         let EndpointUrl { host, port, is_https } = endpoint.value;
         let remote_name = raw.remote_name.map(|name| name.value.0);
         let signing = raw.sign.and_then(|sign| build_signing(sign, reading));
         let endpoint = BoundEndpoint { host, port, is_https, remote_name, signing };
-        functions.push(BoundFunction {
-            name: name.value.0,
-            way: FunctionWay::Endpoint(endpoint),
-            permissions: raw
-                .permissions
-                .map(|list| list.value.into_iter().map(|one| one.value.0).collect()),
-        });
+        return Some(FunctionWay::Endpoint(endpoint));
     }
-    functions
+    let program = match (raw.command, raw.code) {
+        (Some(command), _) => {
+            let words = command.value.0.into_iter().map(|word| word.value.0);
+            FunctionProgram::Command(words.collect())
+        }
+        (None, code) => FunctionProgram::Handler(HandlerCode {
+            folder: code?.value.0,
+            handler: raw.handler.map(|one| one.value.0),
+            runtime: raw.runtime.map(|one| one.value),
+        }),
+    };
+    Some(FunctionWay::Local(FunctionDefinition {
+        name: name.clone(),
+        program,
+        working_directory: raw.working_directory.map(|one| one.value.0),
+        environment: raw.environment.value.0,
+        user: raw.user.map(|one| one.value.0),
+        timeout_ms: raw.timeout_ms.value,
+        memory_bytes_max: raw.memory_bytes_max.value,
+        idle_ms: raw.idle_ms.value,
+        init_timeout_ms: raw.init_timeout_ms.value,
+        reserved_concurrency: raw.reserved_concurrency.map(|one| one.value),
+    }))
+}
+
+/// What is reserved is taken from what all have.
+fn check_reserved(reserved: &[(u32, Span)], all: &Field<RawFunctions>, reading: &mut Reading<'_>) {
+    let max = u64::from(all.value.concurrency.value);
+    let mut sum = 0;
+    for (count, span) in reserved {
+        sum += u64::from(*count);
+        if sum > max {
+            let message =
+                format!("functions reserve {sum} processes, and there may be {max} at once");
+            let mistake = Mistake::new(*span, message).label("more than there may be");
+            let help = "raise `concurrency` of [functions], or reserve less";
+            return reading.record(mistake.help(help));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::control::SigningSource;
+    use crate::function::HandlerRuntime;
     use crate::settings;
 
     fn parse(functions: &str, management: &str) -> Result<Vec<BoundFunction>, String> {
@@ -194,5 +348,71 @@ mod tests {
         assert!(said.contains("there twice"), "{said}");
         let said = parse(one, "").expect_err("no management API");
         assert!(said.contains("[management]"), "{said}");
+    }
+
+    fn local(keys: &str) -> Result<FunctionDefinition, String> {
+        let function = format!("[[function]]\nname = \"orders\"\n{keys}\n");
+        parse(&function, MANAGEMENT).map(|mut built| match built.remove(0).way {
+            FunctionWay::Local(definition) => definition,
+            FunctionWay::Endpoint(_) => panic!("it runs on this machine"),
+        })
+    }
+
+    #[test]
+    fn functions_of_this_machine_have_lambdas_defaults() {
+        let command = local("command = [\"./run\", \"x\"]").expect("right");
+        let words = vec!["./run".to_owned(), "x".to_owned()];
+        let name = FunctionName::parse("orders").expect("a name");
+        let expected = FunctionDefinition::new(name, FunctionProgram::Command(words));
+        assert_eq!(command, expected);
+        let keys = "code = \"/f\"\nhandler = \"src/app.get\"\nruntime = \"python\"\nuser = 7\n\
+                    environment = { A = \"b\" }\nmemory_bytes_max = 20_000_000";
+        let code = local(keys).expect("right");
+        let handler = Some("src/app.get".to_owned());
+        let runtime = Some(HandlerRuntime::Python);
+        let program = HandlerCode { folder: "/f".into(), handler, runtime };
+        assert_eq!(code.program, FunctionProgram::Handler(program));
+        assert_eq!((code.user, code.memory_bytes_max), (Some(FunctionUser::Id(7)), 20_000_000));
+        assert_eq!(code.environment["A"], "b");
+    }
+
+    #[test]
+    fn wrong_combinations_are_said() {
+        for (keys, said) in [
+            ("", "none of `endpoint`, `command`, `code`"),
+            ("code = \"/f\"\ncommand = [\"a\"]", "more than one of"),
+            ("command = []", "empty list"),
+            ("command = [\"a\"]\nhandler = \"a.b\"", "`handler` has no meaning without `code`"),
+            (
+                "code = \"/f\"\nremote_name = \"a\"",
+                "`remote_name` has no meaning without `endpoint`",
+            ),
+            (
+                "endpoint = \"http://a\"\ntimeout_ms = 5",
+                "`timeout_ms` has no meaning without `command` or `code`",
+            ),
+            ("endpoint = \"http://a\"\nuser = \"a\"", "`user` has no meaning without"),
+            ("code = \"/f\"\nhandler = \"handler\"", "a file without its ending"),
+            ("code = \"/f\"\nhandler = \"../a.b\"", "lies in the folder of the code"),
+            ("code = \"/f\"\nenvironment = { \"A=B\" = \"1\" }", "is no name of a variable"),
+            ("code = \"/f\"\nenvironment = { A = 1 }", "expected a program or an argument"),
+            ("code = \"/f\"\nuser = \"a b\"", "the name of a user"),
+            ("code = \"/f\"\nreserved_concurrency = 101", "reserve 101 processes"),
+        ] {
+            let mistakes = local(keys).expect_err(keys).replace('\n', " ");
+            let words: Vec<_> = mistakes.split_whitespace().filter(|word| *word != "│").collect();
+            assert!(words.join(" ").contains(said), "{keys}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_all_processes_is_set() {
+        let functions = "[functions]\nconcurrency = 7\n";
+        let text = format!(
+            "{functions}[[function]]\nname = \"a\"\ncode = \"/f\"\nreserved_concurrency = 8\n"
+        );
+        assert!(parse(&text, MANAGEMENT).expect_err("too many").contains("there may be 7"));
+        let seven = text.replace("= 8", "= 7");
+        assert!(parse(&seven, MANAGEMENT).is_ok());
     }
 }

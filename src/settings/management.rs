@@ -143,7 +143,7 @@ fn is_word(text: &str, bytes_max: usize) -> bool {
 /// Builds the options. An address that other machines reach needs credentials.
 pub(super) fn build_management(
     raw: RawManagement,
-    functions: Vec<BoundFunction>,
+    (functions, functions_concurrency): (Vec<BoundFunction>, u32),
     acme: &AcmeTable,
     upstreams: &Upstreams,
     reading: &mut Reading<'_>,
@@ -172,7 +172,7 @@ pub(super) fn build_management(
         trust_stores: build_trust_stores(raw.truststore.value, reading),
         vpc_links: build_vpc_links(raw.vpc_link.value, upstreams, reading),
         functions,
-        functions_concurrency: crate::function::CONCURRENCY,
+        functions_concurrency,
         canary_is_sticky: raw.canary_split.value == CanarySplitBy::SourceIp,
         test_mode: raw.test_mode.value,
         quotas: Quotas {

@@ -161,7 +161,7 @@ impl<'a, 'r, 't> TableReader<'a, 'r, 't> {
             node.wrong_type(&Shape::Table(spec), reading);
             return None;
         };
-        let reader = Self { node, table, spec, reading };
+        let mut reader = Self { node, table, spec, reading };
         for (key, _) in table {
             if !spec.keys.iter().any(|known| known.name == key.get_ref().as_ref()) {
                 let mistake = unknown_key(key.get_ref(), key.span().into(), spec, reader.reading);
@@ -176,7 +176,26 @@ impl<'a, 'r, 't> TableReader<'a, 'r, 't> {
         if let Some(mistake) = reader.alternatives_mistake() {
             reader.reading.record(mistake);
         }
+        reader.record_meaningless();
         Some(reader)
+    }
+
+    /// Records keys beside which none of those stands that they belong to. Where none of a table's
+    /// alternatives stands, that is said already.
+    fn record_meaningless(&mut self) {
+        let spec = self.spec;
+        let has = |name: &&str| self.table.contains_key(*name);
+        if !spec.one_of.is_empty() && !spec.one_of.iter().any(|one| has(&one)) {
+            return;
+        }
+        let groups =
+            spec.only_with.iter().filter(|group| !group.others.iter().any(|one| has(&one)));
+        for (group, name) in groups.flat_map(|group| group.keys.iter().map(move |one| (group, one)))
+        {
+            let Some((key, _)) = self.table.get_key_value(*name) else { continue };
+            let message = format!("`{name}` has no meaning without {}", either(group.others));
+            self.reading.record(Mistake::new(key.span().into(), message).label("leave it out"));
+        }
     }
 
     /// What is wrong with the keys that exclude each other.
@@ -268,6 +287,12 @@ fn unknown_key(name: &str, span: Span, spec: &Spec, reading: &Reading<'_>) -> Mi
             mistake.help(format!("its keys are {}", names.join(", ")))
         }
     }
+}
+
+/// Names of which one is enough.
+pub(super) fn either(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(" or ")
 }
 
 /// Names as a message lists them.

@@ -22,6 +22,15 @@ pub(super) struct Spec {
     pub(super) one_of: &'static [&'static str],
     /// Keys of which a table has one or none.
     pub(super) at_most_one_of: &'static [&'static str],
+    /// Keys that mean something beside one of others alone.
+    pub(super) only_with: &'static [OnlyWith],
+}
+
+/// Keys that mean something beside one of others alone.
+#[derive(Debug)]
+pub(super) struct OnlyWith {
+    pub(super) others: &'static [&'static str],
+    pub(super) keys: &'static [&'static str],
 }
 
 /// A key of a table.
@@ -165,7 +174,8 @@ pub(super) trait Value: Sized {
 /// Declares a table of the file: a struct of its fields as read, and its [`Spec`].
 ///
 /// After a key and its type stands `[required]`, `[optional]` or its default as TOML; then, each
-/// if need be, `eg` with an example as TOML, and `in` with the bound.
+/// if need be, `eg` with an example as TOML, and `in` with the bound. After the keys stands which of
+/// them exclude each other, and which mean something `with` others alone.
 macro_rules! table {
     (
         $(#[doc = $doc:literal])+
@@ -177,6 +187,7 @@ macro_rules! table {
         }
         $(exactly one of $($one_of:ident)+;)?
         $(at most one of $($at_most_one_of:ident)+;)?
+        $(with $($other:ident) or +: $($belonging:ident)+;)*
     ) => {
         $(#[doc = $doc])+
         // Users read these texts too, to whom `[limits]` is a table of the file.
@@ -206,6 +217,10 @@ macro_rules! table {
                     )+],
                     one_of: &[$($(stringify!($one_of)),+)?],
                     at_most_one_of: &[$($(stringify!($at_most_one_of)),+)?],
+                    only_with: &[$($crate::settings::table::OnlyWith {
+                        others: &[$(stringify!($other)),+],
+                        keys: &[$(stringify!($belonging)),+],
+                    }),*],
                 };
         }
 

@@ -51,7 +51,7 @@ pub struct Shared {
     pub upstreams: Arc<UpstreamBoard>,
     /// What authorities that validate names are answered.
     pub challenges: Arc<AcmeChallenges>,
-    /// Functions that run on this machine.
+    /// Functions of this machine.
     pub functions: Arc<FunctionBoard>,
     /// Connections per shard.
     pub connections: Arc<ConnectionBoard>,

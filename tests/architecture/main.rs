@@ -97,6 +97,9 @@ const CONFINED: &[Confined] = &[
             // Runs on the side thread; a shard answers into its channel without waiting.
             "src/coord/publisher.rs",
             "src/coord/message.rs",
+            // Channels that a shard sends to without waiting.
+            "src/coord/functions.rs",
+            "src/coord/functions/",
         ],
         reason: "tokio runs on the side thread only",
     },

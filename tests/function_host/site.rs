@@ -33,7 +33,8 @@ impl Site {
         let (senders, shards): (Vec<_>, Vec<_>) = mailboxes.unzip();
         let mut options = HostOptions::new("us-east-1");
         options.keeper = env!("CARGO_BIN_EXE_shardgate").into();
-        let host = Host::start(options, 10, Arc::clone(&board), messages, senders.into());
+        let host = Host::start(options, Arc::clone(&board), messages, senders.into());
+        host.set_concurrency(10);
         host.set_definitions(DefinitionSource::BootFile, definitions);
         Self { host, board, shards }
     }

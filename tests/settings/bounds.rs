@@ -38,6 +38,10 @@ fn file_with(table: &str, line: &str) -> String {
             let store = "store = \"/state.redb\"";
             super::small_file(&format!("[management]\n{store}\n[{table}]\n{line}"))
         }
+        "function" => super::small_file(&format!(
+            "[management]\nstore = \"/state.redb\"\n[functions]\nconcurrency = 100_000\n\
+             [[function]]\nname = \"orders\"\ncode = \"/orders\"\n{line}"
+        )),
         _ => super::small_file(&format!("[{table}]\n{line}")),
     }
 }

@@ -15,7 +15,7 @@ mod upstream;
 
 pub(super) use acme::RawAcme;
 pub(super) use api::{RawApi, RawMock, RawRedirect, RawRoute};
-pub(super) use function::{RawFunction, RawFunctionSign};
+pub(super) use function::{RawFunction, RawFunctionSign, RawFunctions};
 pub(super) use management::{
     RawBoundCertificate, RawBoundTrustStore, RawBoundVpcLink, RawCredential, RawManagement,
 };
@@ -61,8 +61,10 @@ table! {
         forwarding: RawForwarding [{}];
         /// What holds over all APIs together.
         account: RawAccount [{}];
+        /// What holds over all functions of this machine together.
+        functions: RawFunctions [{}];
         /// Functions, which deployed APIs call.
-        function: Vec<Field<RawFunction>> [[]];
+        function: Vec<Field<RawFunction>> [optional];
         /// Target groups, which routes forward to.
         upstream: Vec<Field<RawUpstream>> [[]];
         /// What answers: at least one API, unless APIs are made by the management API.
