@@ -8,8 +8,8 @@ use std::sync::Arc;
 use shardgate::base::{Fault, Nanos, ThrottleScope};
 use shardgate::observe::access_log::AccessLogCounts;
 use shardgate::observe::{
-    CertificateState, Metrics, OrderedCertificate, PlanLabels, ProcessInfo, ProcessUsage,
-    RenderOptions, RequestEnd, TargetState, UpstreamEnd,
+    CertificateState, FunctionCounts, Metrics, OrderedCertificate, PlanLabels, ProcessInfo,
+    ProcessUsage, RenderOptions, RequestEnd, TargetState, UpstreamEnd,
 };
 use shardgate::plan::StageLabels;
 use shardgate::rt::DriverReport;
@@ -21,6 +21,16 @@ fn certificate((domain, group): (Option<&str>, Option<&str>)) -> CertificateStat
         key_type: "rsa",
         file: "/etc/a \"b\".pem".into(),
         expires_unix_seconds: 2_000_000_000,
+    }
+}
+
+fn function() -> FunctionCounts {
+    FunctionCounts {
+        processes_count: 1,
+        starts_count: 2,
+        initialised_count: 2,
+        initialised_span: Nanos::from_millis(80),
+        ended_counts: [("idle", 1)].into(),
     }
 }
 
@@ -79,6 +89,7 @@ fn metrics_text() -> String {
             failed: 2,
         }],
         certificates: [(Some("a.example"), None), (None, Some("backend"))].map(certificate).into(),
+        functions: [("orders".to_owned(), function())].into(),
         usage: ProcessUsage::read(),
         ..ProcessInfo::default()
     };

@@ -157,6 +157,7 @@ impl Process {
             upstreams: Arc::clone(shards.upstreams()),
             shards: shards.counters(),
             acme: Arc::clone(&acme),
+            functions: functions.clone(),
             store: management.as_ref().map(|management| management.store().clone()),
             events: events.0.clone(),
         };

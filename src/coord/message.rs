@@ -57,9 +57,11 @@ pub enum ShardMessage {
     Health(HealthChange),
     /// A connection of a function's runtime: this shard serves it from now on.
     Runtime(Box<RuntimeConnection>),
-    /// A process has ended; its calls fail with `reason`.
+    /// A process has ended; its calls fail with `reason`: the JSON of Lambda's error (`errorType`,
+    /// `errorMessage`), with the id of the request that it worked on, if it did on one.
     RuntimeEnded { process: Arc<RuntimeProcess>, reason: Arc<str> },
-    /// No process could be started for a call that waits here.
+    /// No process could be started for a call that waits here, or it ended before it asked for an
+    /// event: `reason` as above. Once for each start that was asked for and came to nothing.
     StartFailed { function: Arc<LocalFunction>, reason: Arc<str> },
     /// Calls wait on shard `to`: an idle runtime is to move there.
     Lend { function: Arc<LocalFunction>, to: usize },

@@ -1,6 +1,5 @@
 //! What the host knows of one function: its definition, how its starts went, and counts.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use super::backoff::Backoff;
 use super::definition::{FunctionDefinition, FunctionProgram};
 use crate::base::Nanos;
 use crate::coord::LocalFunction;
+use crate::observe::FunctionCounts;
 
 /// A function that is bound.
 #[derive(Debug)]
@@ -68,21 +68,6 @@ fn code_of(definition: &FunctionDefinition) -> Option<PathBuf> {
 /// Counts of one function's processes, for metrics.
 #[derive(Debug, Default)]
 pub(super) struct FunctionCounters(Mutex<FunctionCounts>);
-
-/// Counts of one function's processes.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct FunctionCounts {
-    /// Processes that are there.
-    pub processes_count: u64,
-    /// Processes that were started.
-    pub starts_count: u64,
-    /// Processes that came to ask for an event: cold starts.
-    pub initialised_count: u64,
-    /// How long those took together.
-    pub initialised_span: Nanos,
-    /// Processes that ended, by why.
-    pub ended_counts: BTreeMap<&'static str, u64>,
-}
 
 impl FunctionCounters {
     pub(super) fn read(&self) -> FunctionCounts {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use super::bound::{BoundFunction, FunctionCounts};
+use super::bound::BoundFunction;
 use super::definition::{CONCURRENCY, FunctionDefinition, FunctionProgram};
 use super::ended::Ended;
 use super::launch::HostOptions;
@@ -19,6 +19,7 @@ use super::watch::CodeWatch;
 use crate::coord::{
     FunctionBoard, HostMessage, LocalFunction, Place, RuntimeProcess, Sender, ShardMessage,
 };
+use crate::observe::FunctionCounts;
 use crate::rt;
 
 /// Starts and ends processes of functions, as shards ask for it. Clones are of the same host.
@@ -184,7 +185,10 @@ impl Host {
         let mut folders: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
         for (name, bound) in &state.bound {
             if let FunctionProgram::Handler(code) = &bound.definition.program {
-                folders.entry(code.folder.clone()).or_default().push(name.clone());
+                // As the watcher tells of it.
+                let folder = std::path::absolute(&code.folder);
+                let folder = folder.unwrap_or_else(|_| code.folder.clone());
+                folders.entry(folder).or_default().push(name.clone());
             }
         }
         if folders.is_empty() {

@@ -20,7 +20,6 @@ mod process;
 mod tree;
 mod watch;
 
-pub use bound::FunctionCounts;
 pub use definition::{
     CONCURRENCY, FunctionDefinition, FunctionProgram, FunctionUser, HandlerCode, HandlerRuntime,
     IDLE_MS, INIT_TIMEOUT_MS, MEMORY_BYTES_MAX, TIMEOUT_MS, TIMEOUT_MS_MAX,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::exposition::Exposition;
+use super::functions;
 use super::handshake;
 use super::histogram::{Histogram, HistogramSum, powers_of_two_ms};
 use super::http2;
@@ -58,6 +59,7 @@ impl Metrics {
         }
         render_targets(process, &mut text);
         render_ordered_certificates(process, &mut text);
+        functions::render(process, &mut text);
         render_access_log(process, &mut text);
         render_process(process, &mut text);
     }

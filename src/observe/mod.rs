@@ -10,6 +10,7 @@ mod counter;
 mod exposition;
 mod families;
 mod fault_text;
+mod functions;
 mod handshake;
 mod histogram;
 mod http2;
@@ -24,6 +25,7 @@ mod tables;
 
 pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
+pub use functions::FunctionCounts;
 pub use handshake::HandshakeEnd;
 pub use labels::PlanLabels;
 pub use metrics::Metrics;

@@ -1,8 +1,10 @@
 //! What the kernel says about this process, for the `process_` metrics and for `/stats`.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::access_log::AccessLogCounts;
+use super::functions::FunctionCounts;
 use crate::base::Nanos;
 
 /// What a scrape tells about the process as a whole. The side thread fills it in.
@@ -26,6 +28,8 @@ pub struct ProcessInfo {
     pub ordered_certificates: Vec<OrderedCertificate>,
     /// The certificates in force.
     pub certificates: Vec<CertificateState>,
+    /// Functions that run on this machine, by name.
+    pub functions: BTreeMap<String, FunctionCounts>,
     /// Resources of the process.
     pub usage: ProcessUsage,
 }

@@ -36,6 +36,7 @@ fn every_example_loads_and_compiles() {
     for feature in [
         "access-log",
         "acme",
+        "functions",
         "gateway",
         "grpc",
         "health-and-retries",

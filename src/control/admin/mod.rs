@@ -32,6 +32,7 @@ use super::reload::{InForce, Reloader};
 use super::sockets::{self, BindOptions, shown};
 use super::status::Status;
 use crate::coord::{TargetBoard, UpstreamBoard};
+use crate::function;
 use crate::model::ListenerAddress;
 use crate::observe::{Metrics, ShardMetrics};
 use crate::rt::ListenerSocket;
@@ -50,6 +51,7 @@ pub(crate) struct AdminView {
     pub(crate) upstreams: Arc<UpstreamBoard>,
     pub(crate) shards: Vec<Arc<ShardMetrics>>,
     pub(crate) acme: Arc<AcmeWatch>,
+    pub(crate) functions: function::Host,
     /// The store of the management API, if it is served.
     pub(crate) store: Option<Store>,
     pub(crate) events: mpsc::Sender<Event>,

@@ -66,6 +66,7 @@ fn process_info(view: &AdminView) -> ProcessInfo {
         targets: targets.collect(),
         ordered_certificates: view.acme.states().into_iter().map(ordered_certificate).collect(),
         certificates: certificates(view),
+        functions: view.functions.counts(),
         usage: ProcessUsage::read(),
     }
 }
