@@ -3,10 +3,14 @@
 //!
 //! Expectations are those of AWS's documentation and of recordings.
 
+mod custom;
 mod failures;
 mod function;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod http_proxy;
+mod permissions;
+mod refusals;
 mod rest_proxy;
 mod settings;
+mod signed;
