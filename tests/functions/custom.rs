@@ -209,3 +209,34 @@ fn a_function_that_takes_too_long_is_a_timeout() {
     let body = r#"{"message": "Endpoint request timed out"}"#;
     assert_eq!((answer.status, answer.text()), (504, body), "{}", answer.head);
 }
+
+#[test]
+fn a_qualifier_that_a_mapping_gives_is_not_there_yet() {
+    let site = Site::start_raw(echo);
+    let mapped = json!({ "requestParameters": {
+        "integration.request.querystring.Qualifier": "'live'",
+    } });
+    let api = custom_api(&site, mapped, &[Response::new(200, None)]);
+    assert_eq!(post(&api, "{}").status, 501);
+}
+
+/// The log has what was sent and what came back, also of an asynchronous call.
+#[test]
+fn a_custom_integration_can_be_tested() {
+    let site = Site::start_raw(|_| "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned());
+    let mapped = json!({ "requestParameters": {
+        "integration.request.header.X-Amz-Invocation-Type": "'Event'",
+    } });
+    let api = custom_api(&site, mapped, &[Response::new(200, None)]);
+    let request = json!({ "body": "{\"a\":1}" });
+    let (_, told) = api.management().call("POST", &api.method_path("/x", "POST"), Some(&request));
+    assert_eq!((&told["status"], &told["body"]), (&json!(200), &json!("")), "{told}");
+    let log = told["log"].as_str().expect("a log");
+    for words in [
+        "X-Amz-Invocation-Type=Event",
+        "Endpoint request body after transformations: {\"a\":1}",
+        "Received response. Status: 202",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+}

@@ -46,5 +46,5 @@ table! {
         /// The section of that file.
         profile: Name ["default"];
     }
-    at most one of secret_access_key_file secret_access_key;
+    at most one of secret_access_key_file secret_access_key credentials_file;
 }

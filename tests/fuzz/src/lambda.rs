@@ -3,7 +3,7 @@
 
 use shardgate::lambda::{
     Answer, AnswerRules, Flavour, Malformed, PreludeStep, StreamPrelude, answer_v1, answer_v2,
-    error_message, function_error,
+    bare_error_message, error_message, function_error,
 };
 
 /// An answer, in both formats and for both kinds of API, is one that may be sent.
@@ -16,6 +16,10 @@ pub fn function_answer(bytes: &[u8]) {
     check(&answer_v2(bytes));
     if let Some(error) = function_error(bytes) {
         assert_eq!(error_message(bytes), Some(error.message));
+    }
+    // What is an error though nobody said so is the same one as when somebody does.
+    if let Some(message) = bare_error_message(bytes) {
+        assert_eq!(error_message(bytes), Some(message));
     }
 }
 
