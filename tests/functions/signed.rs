@@ -112,7 +112,7 @@ fn a_wrong_secret_is_a_configuration_error_and_never_shown() {
 /// The boot file, whose function reads its keys from files of the folder.
 fn by_files(server: &Upstream) -> String {
     format!(
-        "[management]\naddress = \"127.0.0.1:0\"\nstore = \"{{dir}}/state.redb\"\n\
+        "[process]\nwatch = true\n[management]\naddress = \"127.0.0.1:0\"\nstore = \"{{dir}}/state.redb\"\n\
          [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
          [[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n\
          [function.sign]\nregion = \"eu-west-1\"\ncredentials_file = \"{{dir}}/credentials\"\n",
@@ -139,10 +139,11 @@ fn keys_that_are_rotated_are_read_again() {
              aws_session_token = {TOKEN}\n"
         );
         std::fs::write(&file, text).expect("a file");
-        site.gateway().signal("HUP");
     };
     write("an-old-secret");
+    site.gateway().signal("HUP");
     api.ask_until(&Request::get("/"), |_| !server.requests().is_empty());
+    // Nobody has to say that it changed.
     write(SECRET);
     let answer = api.ask_for(200, &Request::get("/"));
     assert_eq!(answer.text(), "eu-west-1");

@@ -28,7 +28,8 @@ table! {
 }
 
 table! {
-    /// With whose credentials calls are signed. Files are read again when they change.
+    /// With whose credentials calls are signed. Files are read again at each reload, and with
+    /// `watch` of [process] when they change.
     struct RawFunctionSign as "[function.sign]" {
         /// The region of the signature. By itself that of an endpoint of AWS, else that of the
         /// function's ARN, else that of the API.
