@@ -7,7 +7,7 @@ use super::expr::{
     gateway_template, http_mapping, integration_uri, json_path, mock_template, rest_mapping,
     selection_pattern,
 };
-use super::lambda::{function_answer, stream_prelude};
+use super::lambda::{function_answer, source_arn, stream_prelude};
 use super::tls::{tls_hello, tls_session};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use shardgate::base::{Fault, Method, Nanos};
@@ -25,7 +25,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 21] = [
+pub const LAWS: [(&str, Law); 22] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
@@ -47,6 +47,7 @@ pub const LAWS: [(&str, Law); 21] = [
     ("selection_pattern", selection_pattern),
     ("function_answer", function_answer),
     ("stream_prelude", stream_prelude),
+    ("source_arn", source_arn),
 ];
 
 const LIMITS: HeadLimits =
