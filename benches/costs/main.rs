@@ -6,6 +6,7 @@
 
 mod access_log;
 mod balance;
+mod function;
 mod http1;
 #[path = "../../tests/in_process/mod.rs"]
 mod in_process;
@@ -48,5 +49,6 @@ fn run_all(measure: &mut Measure) {
     throttle::cases(measure);
     access_log::cases(measure);
     balance::cases(measure);
+    function::cases(measure);
     pipeline::cases(measure);
 }

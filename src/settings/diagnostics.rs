@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan};
 
+use super::secrets::without_secrets;
+
 /// A range of bytes of the file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Span {
@@ -37,7 +39,11 @@ impl Source {
         let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
         let lines = std::iter::once(0).chain(ends.map(|(offset, _)| offset + 1)).collect();
         // A caret can be drawn under the end of the text only if a line ends there.
-        let text = if text.ends_with('\n') { text.into() } else { format!("{text}\n").into() };
+        let mut text = without_secrets(text);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let text = text.into();
         Self { name: name.into(), text, lines }
     }
 

@@ -25,6 +25,7 @@ mod nearest;
 mod process;
 mod reading;
 mod schema;
+mod secrets;
 mod syntax;
 mod table;
 mod templates;

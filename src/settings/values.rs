@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::diagnostics::Mistake;
 use super::reading::{Field, Node, Reading, shown_text};
+use super::secrets::is_secret_key;
 use super::table::{Bound, Shape, Value};
 
 macro_rules! integer {
@@ -151,17 +152,20 @@ impl<T: TextForm> Value for T {
             node.wrong_type(&shape, reading);
             return None;
         };
+        let shown = match is_secret_key(node.name) {
+            true => "*****".to_owned(),
+            false => shown_text(text),
+        };
         let mistake = match T::parse(text) {
             Ok(value) => return Some(value),
             Err(Unformed::Form) => {
-                let shown = shown_text(text);
                 let message = format!("{} is {shown}; expected {}", node.subject(), T::EXPECTED);
                 Mistake::new(node.span, message).label("not of this form")
             }
             Err(Unformed::At(offset, reason)) => {
                 let is_whole = offset == 0 || node.is_default;
                 let span = if is_whole { node.span } else { reading.part(node.span, offset) };
-                let message = format!("{} is {}: {reason}", node.subject(), shown_text(text));
+                let message = format!("{} is {shown}: {reason}", node.subject());
                 Mistake::new(span, message).help(format!("expected {}", T::EXPECTED))
             }
         };

@@ -21,11 +21,6 @@ fn bad_answers() -> Vec<(&'static str, String)> {
             "an error by its header",
             ok("X-Amz-Function-Error: Unhandled\r\n", r#"{"statusCode":200}"#),
         ),
-        ("no such function", "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}".to_owned()),
-        (
-            "too many calls",
-            "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}".to_owned(),
-        ),
     ]
 }
 

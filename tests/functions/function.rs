@@ -23,9 +23,17 @@ impl Site {
 
     /// The server answers each invocation with the bytes that `answer` makes.
     pub(crate) fn start_raw(answer: impl Fn(&Received) -> String + Send + Sync + 'static) -> Self {
+        Self::start_set("", answer)
+    }
+
+    /// The same with more `settings` of the function.
+    pub(crate) fn start_set(
+        settings: &str,
+        answer: impl Fn(&Received) -> String + Send + Sync + 'static,
+    ) -> Self {
         let server = Upstream::answering_by(answer);
         let tables = format!(
-            "[[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n",
+            "[[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n{settings}\n",
             server.address()
         );
         Self { server, gateway: Managed::start_with(&tables) }
@@ -44,10 +52,7 @@ impl Site {
     pub(crate) fn rest_api(&self, path: &str, method: &str, more: Json) -> RestApi<'_> {
         let api = self.gateway.create_rest_api();
         api.put_method(path, method, json!({}));
-        let uri = format!(
-            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations"
-        );
-        let mut body = json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri });
+        let mut body = json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri() });
         body.as_object_mut().expect("one").extend(more.as_object().expect("one").clone());
         api.put_integration(path, method, body);
         api.deploy("prod");
@@ -65,6 +70,11 @@ impl Site {
         api.create_default_stage();
         api
     }
+}
+
+/// The URI of the action that invokes the function.
+pub(crate) fn uri() -> String {
+    format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations")
 }
 
 /// An answer of the Invoke API.

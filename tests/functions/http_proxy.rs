@@ -77,3 +77,13 @@ fn other_bodies_than_texts_are_base64() {
         assert_eq!(answer.text(), told, "{kind}");
     }
 }
+
+#[test]
+fn a_path_is_decoded_once() {
+    let site = Site::start(|_| json!("done"));
+    for (format, path) in [("2.0", "rawPath"), ("1.0", "path")] {
+        let api = site.http_api("$default", format);
+        api.ask(&Request::get("/a%2520b"));
+        assert_eq!(site.event()[path], "/a%20b", "{format}");
+    }
+}

@@ -9,6 +9,7 @@ mod authority;
 #[allow(dead_code, reason = "shared with the tests of TLS")]
 #[path = "../tls/client.rs"]
 mod client;
+mod custom;
 mod failures;
 #[allow(dead_code, reason = "shared with the tests of HTTP/2")]
 #[path = "../http2/fields.rs"]
@@ -23,8 +24,11 @@ mod http_proxy;
 #[allow(dead_code, reason = "shared with the tests of HTTP/2")]
 #[path = "../http2/peer.rs"]
 mod peer;
+mod permissions;
+mod refusals;
 mod rest_proxy;
 mod scripted;
 mod settings;
 mod stream_failures;
 mod streaming;
+mod signed;

@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub)] // each binary uses its own part
 
 pub mod counting;
+pub mod event_request;
 pub mod exchange;
 
 use std::env;

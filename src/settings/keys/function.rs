@@ -74,7 +74,8 @@ table! {
 }
 
 table! {
-    /// With whose credentials calls are signed. Files are read again when they change.
+    /// With whose credentials calls are signed. Files are read again at each reload, and with
+    /// `watch` of [process] when they change.
     struct RawFunctionSign as "[function.sign]" {
         /// The region of the signature. By itself that of an endpoint of AWS, else that of the
         /// function's ARN, else that of the API.
@@ -92,6 +93,6 @@ table! {
         /// The section of that file.
         profile: Name ["default"];
     }
-    at most one of secret_access_key_file secret_access_key;
+    at most one of secret_access_key_file secret_access_key credentials_file;
 }
 choice!(HandlerRuntime { "node" => HandlerRuntime::Node, "python" => HandlerRuntime::Python });

@@ -4,8 +4,9 @@
 use shardgate::lambda::{
     Answer, AnswerRules, EventStreamDecoder, Flavour, Malformed, MalformedStream, PreludeStep,
     StreamEvent, StreamPrelude, answer_v1, answer_v2, append_exception, append_invoke_complete,
-    append_payload_chunk, error_message, function_error,
+    append_payload_chunk, bare_error_message, error_message, function_error,
 };
+use shardgate::model::{ApiPlace, FunctionPermission, SourceArn};
 
 /// An answer, in both formats and for both kinds of API, is one that may be sent.
 pub fn function_answer(bytes: &[u8]) {
@@ -17,6 +18,33 @@ pub fn function_answer(bytes: &[u8]) {
     check(&answer_v2(bytes));
     if let Some(error) = function_error(bytes) {
         assert_eq!(error_message(bytes), Some(error.message));
+    }
+    // What is an error though nobody said so is the same one as when somebody does.
+    if let Some(message) = bare_error_message(bytes) {
+        assert_eq!(error_message(bytes), Some(message));
+    }
+}
+
+/// Whoever is named may call, and a pattern that takes more allows no less. The input is a pattern, a
+/// line end, the key of a route.
+pub fn source_arn(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some((pattern, key)) = text.split_once('\n') else { return };
+    let place = ApiPlace {
+        region: "us-east-1",
+        account_id: "111111111111",
+        api_id: "a1b2c3",
+        stage_name: "prod",
+    };
+    let source = SourceArn::of_route(place, key);
+    if let Some(own) = FunctionPermission::parse(&source.to_string()) {
+        assert!(own.allows(&source), "{source}");
+    }
+    let Some(permission) = FunctionPermission::parse(pattern) else { return };
+    assert_eq!(permission.to_string(), pattern);
+    let wider = FunctionPermission::parse(&format!("{pattern}*"));
+    if let (true, Some(wider)) = (permission.allows(&source), wider) {
+        assert!(wider.allows(&source), "{pattern}* does not allow {source}");
     }
 }
 

@@ -7,7 +7,7 @@ use super::expr::{
     gateway_template, http_mapping, integration_uri, json_path, mock_template, rest_mapping,
     selection_pattern,
 };
-use super::lambda::{event_stream, function_answer, stream_prelude};
+use super::lambda::{event_stream, function_answer, source_arn, stream_prelude};
 use super::tls::{tls_hello, tls_session};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use shardgate::base::{Fault, Method, Nanos};
@@ -48,6 +48,7 @@ pub const LAWS: [(&str, Law); 22] = [
     ("function_answer", function_answer),
     ("stream_prelude", stream_prelude),
     ("event_stream", event_stream),
+    ("source_arn", source_arn),
 ];
 
 const LIMITS: HeadLimits =

@@ -10,7 +10,7 @@ pub use expr::{
     gateway_template, http_mapping, integration_uri, json_path, mock_template, rest_mapping,
     selection_pattern,
 };
-pub use lambda::{event_stream, function_answer, stream_prelude};
+pub use lambda::{event_stream, function_answer, source_arn, stream_prelude};
 pub use laws::{
     LAWS, Law, chunked, gateway_toml, http2_frames, http2_request, http2_response, proxy_protocol,
     request_head, response_head, route_key, uri,
