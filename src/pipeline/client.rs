@@ -291,7 +291,7 @@ impl Client<'_> {
     /// is dropped when its client gives it up.
     pub(crate) async fn unless_gone<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
         let ClientLink::Http1(link) = &self.link else { return Ok(work.await) };
-        let (mut work, mut readable) = (pin!(work), pin!(link.stream.readable()));
+        let (mut work, mut readable) = (pin!(work), pin!(link.stream.wait_for_input()));
         let mut is_watched = true;
         poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {

@@ -26,5 +26,8 @@ mod peer;
 mod rest_proxy;
 mod scripted;
 mod settings;
+#[allow(dead_code, reason = "shared with the tests of TLS of deployed APIs")]
+#[path = "../deployed_tls/setup.rs"]
+mod setup;
 mod stream_failures;
 mod streaming;

@@ -47,6 +47,11 @@ impl StreamSite {
 
     /// With more tables in the boot file.
     pub(crate) fn start_with(tables: &str) -> Self {
+        Self::start_by(|function| Managed::start_with(&format!("{tables}{function}")))
+    }
+
+    /// With a gateway that is started by other means, with these tables.
+    pub(crate) fn start_by(start: impl FnOnce(&str) -> Managed) -> Self {
         let (called, calls) = channel();
         let called = Mutex::new(called);
         let server = Upstream::start(move |_, peer| {
@@ -65,7 +70,7 @@ impl StreamSite {
             "[[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n",
             server.address()
         );
-        Self { server, gateway: Managed::start_with(&format!("{tables}{function}")), calls }
+        Self { server, gateway: start(&function), calls }
     }
 
     /// A Regional API whose method `GET /x` streams what the function answers, deployed to `prod`.

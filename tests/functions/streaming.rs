@@ -6,10 +6,12 @@
 use serde_json::json;
 use shardgate::lambda::InvokeComplete;
 
+use crate::client::TlsClient;
 use crate::fields::block;
 use crate::harness::{Client, Upstream};
 use crate::peer::Http2;
 use crate::scripted::{Call, HEAD, StreamSite, chunk, payload_frame};
+use crate::setup::{Setup, create_domain, map, tls_address};
 
 /// Sends a request for `/prod/x`, and waits for the call that comes of it.
 fn ask(site: &StreamSite, host: &str, method: &str, version: &str) -> (Client, Call) {
@@ -204,6 +206,32 @@ fn a_client_of_http_2_that_goes_away_ends_the_call() {
     client.send(crate::frame::reset(stream, 8));
     call.await_close();
     client.check_alive();
+}
+
+#[test]
+fn clients_inside_tls_get_bytes_at_once_and_may_go_away() {
+    const NAME: &str = "a.example.com";
+    let setup = Setup::new(&[NAME]);
+    let site = StreamSite::start_by(|tables| setup.start_with(tables));
+    let api = site.api(json!({}));
+    create_domain(&site.gateway, NAME, json!({}));
+    map(&site.gateway, NAME, &api);
+    for says_so in [true, false] {
+        let (address, config) = (tls_address(&site.gateway), setup.wants().config());
+        let mut client = TlsClient::connect(address, &config, NAME);
+        client.send(format!("GET /x HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
+        let call = site.call();
+        call.begin(&json!({}));
+        assert_eq!(client.answer_head().status, 200);
+        call.payload(b"a");
+        assert_eq!(client.read_exact(6), b"1\r\na\r\n");
+        if says_so {
+            client.close_notify();
+        } else {
+            drop(client);
+        }
+        call.await_close();
+    }
 }
 
 #[test]
