@@ -222,6 +222,6 @@ fn the_log_tells_why_an_answer_was_cut_off() {
     assert_eq!(client.rest(), b"");
     site.gateway.end();
     let log = fs::read_to_string(path).expect("a log");
-    let told = "502 the function failed: \"Unhandled\" \"it threw\"\n";
+    let told = "502 the function failed: \\x22Unhandled\\x22 \\x22it threw\\x22\n";
     assert_eq!(log.split_once(' ').map(|(_, told)| told), Some(told), "{log}");
 }
