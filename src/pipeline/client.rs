@@ -269,22 +269,6 @@ impl Client<'_> {
         (Ok(()), buffer)
     }
 
-    /// Sends answers to earlier requests that still wait in `out`, and leaves it empty.
-    pub(crate) async fn send_waiting(&self, out: &mut Vec<u8>, at: Nanos) -> Result<(), Fault> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        self.answer_started.set(true); // until it is out, nothing else may be said
-        let (result, waiting) = self.write(std::mem::take(out), 0, at, false).await;
-        *out = waiting;
-        out.clear();
-        if let ClientLink::Http1(link) = &self.link {
-            link.waiting_bytes.set(0);
-        }
-        self.answer_started.set(result.is_err());
-        result
-    }
-
     /// Waits for `work`, but no longer than the client is there; `work` is dropped where it stands.
     /// Nobody else may read from the client meanwhile. One that ends its direction counts as gone; one
     /// that sends its next request already is not listened to any more. Over HTTP/2 the whole request

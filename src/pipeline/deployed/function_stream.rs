@@ -15,6 +15,7 @@ use super::super::ShardState;
 use super::super::body::RequestBody;
 use super::super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, append_payload, frame_chunk};
 use super::super::client::ClientLink;
+use super::super::exchange::flush_earlier;
 use super::super::forward::write_framing;
 use super::super::relay::framing_for_client;
 use super::super::respond::Persistence;
@@ -71,7 +72,7 @@ pub(super) async fn stream_answer(
     pieces: &mut impl AnswerPieces,
     to: StreamOut<'_, '_>,
 ) -> Result<Streamed, Failed> {
-    call.client.send_waiting(to.out, call.request.started).await?;
+    flush_earlier(call.client, to.out, call.request.started).await?;
     let framing = match call.state.trial {
         Some(_) => BodyFraming::UntilClose, // whoever tries a method takes all that there is
         None => framing_for_client(BodyFraming::Chunked, call.request.head.version),
