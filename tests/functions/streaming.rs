@@ -10,7 +10,7 @@ use crate::client::TlsClient;
 use crate::fields::block;
 use crate::harness::{Client, Upstream};
 use crate::peer::Http2;
-use crate::scripted::{Call, HEAD, StreamSite, chunk, payload_frame};
+use crate::scripted::{AccessLog, Call, HEAD, StreamSite, chunk, payload_frame};
 use crate::setup::{Setup, create_domain, map, tls_address};
 
 /// Sends a request for `/prod/x`, and waits for the call that comes of it.
@@ -157,6 +157,21 @@ fn answers_without_a_body_have_none() {
         call.end(&done());
         assert_eq!(client.answer().status, 202, "{method} {status}");
     }
+}
+
+#[test]
+fn a_function_ends_though_its_client_needs_no_body() {
+    let log = AccessLog::new();
+    let site = StreamSite::start_with(&log.table());
+    let api = site.api(json!({}));
+    let (mut client, call) = ask(&site, &api.host(), "HEAD", "1.1");
+    call.begin(&json!({}));
+    assert_eq!(client.answer_head().status, 200);
+    drop(client);
+    call.payload(b"nobody gets this");
+    call.end(&done());
+    site.gateway.end();
+    assert_eq!(log.lines(), ["200 -"]);
 }
 
 #[test]

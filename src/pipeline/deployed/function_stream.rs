@@ -111,8 +111,7 @@ impl<P: AnswerPieces> Stream<'_, '_, '_, P> {
         if has_body {
             self.body().await?;
         } else {
-            // The client has its answer; the function comes to its end all the same.
-            while self.next_piece().await? {}
+            self.discard().await?;
         }
         let ended = now();
         Ok(Streamed { status, goes_on, answer_bytes: self.answer_bytes, came, ended })
@@ -201,6 +200,18 @@ impl<P: AnswerPieces> Stream<'_, '_, '_, P> {
             client.write(end, 0, now(), true).await.0?;
         }
         Ok(client.end(b"")?)
+    }
+
+    /// Waits for the end of an answer that the client has already: it may be gone by now, and the
+    /// function comes to its end all the same.
+    async fn discard(&mut self) -> Result<(), Failed> {
+        self.call.client.deadline.clear();
+        loop {
+            self.piece.clear();
+            if !self.pieces.next(&mut self.piece).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits for the next piece; `false` at the end.
