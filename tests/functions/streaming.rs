@@ -288,6 +288,26 @@ fn a_streamed_method_can_be_tested() {
 }
 
 #[test]
+fn a_method_that_is_tested_shows_the_beginning_of_a_long_stream() {
+    let site = StreamSite::start();
+    let api = site.api(json!({}));
+    let path = api.method_path("/x", "ANY");
+    let body = json!({});
+    let (status, told) = std::thread::scope(|scope| {
+        let invoking = scope.spawn(|| api.management().call("POST", &path, Some(&body)));
+        let call = site.call();
+        call.begin(&json!({}));
+        call.payload(&vec![b'x'; 1_200_000]);
+        let answer = invoking.join().expect("it answers");
+        call.await_close();
+        answer
+    });
+    assert_eq!((status, &told["status"]), (200, &json!(200)));
+    let shown = told["body"].as_str().map_or(0, str::len);
+    assert!((1_000_000..=1_200_000).contains(&shown), "{shown}");
+}
+
+#[test]
 fn http_proxies_stream_too() {
     let server = Upstream::start(|_, peer| {
         peer.request()?;
