@@ -1,3 +1,5 @@
+//! Event streams of other implementations and of our own, whole, cut and bent.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 

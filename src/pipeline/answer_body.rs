@@ -56,7 +56,7 @@ impl AnswerBody {
         let left = match framing {
             BodyFraming::None | BodyFraming::Length(0) => Left::Nothing,
             BodyFraming::Length(length) => Left::Bytes(length),
-            BodyFraming::Chunked => Left::Chunks(Box::new(ChunkedDecoder::new())),
+            BodyFraming::Chunked => Left::Chunks(Box::default()),
             BodyFraming::UntilClose => Left::Everything,
         };
         link.clear_due();

@@ -269,29 +269,13 @@ impl Client<'_> {
         (Ok(()), buffer)
     }
 
-    /// Sends answers to earlier requests that still wait in `out`, and leaves it empty.
-    pub(crate) async fn send_waiting(&self, out: &mut Vec<u8>, at: Nanos) -> Result<(), Fault> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        self.answer_started.set(true); // until it is out, nothing else may be said
-        let (result, waiting) = self.write(std::mem::take(out), 0, at, false).await;
-        *out = waiting;
-        out.clear();
-        if let ClientLink::Http1(link) = &self.link {
-            link.waiting_bytes.set(0);
-        }
-        self.answer_started.set(result.is_err());
-        result
-    }
-
     /// Waits for `work`, but no longer than the client is there; `work` is dropped where it stands.
     /// Nobody else may read from the client meanwhile. One that ends its direction counts as gone; one
     /// that sends its next request already is not listened to any more. Over HTTP/2 the whole request
     /// is dropped when its client gives it up.
     pub(crate) async fn unless_gone<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
         let ClientLink::Http1(link) = &self.link else { return Ok(work.await) };
-        let (mut work, mut readable) = (pin!(work), pin!(link.stream.readable()));
+        let (mut work, mut readable) = (pin!(work), pin!(link.stream.wait_for_input()));
         let mut is_watched = true;
         poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::body::{BodyFate, RequestBody};
-use super::client::Client;
+use super::client::{Client, ClientLink};
 use super::grpc::GrpcForm;
 use super::request::Request;
 use super::state::{ShardPlan, ShardState};
@@ -192,6 +192,26 @@ impl Drop for Outstanding<'_> {
     }
 }
 
+/// Sends answers to earlier requests that still wait in `out`, before this one is waited for.
+pub(super) async fn flush_earlier(
+    client: &Client<'_>,
+    out: &mut Vec<u8>,
+    at: Nanos,
+) -> Result<(), Fault> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    client.answer_started.set(true); // until it is out, nothing else may be said
+    let (result, sent) = client.write(std::mem::take(out), 0, at, false).await;
+    *out = sent;
+    out.clear();
+    if let ClientLink::Http1(link) = &client.link {
+        link.waiting_bytes.set(0);
+    }
+    client.answer_started.set(result.is_err());
+    result
+}
+
 impl Exchange<'_, '_> {
     /// Forwards the request, tries again where that is safe, and passes the answer on.
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Fault> {
@@ -234,7 +254,7 @@ impl Exchange<'_, '_> {
 
     /// Forwards the request, tries again where that is safe, and leaves the answer to the caller.
     pub(super) async fn ask(&mut self) -> Result<(Lease, Answer, Nanos), Fault> {
-        self.client.send_waiting(self.out, self.request.started).await?;
+        flush_earlier(self.client, self.out, self.request.started).await?;
         self.client.deadline.clear();
         self.answer().await
     }

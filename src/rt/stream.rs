@@ -244,7 +244,7 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream as StdUnixStream;
 
     use super::*;
@@ -261,6 +261,27 @@ mod tests {
             Ok::<_, io::Error>(())
         });
         result.expect("a driver").expect("both are written");
+    }
+
+    #[test]
+    fn a_stream_has_ended_once_all_of_it_was_read() {
+        for choice in [DriverChoice::Auto, DriverChoice::Epoll] {
+            let (ours, mut theirs) = StdUnixStream::pair().expect("pair");
+            ours.set_nonblocking(true).expect("a socket");
+            let seen = run(choice, RingOptions { entries: 64 }, |_| async move {
+                let ours = Stream::from_std_unix(ours)?;
+                let silent = ours.has_ended();
+                theirs.write_all(b"x")?;
+                drop(theirs);
+                ours.readable().await?;
+                let unread = ours.has_ended();
+                let (read, _) = ours.read_append(Vec::with_capacity(8)).await;
+                ours.readable().await?;
+                Ok::<_, io::Error>((silent, unread, read?, ours.has_ended()))
+            });
+            let seen = seen.expect("a driver").expect("it reads");
+            assert_eq!(seen, (false, false, 1, true), "{choice:?}");
+        }
     }
 
     #[test]

@@ -109,6 +109,15 @@ impl Transport {
         }
     }
 
+    /// Like [`Transport::readable`], but it may be dropped at any time, and of a session may return
+    /// where only TLS itself has something to say.
+    pub async fn wait_for_input(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.readable().await,
+            Self::Tls(tls) => tls.wait_for_input().await,
+        }
+    }
+
     /// See [`Stream::has_ended`]; of a session, what TLS itself has yet to say does not count.
     #[must_use]
     pub fn has_ended(&self) -> bool {

@@ -151,7 +151,17 @@ impl TlsStream {
 
     /// Whether nothing is left to read and nothing will come.
     pub(super) fn has_ended(&self) -> bool {
-        self.session.borrow().has_ended()
+        let session = self.session.borrow();
+        session.has_ended() || (!session.has_input() && self.stream.has_ended())
+    }
+
+    /// Waits until there may be plain text to read, or never will be. It sends nothing, not even what
+    /// TLS itself has to say, so it may be dropped at any time.
+    pub(super) async fn wait_for_input(&self) -> io::Result<()> {
+        while !self.has_input() {
+            self.stream.readable().await?;
+        }
+        Ok(())
     }
 
     /// Takes what the socket has now; whether that was anything.

@@ -282,6 +282,10 @@ class Methods(Case):
             self.v1.put_integration(**at, type="MOCK")
         self.v1.put_method(**at, authorizationType="NONE")
         lambda_uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations"
+        stream_uri = (
+            "arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/f/response-streaming-invocations"
+        )
+        streamed = {"integrationHttpMethod": "POST", "uri": "http://a.example", "responseTransferMode": "STREAM"}
         for message, arguments in (
             ("Enumeration value for HttpMethod must be non-empty", {"type": "AWS", "uri": lambda_uri}),
             ("Invalid HTTP endpoint specified for URI", {"type": "HTTP", "integrationHttpMethod": "GET", "uri": ""}),
@@ -310,6 +314,15 @@ class Methods(Case):
             ),
             ("Timeout should be between 50 ms and 29000 ms", {"type": "MOCK", "timeoutInMillis": 49}),
             ("Timeout should be between 50 ms and 29000 ms", {"type": "MOCK", "timeoutInMillis": 29001}),
+            (
+                "Timeout should be between 50 ms and 900000 ms",
+                {"type": "HTTP_PROXY", "timeoutInMillis": 900001, **streamed},
+            ),
+            (
+                "Invalid ResponseTransferMode. Cannot use ResponseTransferMode BUFFERED for Lambda functions invoked "
+                "by InvokeWithResponseStream for AWS_PROXY integrations.",
+                {"type": "AWS_PROXY", "integrationHttpMethod": "POST", "uri": stream_uri},
+            ),
         ):
             with self.subTest(message), self.refused(BAD, message, 400):
                 self.v1.put_integration(**at, **arguments)

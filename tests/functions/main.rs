@@ -29,6 +29,9 @@ mod refusals;
 mod rest_proxy;
 mod scripted;
 mod settings;
+#[allow(dead_code, reason = "shared with the tests of TLS of deployed APIs")]
+#[path = "../deployed_tls/setup.rs"]
+mod setup;
+mod signed;
 mod stream_failures;
 mod streaming;
-mod signed;

@@ -1,5 +1,6 @@
 //! A function whose streamed answers a test sends, byte by byte and when it likes.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use shardgate::lambda::{InvokeComplete, append_invoke_complete, append_payload_chunk};
+use tempfile::TempDir;
 
 use crate::function::ARN;
 use crate::harness::{HANG_GUARD, Managed, Peer, RestApi, Upstream};
@@ -47,6 +49,11 @@ impl StreamSite {
 
     /// With more tables in the boot file.
     pub(crate) fn start_with(tables: &str) -> Self {
+        Self::start_by(|function| Managed::start_with(&format!("{tables}{function}")))
+    }
+
+    /// With a gateway that is started by other means, with these tables.
+    pub(crate) fn start_by(start: impl FnOnce(&str) -> Managed) -> Self {
         let (called, calls) = channel();
         let called = Mutex::new(called);
         let server = Upstream::start(move |_, peer| {
@@ -65,7 +72,7 @@ impl StreamSite {
             "[[function]]\nname = \"orders\"\nendpoint = \"http://{}\"\n",
             server.address()
         );
-        Self { server, gateway: Managed::start_with(&format!("{tables}{function}")), calls }
+        Self { server, gateway: start(&function), calls }
     }
 
     /// A Regional API whose method `GET /x` streams what the function answers, deployed to `prod`.
@@ -160,6 +167,29 @@ impl Step {
                 told.send(Seen::Filled(sent)).map_err(|_| gone())
             }
         }
+    }
+}
+
+/// The access log of a gateway, which is whole once that has ended.
+pub(crate) struct AccessLog(TempDir);
+
+impl AccessLog {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The table of the boot file.
+    pub(crate) fn table(&self) -> String {
+        let format = "$context.requestId $context.status $context.error.message";
+        let path = self.0.path().join("access.log");
+        format!("[access_log]\npath = \"{}\"\nformat = \"{format}\"\n", path.display())
+    }
+
+    /// Status and message of each request.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.0.path().join("access.log")).expect("a log");
+        let lines = log.lines().filter_map(|line| line.split_once(' '));
+        lines.map(|(_, told)| told.to_owned()).collect()
     }
 }
 

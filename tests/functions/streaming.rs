@@ -6,10 +6,12 @@
 use serde_json::json;
 use shardgate::lambda::InvokeComplete;
 
+use crate::client::TlsClient;
 use crate::fields::block;
 use crate::harness::{Client, Upstream};
 use crate::peer::Http2;
-use crate::scripted::{Call, HEAD, StreamSite, chunk, payload_frame};
+use crate::scripted::{AccessLog, Call, HEAD, StreamSite, chunk, payload_frame};
+use crate::setup::{Setup, create_domain, map, tls_address};
 
 /// Sends a request for `/prod/x`, and waits for the call that comes of it.
 fn ask(site: &StreamSite, host: &str, method: &str, version: &str) -> (Client, Call) {
@@ -158,6 +160,21 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
+fn a_function_ends_though_its_client_needs_no_body() {
+    let log = AccessLog::new();
+    let site = StreamSite::start_with(&log.table());
+    let api = site.api(json!({}));
+    let (mut client, call) = ask(&site, &api.host(), "HEAD", "1.1");
+    call.begin(&json!({}));
+    assert_eq!(client.answer_head().status, 200);
+    drop(client);
+    call.payload(b"nobody gets this");
+    call.end(&done());
+    site.gateway.end();
+    assert_eq!(log.lines(), ["200 -"]);
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let site = StreamSite::start();
     let api = site.api(json!({}));
@@ -207,6 +224,32 @@ fn a_client_of_http_2_that_goes_away_ends_the_call() {
 }
 
 #[test]
+fn clients_inside_tls_get_bytes_at_once_and_may_go_away() {
+    const NAME: &str = "a.example.com";
+    let setup = Setup::new(&[NAME]);
+    let site = StreamSite::start_by(|tables| setup.start_with(tables));
+    let api = site.api(json!({}));
+    create_domain(&site.gateway, NAME, json!({}));
+    map(&site.gateway, NAME, &api);
+    for says_so in [true, false] {
+        let (address, config) = (tls_address(&site.gateway), setup.wants().config());
+        let mut client = TlsClient::connect(address, &config, NAME);
+        client.send(format!("GET /x HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
+        let call = site.call();
+        call.begin(&json!({}));
+        assert_eq!(client.answer_head().status, 200);
+        call.payload(b"a");
+        assert_eq!(client.read_exact(6), b"1\r\na\r\n");
+        if says_so {
+            client.close_notify();
+        } else {
+            drop(client);
+        }
+        call.await_close();
+    }
+}
+
+#[test]
 fn a_slow_client_slows_the_function() {
     const BYTES_MAX: usize = 64 << 20;
     let site = StreamSite::start();
@@ -242,6 +285,26 @@ fn a_streamed_method_can_be_tested() {
         "{told}"
     );
     assert_eq!(told["headers"]["X-One"], "1");
+}
+
+#[test]
+fn a_method_that_is_tested_shows_the_beginning_of_a_long_stream() {
+    let site = StreamSite::start();
+    let api = site.api(json!({}));
+    let path = api.method_path("/x", "ANY");
+    let body = json!({});
+    let (status, told) = std::thread::scope(|scope| {
+        let invoking = scope.spawn(|| api.management().call("POST", &path, Some(&body)));
+        let call = site.call();
+        call.begin(&json!({}));
+        call.payload(&vec![b'x'; 1_200_000]);
+        let answer = invoking.join().expect("it answers");
+        call.await_close();
+        answer
+    });
+    assert_eq!((status, &told["status"]), (200, &json!(200)));
+    let shown = told["body"].as_str().map_or(0, str::len);
+    assert!((1_000_000..=1_200_000).contains(&shown), "{shown}");
 }
 
 #[test]

@@ -102,8 +102,8 @@ fn write_http(call: &Call<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
     let has_cors = is_configured(call);
     for (name, value) in &answer.headers {
         let name = name.as_bytes();
-        let is_ours = is_said_by_gateway(name) || (has_cors && is_of_cors(name));
-        if !is_ours {
+        let is_left_out = is_said_by_gateway(name) || (has_cors && is_of_cors(name));
+        if !is_left_out {
             field_line(out, name, value.as_bytes());
         }
     }

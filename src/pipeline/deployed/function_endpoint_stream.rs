@@ -10,7 +10,7 @@ use super::facts::Call;
 use super::function_stream::{AnswerPieces, StreamOut, stream_answer};
 use crate::base::{Fault, Nanos};
 use crate::coord::TrialStep;
-use crate::lambda::{EventStreamDecoder, InvokeComplete, StreamEvent};
+use crate::lambda::{EventStreamDecoder, InvokeComplete, StreamEvent, StreamException};
 use crate::rt::{now, spawn};
 use crate::upstream::{Lease, Outcome};
 
@@ -42,7 +42,8 @@ pub(super) async fn stream(
     match stream_answer(call, &mut pieces, to).await {
         Ok(streamed) => {
             lease.report(Outcome::Answered(upstream_status), streamed.ended);
-            if may_keep && pieces.is_all() {
+            // What tries a method does not wait for what was spawned, and gives up early.
+            if may_keep && call.state.trial.is_none() && pieces.is_all() {
                 settle(lease, pieces.body).await;
             }
             Ok(Relayed {
@@ -98,42 +99,50 @@ struct EndpointPieces {
     /// What was read; `[..used]` is decoded.
     raw: Vec<u8>,
     used: usize,
-    /// How the stream ends, once that is known and what came before it was told.
-    end: Option<Result<(), Failed>>,
+    end: End,
+}
+
+/// How a stream ends.
+enum End {
+    Unknown,
+    /// So, once what came before was told.
+    Known(Result<(), Failed>),
+    /// It has.
+    Told,
+}
+
+impl End {
+    fn failed(reason: String) -> Self {
+        Self::Known(Err(Failed::because(Fault::FunctionFailed, reason)))
+    }
 }
 
 impl EndpointPieces {
     fn new(body: AnswerBody) -> Self {
-        Self { body, decoder: EventStreamDecoder::new(), raw: Vec::new(), used: 0, end: None }
+        Self {
+            body,
+            decoder: EventStreamDecoder::new(),
+            raw: Vec::new(),
+            used: 0,
+            end: End::Unknown,
+        }
     }
 
-    /// Whether nothing came behind the last event so far.
+    /// Whether it ended as it should, and nothing came behind the last event so far.
     fn is_all(&self) -> bool {
-        self.used == self.raw.len()
+        matches!(self.end, End::Told) && self.used == self.raw.len()
     }
 
     /// Decodes what was read, up to the end of the stream if it is there.
     fn decode(&mut self, piece: &mut Vec<u8>) {
-        while self.end.is_none() && self.used < self.raw.len() {
-            match self.decoder.feed(&self.raw[self.used..]) {
+        while matches!(self.end, End::Unknown) && self.used < self.raw.len() {
+            self.end = match self.decoder.feed(&self.raw[self.used..]) {
                 Ok((taken, event)) => {
                     self.used += taken;
-                    match event {
-                        None | Some(StreamEvent::Other) => {}
-                        Some(StreamEvent::Payload(payload)) => piece.extend_from_slice(payload),
-                        Some(StreamEvent::Complete(complete)) => self.end = Some(end_of(complete)),
-                        Some(StreamEvent::Exception(exception)) => {
-                            let (kind, message) = (exception.kind, exception.message);
-                            let reason = format!("the endpoint gave up: {kind:?} {message:?}");
-                            self.end = Some(Err(Failed::because(Fault::FunctionFailed, reason)));
-                        }
-                    }
+                    event.map_or(End::Unknown, |event| take(event, piece))
                 }
-                Err(malformed) => {
-                    let reason = malformed.to_string();
-                    self.end = Some(Err(Failed::because(Fault::FunctionFailed, reason)));
-                }
-            }
+                Err(malformed) => End::failed(malformed.to_string()),
+            };
         }
     }
 
@@ -158,17 +167,35 @@ impl AnswerPieces for EndpointPieces {
             if piece.len() > start {
                 return Ok(true);
             }
-            if let Some(end) = self.end.take() {
-                return end.map(|()| false);
+            match std::mem::replace(&mut self.end, End::Told) {
+                End::Known(end) => return end.map(|()| false),
+                End::Told => return Ok(false),
+                End::Unknown => self.end = End::Unknown,
             }
             self.read().await?;
         }
     }
 }
 
-fn end_of(complete: InvokeComplete) -> Result<(), Failed> {
-    let Some(code) = complete.error_code.filter(|code| !code.is_empty()) else { return Ok(()) };
+/// Appends what the event brings of the answer; how the stream ends, if it says so.
+fn take(event: StreamEvent<'_>, piece: &mut Vec<u8>) -> End {
+    match event {
+        StreamEvent::Other => End::Unknown,
+        StreamEvent::Payload(payload) => {
+            piece.extend_from_slice(payload);
+            End::Unknown
+        }
+        StreamEvent::Complete(complete) => end_of(complete),
+        StreamEvent::Exception(StreamException { kind, message }) => {
+            End::failed(format!("the endpoint gave up: {kind:?} {message:?}"))
+        }
+    }
+}
+
+fn end_of(complete: InvokeComplete) -> End {
+    let Some(code) = complete.error_code.filter(|code| !code.is_empty()) else {
+        return End::Known(Ok(()));
+    };
     let details = complete.error_details.unwrap_or_default();
-    let reason = format!("the function failed: {code:?} {details:?}");
-    Err(Failed::because(Fault::FunctionFailed, reason))
+    End::failed(format!("the function failed: {code:?} {details:?}"))
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use super::super::ShardState;
 use super::super::body::BodyFate;
 use super::super::collect::{WholeAnswer, may_go_on};
-use super::super::exchange::Relayed;
+use super::super::exchange::{Relayed, flush_earlier};
 use super::facts::Call;
 use super::function::{Invocation, InvocationKind};
 use super::function_answer::{FunctionReply, answer};
@@ -32,7 +32,7 @@ pub(super) async fn serve(
     let function = stage.function(local.slot).ok_or_else(|| {
         Failed::because(Fault::ApiConfiguration, "the function is bound no longer")
     })?;
-    call.client.send_waiting(out, call.request.started).await?;
+    flush_earlier(call.client, out, call.request.started).await?;
     call.client.deadline.clear();
     *target = Some(function.shown());
     let sent = now();

@@ -15,6 +15,7 @@ use super::super::ShardState;
 use super::super::body::RequestBody;
 use super::super::chunk_frames::{CHUNK_HEAD_ROOM, append_last_chunk, append_payload, frame_chunk};
 use super::super::client::ClientLink;
+use super::super::exchange::flush_earlier;
 use super::super::forward::write_framing;
 use super::super::relay::framing_for_client;
 use super::super::respond::Persistence;
@@ -71,7 +72,7 @@ pub(super) async fn stream_answer(
     pieces: &mut impl AnswerPieces,
     to: StreamOut<'_, '_>,
 ) -> Result<Streamed, Failed> {
-    call.client.send_waiting(to.out, call.request.started).await?;
+    flush_earlier(call.client, to.out, call.request.started).await?;
     let framing = match call.state.trial {
         Some(_) => BodyFraming::UntilClose, // whoever tries a method takes all that there is
         None => framing_for_client(BodyFraming::Chunked, call.request.head.version),
@@ -110,8 +111,7 @@ impl<P: AnswerPieces> Stream<'_, '_, '_, P> {
         if has_body {
             self.body().await?;
         } else {
-            // The client has its answer; the function comes to its end all the same.
-            while self.next_piece().await? {}
+            self.discard().await?;
         }
         let ended = now();
         Ok(Streamed { status, goes_on, answer_bytes: self.answer_bytes, came, ended })
@@ -200,6 +200,18 @@ impl<P: AnswerPieces> Stream<'_, '_, '_, P> {
             client.write(end, 0, now(), true).await.0?;
         }
         Ok(client.end(b"")?)
+    }
+
+    /// Waits for the end of an answer that the client has already: it may be gone by now, and the
+    /// function comes to its end all the same.
+    async fn discard(&mut self) -> Result<(), Failed> {
+        self.call.client.deadline.clear();
+        loop {
+            self.piece.clear();
+            if !self.pieces.next(&mut self.piece).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits for the next piece; `false` at the end.

@@ -93,7 +93,7 @@ table! {
 }
 
 table! {
-    /// How long a client may take, and streamed answers.
+    /// How long a client may take.
     struct RawTimeouts as "[timeouts]" {
         /// From the first byte of a head to its last; over it the answer is 408.
         head_timeout_ms: u64 [10_000] in 1..=3_600_000;
