@@ -35,6 +35,7 @@ mod snapshot;
 mod sockets;
 mod start;
 mod status;
+mod stored_functions;
 mod successor;
 mod systemd;
 mod target_watch;

@@ -23,6 +23,7 @@ use super::management::{Change, ManagementOptions};
 use super::snapshot::Snapshot;
 use super::sockets::shown;
 use super::status::Status;
+use super::stored_functions::StoredFunctions;
 use super::targets::Targets;
 use super::ticket_rotation::TicketRotation;
 use super::tls::load_tls;
@@ -67,6 +68,8 @@ pub(crate) struct Reloader {
     pub(crate) invoker: Arc<Invoker>,
     /// What starts and ends their processes.
     pub(crate) functions: function::Host,
+    /// Those of the store.
+    pub(crate) stored_functions: Option<Arc<StoredFunctions>>,
     pub(crate) acme: Arc<AcmeWatch>,
     /// How the groups in force are reached over TLS, by name.
     pub(crate) upstream_tls: BTreeMap<String, Arc<UpstreamTls>>,
@@ -150,13 +153,32 @@ impl Reloader {
 
     /// Brings changes of what is deployed into force. A stage changes nothing but itself; only where
     /// TLS serves a domain otherwise, all of it is loaded again.
-    pub(crate) async fn deploy(&mut self, changes: Vec<Change>) {
+    pub(crate) async fn deploy(&mut self, mut changes: Vec<Change>) {
+        if changes.iter().any(|change| matches!(change, Change::Function(_))) {
+            self.load_functions().await;
+        }
+        changes.retain(|change| self.deployments.concerns(change));
+        if changes.is_empty() {
+            return;
+        }
         match self.try_deploy(changes).await {
             Ok(epoch) => {
                 self.status.started(epoch);
                 tracing::info!(epoch, "what was deployed is in force");
             }
             Err(error) => tracing::error!("what was deployed is not in force: {error}"),
+        }
+    }
+
+    /// Has functions of the store run as they are now. One that is gone is let go at once: stages that
+    /// name it say so until they are compiled again.
+    async fn load_functions(&self) {
+        let Some(stored) = self.stored_functions.clone() else { return };
+        match tokio::task::spawn_blocking(move || stored.definitions()).await {
+            Ok(definitions) => {
+                self.functions.set_definitions(DefinitionSource::Management, definitions);
+            }
+            Err(error) => tracing::error!(%error, "functions of the store are as they were"),
         }
     }
 

@@ -16,7 +16,7 @@ use super::inherited::{Inheritance, InheritedSockets, Predecessor};
 use super::invocations::invoke;
 use super::listeners::Listeners;
 use super::logs::Logs;
-use super::management::{Changes, Management, ManagementOptions};
+use super::management::{BoundFunction, Changes, Management, ManagementOptions};
 use super::owned_task::OwnedTask;
 use super::process::{Process, Ready, RunError, Setup, starting};
 use super::reload::{
@@ -26,6 +26,7 @@ use super::shards::{Boards, Mailboxes, Shards, StartShard};
 use super::signals::Signals;
 use super::snapshot::Snapshot;
 use super::status::{Phase, Status};
+use super::stored_functions::{StoredFunctions, calls};
 use super::successor::Program;
 use super::systemd::Systemd;
 use super::targets::Targets;
@@ -97,8 +98,15 @@ impl Process {
         let acme = Arc::new(acme);
         let deployments = deployments.unwrap_or_default();
         let challenges = acme.challenges();
-        let plane =
-            DataPlane::start(configuration, deployments, sockets, challenges, &mut start_shard);
+        let stored = management.as_ref().map(|one| Arc::new(StoredFunctions::new(one.functions())));
+        let plane = DataPlane::start(
+            configuration,
+            deployments,
+            stored.clone(),
+            sockets,
+            challenges,
+            &mut start_shard,
+        );
         let plane = plane.await?;
         let DataPlane { epoch, metrics, listeners, logs, targets, shards, functions, .. } = plane;
         let invoker = plane.invoker;
@@ -129,8 +137,9 @@ impl Process {
             status: Arc::clone(&status),
             in_force: Arc::clone(&in_force),
             targets,
-            invoker,
+            invoker: Arc::clone(&invoker),
             functions: functions.clone(),
+            stored_functions: stored,
             acme: Arc::clone(&acme),
             upstream_tls,
             base,
@@ -143,6 +152,8 @@ impl Process {
             let reloader = Arc::clone(&reloader);
             let invoke = move |invocation: &_| invoke(invocation, &reloader, &try_request);
             management.invoke_with(Box::new(invoke));
+            let in_force = Arc::clone(&in_force);
+            management.call_functions_with(calls(move || bound_functions(&in_force), invoker));
         }
         let changes = management.as_mut().and_then(Management::take_changes);
         let deployer = changes.map(|changes| deploy_changes(changes, Arc::clone(&reloader)));
@@ -231,6 +242,7 @@ impl DataPlane {
     async fn start(
         configuration: Configuration,
         deployments: Deployments,
+        stored: Option<Arc<StoredFunctions>>,
         mut inherited: InheritedSockets,
         challenges: &Arc<AcmeChallenges>,
         start_shard: &mut StartShard,
@@ -267,6 +279,11 @@ impl DataPlane {
         let board = Arc::new(board);
         let senders = Arc::clone(&mailboxes.senders);
         let functions = start_functions(&configuration, &board, messages, senders.clone());
+        if let Some(stored) = stored {
+            let definitions = tokio::task::spawn_blocking(move || stored.definitions()).await;
+            let definitions = definitions.map_err(|error| failed(&error))?;
+            functions.set_definitions(DefinitionSource::Management, definitions);
+        }
         let invoker = Arc::new(Invoker::new(Arc::clone(&board), senders.to_vec()));
         let boards = Boards { targets: targets.board(), challenges, functions: &board };
         let shards = Shards::start(places, &plan, gear, &metrics, mailboxes, boards, start_shard)
@@ -294,6 +311,13 @@ impl DataPlane {
             invoker,
         })
     }
+}
+
+/// The functions of the boot file that is in force.
+fn bound_functions(in_force: &Mutex<InForce>) -> Vec<BoundFunction> {
+    let in_force = in_force.lock().unwrap_or_else(PoisonError::into_inner);
+    let management = in_force.configuration.management.as_ref();
+    management.map(|options| options.functions.clone()).unwrap_or_default()
 }
 
 /// Starts the host of functions with those of the boot file, which shards find on the board then.

@@ -4,6 +4,7 @@
 mod chunk_pool;
 mod clock;
 mod descriptor;
+mod file_system;
 mod process;
 mod socket;
 mod split_cell;
@@ -13,6 +14,7 @@ mod waker;
 pub use chunk_pool::Chunk;
 pub use clock::monotonic_us;
 pub use descriptor::{StartDescriptors, inheritable, raise_descriptors_max};
+pub use file_system::sync_file_system;
 pub use process::{
     AwaitedSignals, Reaped, Signal, UserRecord, adopt_orphans, end_like, find_user, is_root,
     leave_no_core, on_parent_end, reap_any, send_signal, send_signal_to_group, spawn_bound,

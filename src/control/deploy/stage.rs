@@ -1,11 +1,13 @@
 //! One deployed stage: from its documents to its plan.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::BootFacts;
 use crate::control::management::{
-    BoundEndpoint, BoundFunction, DeployedStage, DeployedStore, FunctionWay, Invocation,
-    ManagementOptions, StageChange,
+    BoundEndpoint, BoundFunction, DeployedStage, DeployedStore, FoundFunction, FunctionChange,
+    FunctionWay, Invocation, ManagementOptions, StageChange,
 };
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
@@ -26,10 +28,19 @@ pub(super) struct Stage {
     pub(super) canary: Option<(f64, Arc<StagePlan>)>,
     /// The endpoints that both name.
     pub(super) origins: Vec<Origin>,
+    /// The functions that both name.
+    pub(super) functions: BTreeSet<FunctionName>,
     pub(super) protocol: ApiProtocol,
     pub(super) is_default_endpoint_disabled: bool,
     pub(super) endpoint_type: EndpointType,
     pub(super) access_mode: EndpointAccessMode,
+}
+
+impl Stage {
+    /// Whether it names the function; `key` is what it is kept under.
+    pub(super) fn names(&self, function: &FunctionChange, key: &StageChange) -> bool {
+        self.functions.iter().any(|name| function.is_meant_by(name, &key.region))
+    }
 }
 
 /// Compiles stages.
@@ -78,21 +89,25 @@ impl StageCompiler<'_> {
         let endpoint = now.as_ref().unwrap_or(&api);
         let stage = &stage;
         let served = DeployedApi::Rest { api: &api, stage, is_canary: false };
-        let CompiledStage { plan, mut origins, .. } = self.compile_with(change, served)?;
+        let mut functions = BTreeSet::new();
+        let compiled = self.compile_with(change, served, &mut functions)?;
+        let CompiledStage { plan, mut origins, .. } = compiled;
         let canary = stage.canary_settings.as_ref().zip(deployed.canary_snapshot.as_ref());
         let canary = canary.filter(|(settings, _)| settings.percent_traffic > 0.0);
         let canary = canary.map(|(settings, snapshot)| {
             let api = RestApi::read(snapshot).map_err(|error| error.to_string())?;
             let canary = DeployedApi::Rest { api: &api, stage, is_canary: true };
-            let compiled = self.compile_with(change, canary)?;
+            let compiled = self.compile_with(change, canary, &mut functions)?;
             origins.extend(compiled.origins);
             Ok::<_, String>((settings.percent_traffic, Arc::new(compiled.plan)))
         });
         let types = &endpoint.endpoint_configuration.types;
+        let canary = canary.transpose()?;
         Ok(Stage {
             plan: Arc::new(plan),
-            canary: canary.transpose()?,
+            canary,
             origins,
+            functions,
             protocol: ApiProtocol::Rest,
             is_default_endpoint_disabled: api.disable_execute_api_endpoint,
             endpoint_type: types.first().copied().unwrap_or(EndpointType::Edge),
@@ -108,11 +123,14 @@ impl StageCompiler<'_> {
     ) -> Result<Stage, String> {
         let stage = HttpStage::read(&change.api_id, stage).map_err(|error| error.to_string())?;
         let api = HttpApi::read(snapshot).map_err(|error| error.to_string())?;
-        let compiled = self.compile_with(change, DeployedApi::Http { api: &api, stage: &stage })?;
+        let served = DeployedApi::Http { api: &api, stage: &stage };
+        let mut functions = BTreeSet::new();
+        let compiled = self.compile_with(change, served, &mut functions)?;
         Ok(Stage {
             plan: Arc::new(compiled.plan),
             canary: None,
             origins: compiled.origins,
+            functions,
             protocol: ApiProtocol::Http,
             is_default_endpoint_disabled: api.disable_execute_api_endpoint,
             endpoint_type: EndpointType::Regional,
@@ -129,6 +147,7 @@ impl StageCompiler<'_> {
             plan: Arc::new(plan),
             canary: None,
             origins: Vec::new(),
+            functions: BTreeSet::new(),
             protocol: ApiProtocol::Http,
             is_default_endpoint_disabled: false,
             endpoint_type: EndpointType::Regional,
@@ -157,10 +176,16 @@ impl StageCompiler<'_> {
         &self,
         change: &StageChange,
         api: DeployedApi<'_>,
+        functions: &mut BTreeSet<FunctionName>,
     ) -> Result<CompiledStage, String> {
+        let named = RefCell::new(functions);
         let find_upstream = |target: PrivateTarget<'_>| self.upstream(&change.region, target);
-        let find_function = |name: &FunctionName| self.function(name, &change.region);
-        let may_invoke = |name: &FunctionName, source: &SourceArn| self.may_invoke(name, source);
+        let find_function = |name: &FunctionName| {
+            named.borrow_mut().insert(name.clone());
+            self.function(name, &change.region)
+        };
+        let may_invoke =
+            |name: &FunctionName, source: &SourceArn| self.may_invoke(name, &change.region, source);
         let context = self.context(change, &find_upstream, &find_function, &may_invoke);
         let compiled = compile_deployed(api, &context)?;
         for problem in &compiled.problems {
@@ -172,7 +197,11 @@ impl StageCompiler<'_> {
 
     /// Where calls of a function go: as the closest of the settings' names for it says.
     fn function(&self, name: &FunctionName, api_region: &str) -> Option<FunctionPlace> {
-        let endpoint = match &self.bound_function(name)?.way {
+        let Some(bound) = self.bound_function(name) else {
+            let stored = self.stored_function(name, api_region)?;
+            return Some(FunctionPlace::Local(stored.function.name.to_string()));
+        };
+        let endpoint = match &bound.way {
             FunctionWay::Endpoint(endpoint) => endpoint,
             FunctionWay::Local(local) => return Some(FunctionPlace::Local(local.key())),
         };
@@ -188,17 +217,33 @@ impl StageCompiler<'_> {
         Some(FunctionPlace::Endpoint(FunctionEndpoint { origin, name: remote_name, signer }))
     }
 
-    /// Whether the settings let `source` call a function. Without permissions all may.
-    fn may_invoke(&self, name: &FunctionName, source: &SourceArn) -> bool {
-        let permissions =
-            self.bound_function(name).and_then(|function| function.permissions.as_ref());
-        permissions.is_none_or(|all| all.iter().any(|permission| permission.allows(source)))
+    /// Whether the settings, or the policy of a function of the store, let `source` call a function.
+    fn may_invoke(&self, name: &FunctionName, api_region: &str, source: &SourceArn) -> bool {
+        if let Some(bound) = self.bound_function(name) {
+            // Without permissions all may.
+            let permissions = bound.permissions.as_ref();
+            return permissions.is_none_or(|all| all.iter().any(|one| one.allows(source)));
+        }
+        if !self.options.needs_function_permissions {
+            return true;
+        }
+        let stored = self.stored_function(name, api_region);
+        stored.is_some_and(|found| found.permissions.iter().any(|one| one.allows(source)))
     }
 
     fn bound_function(&self, name: &FunctionName) -> Option<&BoundFunction> {
         let named = self.options.functions.iter();
         let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
         named.max_by_key(|(closeness, _)| *closeness).map(|(_, function)| function)
+    }
+
+    /// The function of the store that a name stands for.
+    fn stored_function(&self, name: &FunctionName, api_region: &str) -> Option<FoundFunction> {
+        let found = self.store.find_function(api_region, &self.options.account_id, name);
+        found.unwrap_or_else(|error| {
+            tracing::error!(%error, "a function cannot be read");
+            None
+        })
     }
 
     /// The target group that a private integration leads to: what it names itself goes before the

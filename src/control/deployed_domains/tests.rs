@@ -52,6 +52,8 @@ fn options() -> ManagementOptions {
         vpc_links: Vec::new(),
         functions: Vec::new(),
         functions_concurrency: 1_000,
+        allows_function_folders: false,
+        needs_function_permissions: false,
         canary_is_sticky: false,
         test_mode: false,
         quotas: Quotas::default(),

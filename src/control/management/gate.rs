@@ -5,11 +5,10 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, project};
@@ -19,8 +18,13 @@ use super::changes::Progress;
 use super::error::{ApiError, Code};
 use super::identity::{Caller, identify};
 use super::ids;
+use super::lambda::{
+    BodyLimit, CodeFolders, CodeLinks, FunctionCall, FunctionCalls, FunctionStore, UploadedCode,
+    body_limit,
+};
 use super::operations;
 use super::options::ManagementOptions;
+use super::reply::Reply;
 use super::resource::Context;
 use super::rest::Invocation;
 use super::service::{Service, route};
@@ -29,7 +33,7 @@ use crate::coord::TrialReport;
 use crate::model::ListenerAddress;
 use crate::proto::uri::percent_decode;
 use crate::sign::SignedRequest;
-use crate::store::{Document, Store};
+use crate::store::Store;
 
 /// Makes the calls of `TestInvokeMethod`; blocks. The error says why one was not made.
 pub(crate) type Invoke = Box<dyn Fn(&Invocation) -> Result<Invoked, String> + Send + Sync>;
@@ -56,6 +60,12 @@ pub(super) struct Gate {
     pub(super) invoke: OnceLock<Invoke>,
     /// Calls that are made for tests at once; one more is refused.
     invocations: Semaphore,
+    pub(super) functions: FunctionStore,
+    code_folders: Arc<CodeFolders>,
+    code_links: CodeLinks,
+    pub(super) function_calls: FunctionCalls,
+    /// Requests with code that are read and worked on at once; the others wait.
+    uploads: Semaphore,
     /// Keeps web pages out where nobody has to sign.
     guard: Option<Guard>,
 }
@@ -69,11 +79,11 @@ struct Arrival {
     body: Bytes,
 }
 
-/// An answer before it has the fields that all have.
-struct Reply {
-    status: u16,
-    error: Option<Code>,
-    body: Vec<u8>,
+/// What the work on a request came to.
+enum Work {
+    Done(Reply),
+    /// A function is to be called for it.
+    Call(Box<FunctionCall>),
 }
 
 impl Gate {
@@ -84,6 +94,10 @@ impl Gate {
         bound: &ListenerAddress,
     ) -> io::Result<Self> {
         let audit = Audit::open(options.audit_log.as_deref())?;
+        let code_folders = Arc::new(CodeFolders::beside(&options.store));
+        let function_calls = FunctionCalls::new(&options);
+        let account_id = options.account_id.clone();
+        let functions = FunctionStore::new(account_id, store.clone(), Arc::clone(&code_folders));
         let guard = options.credentials.is_empty().then(|| Guard::of(bound));
         Ok(Self {
             options,
@@ -93,6 +107,11 @@ impl Gate {
             turns: Semaphore::new(TURNS_COUNT),
             invoke: OnceLock::new(),
             invocations: Semaphore::new(INVOCATIONS_COUNT_MAX),
+            functions,
+            code_folders,
+            code_links: CodeLinks::new(),
+            function_calls,
+            uploads: Semaphore::new(UPLOADS_COUNT),
             guard,
         })
     }
@@ -107,13 +126,18 @@ impl Gate {
         let (head, body) = request.into_parts();
         let request_id = ids::uuid();
         let may_change = !head.method.is_safe();
-        let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, BODY_BYTES_MAX)).await;
-        let reply = match body {
-            Err(_) => Reply::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
-            Ok(Err(_)) => Reply::refusal(&ApiError::new(
-                Code::PayloadTooLarge,
-                format!("Request body is longer than {BODY_BYTES_MAX} bytes"),
-            )),
+        let limit = body_limit(head.method.as_str(), head.uri.path());
+        let upload = match limit {
+            // It is never closed either.
+            Some(limit) if limit.is_upload => self.uploads.acquire().await.ok(),
+            _ => None,
+        };
+        let bytes_max = limit.map_or(BODY_BYTES_MAX, |limit| limit.bytes);
+        let patience = if upload.is_some() { UPLOAD_LIMIT } else { BODY_LIMIT };
+        let body = tokio::time::timeout(patience, to_bytes(body, bytes_max)).await;
+        let work = match body {
+            Err(_) => Work::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
+            Ok(Err(_)) => Work::refusal(&too_long(limit)),
             Ok(Ok(body)) => {
                 // It is never closed, so that there is always a turn to wait for.
                 let _turn = self.turns.acquire().await;
@@ -129,30 +153,44 @@ impl Gate {
                 let work = tokio::task::spawn_blocking(move || gate.handle(&arrival, &id));
                 work.await.unwrap_or_else(|error| {
                     tracing::error!(%error, request_id, "a request of the management API failed");
-                    Reply::internal_failure()
+                    Work::Done(Reply::internal_failure())
                 })
             }
         };
-        if may_change && reply.error.is_none() {
-            self.progress.all_in_force().await;
-        }
+        let reply = match work {
+            Work::Done(reply) => {
+                if may_change && reply.error.is_none() {
+                    self.progress.all_in_force().await;
+                }
+                reply
+            }
+            Work::Call(mut call) => {
+                request_id.clone_into(&mut call.request_id);
+                let reply = self.function_calls.make(*call).await;
+                reply.map_or_else(|error| Reply::refusal(&error), Reply::of_call)
+            }
+        };
+        drop(upload);
         reply.into_response(&request_id)
     }
 
-    fn handle(&self, arrival: &Arrival, request_id: &str) -> Reply {
+    fn handle(&self, arrival: &Arrival, request_id: &str) -> Work {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = since.as_secs();
         let query = parse_query(arrival.uri.query().unwrap_or_default());
         let Some(query) = query else {
             let message = "The query string is not encoded as it should be";
-            return Reply::refusal(&ApiError::bad_request(message));
+            return Work::refusal(&ApiError::bad_request(message));
         };
         if arrival.uri.path() == RESET_PATH {
-            return self.reset(arrival, &query, now);
+            return Work::Done(self.reset(arrival, &query, now));
+        }
+        if let Some(zip) = self.code_links.follow(&self.store, arrival.uri.path(), &query, now) {
+            return Work::Done(zip.map_or_else(|error| Reply::refusal(&error), Reply::of_zip));
         }
         let Some(routed) = route(arrival.method.as_str(), arrival.uri.path(), &query) else {
             let message = format!("Unknown operation: {} {}", arrival.method, arrival.uri.path());
-            return Reply::refusal(&ApiError::new(Code::UnknownOperation, message));
+            return Work::refusal(&ApiError::new(Code::UnknownOperation, message));
         };
         let operation = routed.operation;
         let (mut call, mut caller, mut region) = (None, None, self.options.region.clone());
@@ -161,15 +199,28 @@ impl Gate {
             caller = Some(known);
             let realm =
                 Realm { region: region.clone(), account_id: self.options.account_id.clone() };
-            let parsed = Call::parse(routed, realm, query, &arrival.body)?;
-            self.perform(call.insert(parsed), since).and_then(|answer| self.invoked(answer))
+            let mut parsed = Call::parse(routed, realm, query, &arrival.body)?;
+            parsed.read_headers(|name| arrival.headers.get(name)?.to_str().ok());
+            let allows_folders = self.options.allows_function_folders;
+            let code = UploadedCode::take(&mut parsed, &self.code_folders, allows_folders);
+            let call = call.insert(parsed);
+            self.perform(call, code?.as_ref(), since).and_then(|answer| self.invoked(answer))
         });
+        let leaves_code = match operation.name {
+            "DeleteFunction" | "UpdateFunctionCode" => true,
+            "CreateFunction" => result.is_err(),
+            _ => false,
+        };
+        if leaves_code {
+            self.functions.sweep();
+        }
+        let result = result.map(|answer| self.with_link(answer, operation.name, arrival, now));
         let document = match &result {
             Ok(Answer::Document(document)) => Some(project(operation, document)),
             _ => None,
         };
         // CloudTrail has none of them ("Logging API calls with CloudTrail").
-        let is_test = operation.name.starts_with("TestInvoke");
+        let is_test = operation.name.starts_with("TestInvoke") || operation.name == "Invoke";
         let audit = (!is_test).then_some(&self.audit);
         let record = Record {
             request_id,
@@ -186,21 +237,40 @@ impl Gate {
         if let Some(audit) = audit {
             audit.record(&record);
         }
-        match result {
+        Work::Done(match result {
             Err(error) => Reply::refusal(&error),
+            Ok(Answer::Call(call)) => return Work::Call(call),
             Ok(Answer::Empty) => Reply::new(operation.status, Vec::new()),
             Ok(Answer::Document(_) | Answer::Invocation(_)) => {
                 Reply::document(operation.status, document)
             }
+        })
+    }
+
+    /// `GetFunction` says where the code can be downloaded: here.
+    fn with_link(&self, answer: Answer, operation: &str, arrival: &Arrival, now: u64) -> Answer {
+        let Answer::Document(mut document) = answer else { return answer };
+        if operation == "GetFunction"
+            && let Some(location) = document.get_mut("Code").and_then(|one| one.get_mut("Location"))
+            && let Some(path) = location.as_str()
+        {
+            let host = text_of(&arrival.headers, "host");
+            *location = self.code_links.link(host, path, now).into();
         }
+        Answer::Document(document)
     }
 
     /// Runs the operation as one transaction.
-    fn perform(&self, call: &Call, since: Duration) -> Result<Answer, ApiError> {
+    fn perform(
+        &self,
+        call: &Call,
+        code: Option<&UploadedCode>,
+        since: Duration,
+    ) -> Result<Answer, ApiError> {
         let order = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         self.store.transact(|transaction| {
             let (now, quotas) = (since.as_secs(), &self.options.quotas);
-            operations::perform(&mut Context { transaction, call, now, order, quotas })
+            operations::perform(&mut Context { transaction, call, now, order, quotas, code })
         })
     }
 
@@ -251,45 +321,33 @@ impl Gate {
         }
         let known = self.identify(arrival, query, Service::Rest, now);
         match known.and_then(|_| self.store.clear().map_err(ApiError::from)) {
-            Ok(()) => Reply::new(200, b"{}".to_vec()),
+            Ok(()) => {
+                self.functions.sweep();
+                Reply::new(200, b"{}".to_vec())
+            }
             Err(error) => Reply::refusal(&error),
         }
     }
 }
 
-impl Reply {
-    fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, error: None, body }
-    }
-
-    fn document(status: u16, document: Option<Document>) -> Self {
-        let body = document.map(|document| Value::Object(document).to_string());
-        Self::new(status, body.unwrap_or_default().into_bytes())
-    }
-
+impl Work {
     fn refusal(error: &ApiError) -> Self {
-        let body = json!({ "message": error.message }).to_string().into_bytes();
-        Self { error: Some(error.code), ..Self::new(error.code.status(), body) }
+        Self::Done(Reply::refusal(error))
     }
+}
 
-    fn internal_failure() -> Self {
-        let body = json!({ "message": "Internal server error" }).to_string().into_bytes();
-        Self::new(500, body)
-    }
-
-    fn into_response(self, request_id: &str) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-        if let Ok(id) = HeaderValue::from_str(request_id) {
-            headers.insert("x-amzn-requestid", id);
+/// The body is longer than it may be.
+fn too_long(limit: Option<BodyLimit>) -> ApiError {
+    match limit {
+        Some(BodyLimit { bytes, operation, .. }) => {
+            let message =
+                format!("Request must be smaller than {bytes} bytes for the {operation} operation");
+            ApiError::new(Code::RequestEntityTooLarge, message)
         }
-        if let Some(code) = self.error {
-            headers.insert("x-amzn-errortype", HeaderValue::from_static(code.name()));
-        }
-        response
+        None => ApiError::new(
+            Code::PayloadTooLarge,
+            format!("Request body is longer than {BODY_BYTES_MAX} bytes"),
+        ),
     }
 }
 
@@ -311,13 +369,16 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-")
 }
 
-const JSON: &str = "application/json";
 const RESET_PATH: &str = "/_shardgate/reset";
 /// AWS takes bodies of up to 6 MB; imports are the longest.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// How long a client may take for its body.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take for one with code.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(120);
 /// Writers share commits, and readers are quick: more would only take memory.
 const TURNS_COUNT: usize = 64;
 /// Each has a thread of its own for as long as it takes.
 const INVOCATIONS_COUNT_MAX: usize = 8;
+/// Each takes several times the 70 MB that it may be long.
+const UPLOADS_COUNT: usize = 2;

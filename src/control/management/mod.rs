@@ -18,10 +18,14 @@ mod gate;
 mod http;
 mod identity;
 mod ids;
+#[cfg(test)]
+mod invoke_tests;
+mod lambda;
 mod operations;
 mod options;
 #[cfg(test)]
 mod refusal_tests;
+mod reply;
 mod resource;
 mod rest;
 #[cfg(test)]
@@ -55,10 +59,14 @@ use crate::rt::ListenerSocket;
 use crate::store::Store;
 use changes::changes;
 pub(crate) use changes::{
-    Change, Changes, DeployedStage, DeployedStore, DomainChange, StageChange,
+    Change, Changes, DeployedStage, DeployedStore, DomainChange, FunctionChange, StageChange,
 };
 use gate::Gate;
 pub(crate) use gate::{Invoke, Invoked};
+pub(crate) use lambda::{
+    FoundFunction, FunctionAnswer, FunctionCall, FunctionFolder, FunctionOutcome, FunctionRuntime,
+    FunctionStore, InvocationType, InvokeFunction, InvokeRefusal, StoredFunction,
+};
 pub(crate) use rest::Invocation;
 pub(crate) use stored_domain::StoredDomain;
 
@@ -90,6 +98,8 @@ impl Management {
             );
         }
         let gate = Arc::new(Gate::new(options, store, progress, &bound)?);
+        // What a crash has left behind.
+        gate.functions.sweep();
         let server = serve(socket.try_clone()?, Arc::clone(&gate))?;
         Ok(Self { address: shown(&bound), socket, gate, server, changes: Some(changes) })
     }
@@ -118,6 +128,17 @@ impl Management {
     pub(crate) fn invoke_with(&self, invoke: Invoke) {
         // Set once, at the start of the process.
         let _ = self.gate.invoke.set(invoke);
+    }
+
+    /// What is defined of functions, for whoever runs them.
+    pub(crate) fn functions(&self) -> FunctionStore {
+        self.gate.functions.clone()
+    }
+
+    /// From now on functions can be called.
+    pub(crate) fn call_functions_with(&self, invoke: InvokeFunction) {
+        // Set once, at the start of the process.
+        let _ = self.gate.function_calls.invoke.set(invoke);
     }
 
     /// Closes the store for a successor. Requests are refused until [`Management::resume`].

@@ -25,7 +25,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 22] = [
+pub const LAWS: [(&str, Law); 23] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
