@@ -145,7 +145,11 @@ impl Reloader {
 
     /// Brings changes of what is deployed into force. A stage changes nothing but itself; only where
     /// TLS serves a domain otherwise, all of it is loaded again.
-    pub(crate) async fn deploy(&mut self, changes: Vec<Change>) {
+    pub(crate) async fn deploy(&mut self, mut changes: Vec<Change>) {
+        changes.retain(|change| self.deployments.concerns(change));
+        if changes.is_empty() {
+            return;
+        }
         match self.try_deploy(changes).await {
             Ok(epoch) => {
                 self.status.started(epoch);

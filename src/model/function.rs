@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A function that is named: `orders`, `orders:live`, or its ARN with or without a qualifier (AWS
 /// Lambda API reference, "Invoke": `FunctionName` and `Qualifier`).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct FunctionName {
     /// Where it is, if that is said.
     pub place: Option<FunctionPlace>,
@@ -15,7 +15,7 @@ pub struct FunctionName {
 }
 
 /// Where a function is.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct FunctionPlace {
     /// `aws`.
     pub partition: String,

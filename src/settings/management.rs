@@ -119,6 +119,13 @@ pub(super) enum CanarySplitBy {
     SourceIp,
 }
 
+/// Whether API Gateway needs a function's permission.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum FunctionPermissions {
+    Open,
+    Required,
+}
+
 /// Where a trust store is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct TrustStoreUri(pub(super) String);
@@ -172,6 +179,8 @@ pub(super) fn build_management(
         trust_stores: build_trust_stores(raw.truststore.value, reading),
         vpc_links: build_vpc_links(raw.vpc_link.value, upstreams, reading),
         functions,
+        allows_function_folders: raw.function_folders.value,
+        needs_function_permissions: raw.function_permissions.value == FunctionPermissions::Required,
         canary_is_sticky: raw.canary_split.value == CanarySplitBy::SourceIp,
         test_mode: raw.test_mode.value,
         quotas: Quotas {

@@ -8,3 +8,11 @@ mod sigv4;
 
 pub(crate) use library::rand;
 pub use sigv4::{Authorization, SignatureError, SignedRequest};
+
+/// The SHA-256 of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = library::digest::digest(&library::digest::SHA256, bytes);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.as_ref());
+    hash
+}

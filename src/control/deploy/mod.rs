@@ -124,12 +124,29 @@ impl Deployments {
                         self.compile(&stage, &compiler);
                     }
                 }
+                Change::Function(change) => {
+                    let names_it = |(key, stage): &(&StageChange, &Stage)| stage.names(change, key);
+                    let stages = self.stages.iter().filter(names_it).map(|(key, _)| key.clone());
+                    for stage in stages.collect::<Vec<_>>() {
+                        self.compile(&stage, &compiler);
+                    }
+                }
                 Change::Domain(change) => match source.store.load_domain(change) {
                     Ok(Some(domain)) => drop(self.domains.insert(change.clone(), domain)),
                     Ok(None) => drop(self.domains.remove(change)),
                     Err(error) => tracing::error!(?change, %error, "a domain cannot be read"),
                 },
             }
+        }
+    }
+
+    /// Whether the change is one of what is served: a function that no stage names is none.
+    pub(crate) fn concerns(&self, change: &Change) -> bool {
+        match change {
+            Change::Function(function) => {
+                self.stages.iter().any(|(key, stage)| stage.names(function, key))
+            }
+            Change::Stage(_) | Change::Api(_) | Change::Domain(_) => true,
         }
     }
 

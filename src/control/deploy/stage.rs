@@ -1,10 +1,12 @@
 //! One deployed stage: from its documents to its plan.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::BootFacts;
 use crate::control::management::{
-    DeployedStage, DeployedStore, Invocation, ManagementOptions, StageChange,
+    DeployedStage, DeployedStore, FunctionChange, Invocation, ManagementOptions, StageChange,
 };
 use crate::model::http_api::{HttpApi, HttpStage};
 use crate::model::rest_api::{RestApi, RestStage};
@@ -23,10 +25,19 @@ pub(super) struct Stage {
     pub(super) canary: Option<(f64, Arc<StagePlan>)>,
     /// The endpoints that both name.
     pub(super) origins: Vec<Origin>,
+    /// The functions that both name.
+    pub(super) functions: BTreeSet<FunctionName>,
     pub(super) protocol: ApiProtocol,
     pub(super) is_default_endpoint_disabled: bool,
     pub(super) endpoint_type: EndpointType,
     pub(super) access_mode: EndpointAccessMode,
+}
+
+impl Stage {
+    /// Whether it names the function; `key` is what it is kept under.
+    pub(super) fn names(&self, function: &FunctionChange, key: &StageChange) -> bool {
+        self.functions.iter().any(|name| function.is_meant_by(name, &key.region))
+    }
 }
 
 /// Compiles stages.
@@ -75,21 +86,25 @@ impl StageCompiler<'_> {
         let endpoint = now.as_ref().unwrap_or(&api);
         let stage = &stage;
         let served = DeployedApi::Rest { api: &api, stage, is_canary: false };
-        let CompiledStage { plan, mut origins, .. } = self.compile_with(change, served)?;
+        let mut functions = BTreeSet::new();
+        let compiled = self.compile_with(change, served, &mut functions)?;
+        let CompiledStage { plan, mut origins, .. } = compiled;
         let canary = stage.canary_settings.as_ref().zip(deployed.canary_snapshot.as_ref());
         let canary = canary.filter(|(settings, _)| settings.percent_traffic > 0.0);
         let canary = canary.map(|(settings, snapshot)| {
             let api = RestApi::read(snapshot).map_err(|error| error.to_string())?;
             let canary = DeployedApi::Rest { api: &api, stage, is_canary: true };
-            let compiled = self.compile_with(change, canary)?;
+            let compiled = self.compile_with(change, canary, &mut functions)?;
             origins.extend(compiled.origins);
             Ok::<_, String>((settings.percent_traffic, Arc::new(compiled.plan)))
         });
         let types = &endpoint.endpoint_configuration.types;
+        let canary = canary.transpose()?;
         Ok(Stage {
             plan: Arc::new(plan),
-            canary: canary.transpose()?,
+            canary,
             origins,
+            functions,
             protocol: ApiProtocol::Rest,
             is_default_endpoint_disabled: api.disable_execute_api_endpoint,
             endpoint_type: types.first().copied().unwrap_or(EndpointType::Edge),
@@ -105,11 +120,14 @@ impl StageCompiler<'_> {
     ) -> Result<Stage, String> {
         let stage = HttpStage::read(&change.api_id, stage).map_err(|error| error.to_string())?;
         let api = HttpApi::read(snapshot).map_err(|error| error.to_string())?;
-        let compiled = self.compile_with(change, DeployedApi::Http { api: &api, stage: &stage })?;
+        let served = DeployedApi::Http { api: &api, stage: &stage };
+        let mut functions = BTreeSet::new();
+        let compiled = self.compile_with(change, served, &mut functions)?;
         Ok(Stage {
             plan: Arc::new(compiled.plan),
             canary: None,
             origins: compiled.origins,
+            functions,
             protocol: ApiProtocol::Http,
             is_default_endpoint_disabled: api.disable_execute_api_endpoint,
             endpoint_type: EndpointType::Regional,
@@ -126,6 +144,7 @@ impl StageCompiler<'_> {
             plan: Arc::new(plan),
             canary: None,
             origins: Vec::new(),
+            functions: BTreeSet::new(),
             protocol: ApiProtocol::Http,
             is_default_endpoint_disabled: false,
             endpoint_type: EndpointType::Regional,
@@ -152,9 +171,14 @@ impl StageCompiler<'_> {
         &self,
         change: &StageChange,
         api: DeployedApi<'_>,
+        functions: &mut BTreeSet<FunctionName>,
     ) -> Result<CompiledStage, String> {
+        let named = RefCell::new(functions);
         let find_upstream = |target: PrivateTarget<'_>| self.upstream(&change.region, target);
-        let find_function = |name: &FunctionName| self.function(name);
+        let find_function = |name: &FunctionName| {
+            named.borrow_mut().insert(name.clone());
+            self.function(&change.region, name)
+        };
         let context = self.context(change, &find_upstream, &find_function);
         let compiled = compile_deployed(api, &context)?;
         for problem in &compiled.problems {
@@ -165,10 +189,13 @@ impl StageCompiler<'_> {
     }
 
     /// Where calls of a function go: as the closest of the settings' names for it says.
-    fn function(&self, name: &FunctionName) -> Option<FunctionEndpoint> {
+    fn function(&self, region: &str, name: &FunctionName) -> Option<FunctionEndpoint> {
         let named = self.options.functions.iter();
         let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
-        let (_, function) = named.max_by_key(|(closeness, _)| *closeness)?;
+        let Some((_, function)) = named.max_by_key(|(closeness, _)| *closeness) else {
+            self.stored_function(region, name);
+            return None;
+        };
         let origin = Origin {
             host: function.host.as_str().into(),
             port: function.port,
@@ -176,6 +203,18 @@ impl StageCompiler<'_> {
         };
         let remote_name = function.remote_name.clone();
         Some(FunctionEndpoint { origin, name: remote_name.unwrap_or_else(|| name.name.clone()) })
+    }
+
+    /// A function of the store has nobody who runs it yet, which is told.
+    fn stored_function(&self, region: &str, name: &FunctionName) {
+        match self.store.find_function(region, &self.options.account_id, name) {
+            Ok(Some(found)) => {
+                let function = found.function.name.to_string();
+                tracing::warn!(function, "the function is stored, and nothing runs it here");
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a function cannot be read"),
+        }
     }
 
     /// The target group that a private integration leads to: what it names itself goes before the

@@ -51,6 +51,8 @@ fn options() -> ManagementOptions {
         trust_stores: Vec::new(),
         vpc_links: Vec::new(),
         functions: Vec::new(),
+        allows_function_folders: false,
+        needs_function_permissions: false,
         canary_is_sticky: false,
         test_mode: false,
         quotas: Quotas::default(),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::lambda::FunctionCall;
 use super::rest::Invocation;
 use super::service::{Member, Operation, Place, PlainKind, Service, Shape, Type, shape};
 use crate::base::iso8601;
@@ -14,6 +15,8 @@ pub(super) enum Answer {
     Document(Document),
     /// A call that is to be made; what it comes to is the answer.
     Invocation(Box<Invocation>),
+    /// A function that is to be called; what it answers is the answer.
+    Call(Box<FunctionCall>),
     /// A status alone.
     Empty,
 }

@@ -129,7 +129,7 @@ fn hide(operation: &Operation, document: &Document) -> Value {
     Value::Object(hidden.collect())
 }
 
-const SECRETS: [&str; 2] = ["certificatePrivateKey", "body"];
+const SECRETS: [&str; 3] = ["certificatePrivateKey", "body", "Environment"];
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::decode;
 use super::error::ApiError;
-use super::service::{Operation, Place, Routed};
+use super::lambda;
+use super::service::{Operation, Place, Routed, Service};
 use crate::store::Document;
 
 /// Where resources of a request live.
@@ -26,6 +27,10 @@ pub(super) struct Call {
     pub(super) query: BTreeMap<String, Vec<String>>,
     /// Members of the body by their wire names; `null` counts as absent.
     pub(super) body: Document,
+    /// The body itself, where it is one member.
+    pub(super) payload: Vec<u8>,
+    /// Members that come as headers, by their wire names.
+    pub(super) headers: BTreeMap<&'static str, String>,
 }
 
 impl Call {
@@ -49,7 +54,21 @@ impl Call {
             Document::new()
         };
         decode::check(operation, &body, &values, &by_name)?;
-        Ok(Self { operation, realm, values, query: by_name, body })
+        let payload = if has_payload { payload.to_vec() } else { Vec::new() };
+        let headers = BTreeMap::new();
+        let mut call = Self { operation, realm, values, query: by_name, body, payload, headers };
+        if operation.service == Service::Lambda {
+            lambda::settle_name(&mut call)?;
+        }
+        Ok(call)
+    }
+
+    /// Reads the members that come as headers.
+    pub(super) fn read_headers<'h>(&mut self, find: impl Fn(&str) -> Option<&'h str>) {
+        let members = self.operation.input_members().iter();
+        let members = members.filter(|member| member.place == Place::Header);
+        self.headers =
+            members.filter_map(|one| Some((one.wire, find(one.wire)?.to_owned()))).collect();
     }
 
     /// The value at `index` in the path.

@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::lambda::{FoundFunction, find_function};
 use super::rest::TEST_STAGE;
 use super::service::Service;
 use super::stored_domain::{StoredDomain, load_client_certificate};
+use crate::model::FunctionName;
 use crate::store::{Document, Key, Store, StoreError};
 use crate::tls::CertificateText;
 
@@ -28,6 +30,8 @@ pub(crate) enum Change {
     Api(ApiChange),
     /// A domain: itself, its mappings or its rules.
     Domain(DomainChange),
+    /// A function: itself, a version, an alias or a policy of it.
+    Function(FunctionChange),
 }
 
 /// A stage that may serve something else now, or is gone.
@@ -50,6 +54,13 @@ pub(crate) struct ApiChange {
 /// A custom domain name that may lead elsewhere now, or is gone.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct DomainChange {
+    pub(crate) region: String,
+    pub(crate) name: String,
+}
+
+/// A function that may be another now, or gone.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct FunctionChange {
     pub(crate) region: String,
     pub(crate) name: String,
 }
@@ -193,6 +204,17 @@ impl DeployedStore {
         load_client_certificate(&self.0.snapshot()?, region, id)
     }
 
+    /// The function of the account that `name` stands for in a region, if it is stored.
+    pub(crate) fn find_function(
+        &self,
+        region: &str,
+        account_id: &str,
+        name: &FunctionName,
+    ) -> Result<Option<FoundFunction>, StoreError> {
+        let snapshot = self.0.snapshot()?;
+        find_function(|key| snapshot.get(key), (region, account_id), name)
+    }
+
     /// The ARNs by which the settings may name where a VPC link of a region leads: its own, and those
     /// of its targets.
     pub(crate) fn vpc_link_arns(&self, region: &str, id: &str) -> Result<Vec<String>, StoreError> {
@@ -242,7 +264,7 @@ impl StageChange {
 fn api_key(change: &StageChange) -> Key {
     match change.service {
         Service::Http => Key::new(&[&change.region, "v2", "apis", &change.api_id]),
-        Service::Rest | Service::Connections => {
+        Service::Rest | Service::Connections | Service::Lambda => {
             Key::new(&[&change.region, "restapis", &change.api_id])
         }
     }
@@ -255,7 +277,8 @@ fn changes_of(keys: &[Key]) -> Vec<Change> {
         let change = stage_change(key)
             .map(Change::Stage)
             .or_else(|| api_change(key).map(Change::Api))
-            .or_else(|| domain_change(key).map(Change::Domain));
+            .or_else(|| domain_change(key).map(Change::Domain))
+            .or_else(|| function_change(key).map(Change::Function));
         changes.extend(change.filter(|change| !changes.contains(change)));
     }
     changes
@@ -295,6 +318,25 @@ fn domain_change(key: &Key) -> Option<DomainChange> {
     let (region, kind, name) = (segments.next()?, segments.next()?, segments.next()?);
     let change = || DomainChange { region: region.to_owned(), name: name.to_owned() };
     (kind == "domainnames").then(change)
+}
+
+/// Its code lies under it too, and is only written with it.
+fn function_change(key: &Key) -> Option<FunctionChange> {
+    let segments: Vec<&str> = key.segments().collect();
+    let (region, name) = match segments[..] {
+        [region, "functions", name]
+        | [region, "functions", name, "aliases" | "policies" | "versions", _] => (region, name),
+        _ => return None,
+    };
+    Some(FunctionChange { region: region.to_owned(), name: name.to_owned() })
+}
+
+impl FunctionChange {
+    /// Whether a name in something of `region` means this function, whatever version of it.
+    pub(crate) fn is_meant_by(&self, name: &FunctionName, region: &str) -> bool {
+        let region = name.place.as_ref().map_or(region, |place| &place.region);
+        self.name == name.name && self.region == region
+    }
 }
 
 #[cfg(test)]
@@ -385,5 +427,30 @@ mod tests {
         };
         assert!(api.is_of(stage));
         assert_eq!(changes.len(), 3);
+    }
+
+    #[test]
+    fn a_commit_changes_each_function_once() {
+        let function = |more: &[&str]| Key::new(&[&["r", "functions", "f"], more].concat());
+        let keys = [
+            function(&["zips", "00ff", "00000"]),
+            function(&["zips", "00ff"]),
+            function(&[]),
+            function(&["versions", "1"]),
+            function(&["aliases", "live"]),
+            function(&["policies", "$LATEST"]),
+        ];
+        let change = FunctionChange { region: "r".into(), name: "f".into() };
+        assert_eq!(changes_of(&keys), [Change::Function(change.clone())]);
+        assert_eq!(changes_of(&keys[..2]), []);
+        for (name, region, is_meant) in [
+            ("f:live", "r", true),
+            ("f", "s", false),
+            ("g", "r", false),
+            ("arn:aws:lambda:r:111111111111:function:f:1", "s", true),
+        ] {
+            let name = FunctionName::parse(name).expect("a name");
+            assert_eq!(change.is_meant_by(&name, region), is_meant, "{name}");
+        }
     }
 }

@@ -153,16 +153,19 @@ pub(super) fn check(
     query: &BTreeMap<String, Vec<String>>,
 ) -> Result<(), ApiError> {
     let mut checker = Checker { service: operation.service, takes_away: false, broken: Vec::new() };
-    let mut root = operation.name.to_owned();
-    root[..1].make_ascii_lowercase();
-    root.push_str("Input");
+    // Lambda says the members alone.
+    let root = (operation.service != Service::Lambda).then(|| {
+        let mut root = operation.name.to_owned();
+        root[..1].make_ascii_lowercase();
+        root + "Input"
+    });
     let members = operation.input_members();
     let of_body =
         members.iter().filter(|one| one.place == Place::Body && !is_payload(operation, one));
     let needed = if updates(operation) { needed(operation) } else { Vec::new() };
     for member in of_body {
         checker.takes_away = updates(operation) && !needed.contains(&member.wire);
-        checker.structure(std::iter::once(member), body, Some(&root));
+        checker.structure(std::iter::once(member), body, root.as_deref());
     }
     checker.takes_away = false;
     for member in members {
@@ -213,13 +216,17 @@ impl Checker {
         let message = format!("{count} validation {noun} detected: {}", self.broken.join("; "));
         // The second generation has no `ValidationException`.
         let code = match self.service {
-            Service::Rest => Code::Validation,
+            Service::Rest | Service::Lambda => Code::Validation,
             Service::Http | Service::Connections => Code::BadRequest,
         };
         Err(ApiError::new(code, message))
     }
 
     fn note(&mut self, value: &str, path: &str, constraint: &str) {
+        let mut path = path.to_owned();
+        if self.service == Service::Lambda {
+            lower_first_letters(&mut path);
+        }
         self.broken.push(format!(
             "Value {value} at '{path}' failed to satisfy constraint: Member must {constraint}"
         ));
@@ -351,6 +358,18 @@ impl Checker {
     }
 }
 
+/// Members are `Code.S3Bucket` in requests of Lambda, and `code.s3Bucket` in its messages.
+fn lower_first_letters(path: &mut String) {
+    let lowered = path.split('.').map(|segment| {
+        let mut segment = segment.to_owned();
+        if let Some(first) = segment.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        segment
+    });
+    *path = lowered.collect::<Vec<_>>().join(".");
+}
+
 fn enum_constraint(values: &[&str]) -> String {
     let mut text = String::from("satisfy enum value set: [");
     for (index, value) in values.iter().enumerate() {
@@ -360,9 +379,16 @@ fn enum_constraint(values: &[&str]) -> String {
     text
 }
 
-/// Whether the whole of `text` matches; patterns come from the tables alone.
+/// Whether the whole of `text` matches; patterns come from the tables alone. Some of Lambda's look
+/// around, which takes the other engine.
 fn is_match(pattern: &str, text: &str) -> bool {
-    Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(text))
+    let whole = format!("^(?:{pattern})$");
+    match Regex::new(&whole) {
+        Ok(regex) => regex.is_match(text),
+        Err(_) => {
+            fancy_regex::Regex::new(&whole).is_ok_and(|regex| regex.is_match(text).unwrap_or(false))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! How the management API refuses: codes, statuses and messages as AWS has them.
 
+use serde_json::{Value, json};
+
 use crate::store::StoreError;
 
 /// Why an operation was not done; nothing was changed.
@@ -14,15 +16,24 @@ pub(super) struct ApiError {
 pub(super) enum Code {
     BadRequest,
     Conflict,
+    FunctionThrottled,
     Gone,
+    InvalidParameterValue,
+    InvalidRequestContent,
     InvalidSignature,
     LimitExceeded,
     MissingAuthenticationToken,
     NotFound,
     NotImplemented,
     PayloadTooLarge,
+    PolicyLengthExceeded,
+    PreconditionFailed,
+    RequestEntityTooLarge,
     RequestTimeout,
+    ResourceConflict,
+    ResourceNotFound,
     Serialization,
+    Service,
     ServiceUnavailable,
     TooManyRequests,
     UnknownOperation,
@@ -36,17 +47,25 @@ impl Code {
         match self {
             Self::BadRequest => "BadRequestException",
             Self::Conflict => "ConflictException",
+            Self::FunctionThrottled | Self::TooManyRequests => "TooManyRequestsException",
             Self::Gone => "GoneException",
+            Self::InvalidParameterValue => "InvalidParameterValueException",
+            Self::InvalidRequestContent => "InvalidRequestContentException",
             Self::InvalidSignature => "InvalidSignatureException",
             Self::LimitExceeded => "LimitExceededException",
             Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
             Self::NotFound => "NotFoundException",
             Self::NotImplemented => "NotImplementedException",
             Self::PayloadTooLarge => "PayloadTooLargeException",
+            Self::PolicyLengthExceeded => "PolicyLengthExceededException",
+            Self::PreconditionFailed => "PreconditionFailedException",
+            Self::RequestEntityTooLarge => "RequestEntityTooLargeException",
             Self::RequestTimeout => "RequestTimeoutException",
+            Self::ResourceConflict => "ResourceConflictException",
+            Self::ResourceNotFound => "ResourceNotFoundException",
             Self::Serialization => "SerializationException",
+            Self::Service => "ServiceException",
             Self::ServiceUnavailable => "ServiceUnavailableException",
-            Self::TooManyRequests => "TooManyRequestsException",
             Self::UnknownOperation => "UnknownOperationException",
             Self::UnrecognizedClient => "UnrecognizedClientException",
             Self::Validation => "ValidationException",
@@ -55,16 +74,23 @@ impl Code {
 
     pub(super) const fn status(self) -> u16 {
         match self {
-            Self::BadRequest | Self::Serialization | Self::Validation => 400,
+            Self::BadRequest
+            | Self::InvalidParameterValue
+            | Self::InvalidRequestContent
+            | Self::PolicyLengthExceeded
+            | Self::Serialization
+            | Self::Validation => 400,
             Self::InvalidSignature
             | Self::MissingAuthenticationToken
             | Self::UnrecognizedClient => 403,
-            Self::NotFound | Self::UnknownOperation => 404,
+            Self::NotFound | Self::ResourceNotFound | Self::UnknownOperation => 404,
             Self::RequestTimeout => 408,
-            Self::Conflict => 409,
+            Self::Conflict | Self::ResourceConflict => 409,
             Self::Gone => 410,
-            Self::PayloadTooLarge => 413,
-            Self::LimitExceeded | Self::TooManyRequests => 429,
+            Self::PreconditionFailed => 412,
+            Self::PayloadTooLarge | Self::RequestEntityTooLarge => 413,
+            Self::FunctionThrottled | Self::LimitExceeded | Self::TooManyRequests => 429,
+            Self::Service => 500,
             Self::NotImplemented => 501,
             Self::ServiceUnavailable => 503,
         }
@@ -86,6 +112,30 @@ impl ApiError {
 
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(Code::Conflict, message)
+    }
+
+    /// A parameter that Lambda does not take.
+    pub(super) fn invalid_parameter(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidParameterValue, message)
+    }
+
+    /// What is answered. Lambda says whose fault it is, and has two spellings for what it says.
+    pub(super) fn body(&self) -> Value {
+        match self.code {
+            Code::FunctionThrottled => json!({
+                "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+                "Type": "User",
+                "message": self.message,
+            }),
+            Code::ResourceNotFound => json!({"Type": "User", "Message": self.message}),
+            Code::Service => json!({"Type": "Service", "Message": self.message}),
+            Code::InvalidParameterValue
+            | Code::InvalidRequestContent
+            | Code::PolicyLengthExceeded
+            | Code::PreconditionFailed
+            | Code::ResourceConflict => json!({"Type": "User", "message": self.message}),
+            _ => json!({"message": self.message}),
+        }
     }
 
     /// What is wrong with parameter mappings, in the words of both generations.

@@ -19,6 +19,10 @@ use super::changes::Progress;
 use super::error::{ApiError, Code};
 use super::identity::{Caller, identify};
 use super::ids;
+use super::lambda::{
+    BodyLimit, CodeFolders, FunctionCall, FunctionStore, InvocationType, InvokeFunction,
+    InvokeRefusal, InvokeReply, UploadedCode, answered, body_limit,
+};
 use super::operations;
 use super::options::ManagementOptions;
 use super::resource::Context;
@@ -56,6 +60,14 @@ pub(super) struct Gate {
     pub(super) invoke: OnceLock<Invoke>,
     /// Calls that are made for tests at once; one more is refused.
     invocations: Semaphore,
+    pub(super) functions: FunctionStore,
+    code_folders: Arc<CodeFolders>,
+    /// Set once there is somebody who runs functions.
+    pub(super) call_function: OnceLock<InvokeFunction>,
+    /// Calls of functions at once; one more is refused.
+    calls: Semaphore,
+    /// Requests with code that are read and worked on at once; the others wait.
+    uploads: Semaphore,
     /// Keeps web pages out where nobody has to sign.
     guard: Option<Guard>,
 }
@@ -73,7 +85,15 @@ struct Arrival {
 struct Reply {
     status: u16,
     error: Option<Code>,
+    headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+}
+
+/// What the work on a request came to.
+enum Work {
+    Done(Reply),
+    /// A function is to be called for it.
+    Call(Box<FunctionCall>),
 }
 
 impl Gate {
@@ -84,6 +104,9 @@ impl Gate {
         bound: &ListenerAddress,
     ) -> io::Result<Self> {
         let audit = Audit::open(options.audit_log.as_deref())?;
+        let code_folders = Arc::new(CodeFolders::beside(&options.store));
+        let account_id = options.account_id.clone();
+        let functions = FunctionStore::new(account_id, store.clone(), Arc::clone(&code_folders));
         let guard = options.credentials.is_empty().then(|| Guard::of(bound));
         Ok(Self {
             options,
@@ -93,6 +116,11 @@ impl Gate {
             turns: Semaphore::new(TURNS_COUNT),
             invoke: OnceLock::new(),
             invocations: Semaphore::new(INVOCATIONS_COUNT_MAX),
+            functions,
+            code_folders,
+            call_function: OnceLock::new(),
+            calls: Semaphore::new(CALLS_COUNT_MAX),
+            uploads: Semaphore::new(UPLOADS_COUNT),
             guard,
         })
     }
@@ -107,13 +135,17 @@ impl Gate {
         let (head, body) = request.into_parts();
         let request_id = ids::uuid();
         let may_change = !head.method.is_safe();
-        let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, BODY_BYTES_MAX)).await;
-        let reply = match body {
-            Err(_) => Reply::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
-            Ok(Err(_)) => Reply::refusal(&ApiError::new(
-                Code::PayloadTooLarge,
-                format!("Request body is longer than {BODY_BYTES_MAX} bytes"),
-            )),
+        let limit = body_limit(head.method.as_str(), head.uri.path());
+        let _upload = match limit {
+            // It is never closed either.
+            Some(limit) if limit.is_upload => self.uploads.acquire().await.ok(),
+            _ => None,
+        };
+        let bytes_max = limit.map_or(BODY_BYTES_MAX, |limit| limit.bytes);
+        let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, bytes_max)).await;
+        let work = match body {
+            Err(_) => Work::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
+            Ok(Err(_)) => Work::refusal(&too_long(limit)),
             Ok(Ok(body)) => {
                 // It is never closed, so that there is always a turn to wait for.
                 let _turn = self.turns.acquire().await;
@@ -129,30 +161,40 @@ impl Gate {
                 let work = tokio::task::spawn_blocking(move || gate.handle(&arrival, &id));
                 work.await.unwrap_or_else(|error| {
                     tracing::error!(%error, request_id, "a request of the management API failed");
-                    Reply::internal_failure()
+                    Work::Done(Reply::internal_failure())
                 })
             }
         };
-        if may_change && reply.error.is_none() {
-            self.progress.all_in_force().await;
-        }
+        let reply = match work {
+            Work::Done(reply) => {
+                if may_change && reply.error.is_none() {
+                    self.progress.all_in_force().await;
+                }
+                reply
+            }
+            Work::Call(mut call) => {
+                request_id.clone_into(&mut call.request_id);
+                let reply = self.call(*call).await;
+                reply.unwrap_or_else(|error| Reply::refusal(&error))
+            }
+        };
         reply.into_response(&request_id)
     }
 
-    fn handle(&self, arrival: &Arrival, request_id: &str) -> Reply {
+    fn handle(&self, arrival: &Arrival, request_id: &str) -> Work {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = since.as_secs();
         let query = parse_query(arrival.uri.query().unwrap_or_default());
         let Some(query) = query else {
             let message = "The query string is not encoded as it should be";
-            return Reply::refusal(&ApiError::bad_request(message));
+            return Work::refusal(&ApiError::bad_request(message));
         };
         if arrival.uri.path() == RESET_PATH {
-            return self.reset(arrival, &query, now);
+            return Work::Done(self.reset(arrival, &query, now));
         }
         let Some(routed) = route(arrival.method.as_str(), arrival.uri.path(), &query) else {
             let message = format!("Unknown operation: {} {}", arrival.method, arrival.uri.path());
-            return Reply::refusal(&ApiError::new(Code::UnknownOperation, message));
+            return Work::refusal(&ApiError::new(Code::UnknownOperation, message));
         };
         let operation = routed.operation;
         let (mut call, mut caller, mut region) = (None, None, self.options.region.clone());
@@ -161,15 +203,27 @@ impl Gate {
             caller = Some(known);
             let realm =
                 Realm { region: region.clone(), account_id: self.options.account_id.clone() };
-            let parsed = Call::parse(routed, realm, query, &arrival.body)?;
-            self.perform(call.insert(parsed), since).and_then(|answer| self.invoked(answer))
+            let mut parsed = Call::parse(routed, realm, query, &arrival.body)?;
+            parsed.read_headers(|name| arrival.headers.get(name)?.to_str().ok());
+            let allows_folders = self.options.allows_function_folders;
+            let code = UploadedCode::take(&mut parsed, &self.code_folders, allows_folders);
+            let call = call.insert(parsed);
+            self.perform(call, code?.as_ref(), since).and_then(|answer| self.invoked(answer))
         });
+        let leaves_code = match operation.name {
+            "DeleteFunction" | "UpdateFunctionCode" => true,
+            "CreateFunction" => result.is_err(),
+            _ => false,
+        };
+        if leaves_code {
+            self.functions.sweep();
+        }
         let document = match &result {
             Ok(Answer::Document(document)) => Some(project(operation, document)),
             _ => None,
         };
         // CloudTrail has none of them ("Logging API calls with CloudTrail").
-        let is_test = operation.name.starts_with("TestInvoke");
+        let is_test = operation.name.starts_with("TestInvoke") || operation.name == "Invoke";
         let audit = (!is_test).then_some(&self.audit);
         let record = Record {
             request_id,
@@ -186,21 +240,57 @@ impl Gate {
         if let Some(audit) = audit {
             audit.record(&record);
         }
-        match result {
+        Work::Done(match result {
             Err(error) => Reply::refusal(&error),
+            Ok(Answer::Call(call)) => return Work::Call(call),
             Ok(Answer::Empty) => Reply::new(operation.status, Vec::new()),
             Ok(Answer::Document(_) | Answer::Invocation(_)) => {
                 Reply::document(operation.status, document)
             }
+        })
+    }
+
+    /// Makes the call of a function.
+    async fn call(&self, call: FunctionCall) -> Result<Reply, ApiError> {
+        let is_bound = |call: &FunctionCall| {
+            self.options.functions.iter().any(|one| one.name.covers(&call.name).is_some())
+        };
+        let Ok(_place) = self.calls.try_acquire() else {
+            return Err(ApiError::new(Code::FunctionThrottled, "Rate Exceeded."));
+        };
+        let invoke = self.call_function.get();
+        if (invoke.is_none() || call.kind == InvocationType::DryRun)
+            && call.stored.is_none()
+            && !is_bound(&call)
+        {
+            return Err(call.not_found());
+        }
+        if call.kind == InvocationType::DryRun {
+            return Ok(Reply::of_call(FunctionCall::dry_run()));
+        }
+        let Some(invoke) = invoke else {
+            let message = "Nothing runs functions here yet, so they cannot be invoked";
+            return Err(ApiError::new(Code::Service, message));
+        };
+        let (expected, not_found) = (call.expectation(), call.not_found());
+        match invoke(call).await {
+            Ok(answer) => answered(answer, &expected).map(Reply::of_call),
+            Err(InvokeRefusal::NotFound) => Err(not_found),
+            Err(InvokeRefusal::Unavailable(reason)) => Err(ApiError::new(Code::Service, reason)),
         }
     }
 
     /// Runs the operation as one transaction.
-    fn perform(&self, call: &Call, since: Duration) -> Result<Answer, ApiError> {
+    fn perform(
+        &self,
+        call: &Call,
+        code: Option<&UploadedCode>,
+        since: Duration,
+    ) -> Result<Answer, ApiError> {
         let order = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         self.store.transact(|transaction| {
             let (now, quotas) = (since.as_secs(), &self.options.quotas);
-            operations::perform(&mut Context { transaction, call, now, order, quotas })
+            operations::perform(&mut Context { transaction, call, now, order, quotas, code })
         })
     }
 
@@ -251,15 +341,28 @@ impl Gate {
         }
         let known = self.identify(arrival, query, Service::Rest, now);
         match known.and_then(|_| self.store.clear().map_err(ApiError::from)) {
-            Ok(()) => Reply::new(200, b"{}".to_vec()),
+            Ok(()) => {
+                self.functions.sweep();
+                Reply::new(200, b"{}".to_vec())
+            }
             Err(error) => Reply::refusal(&error),
         }
     }
 }
 
+impl Work {
+    fn refusal(error: &ApiError) -> Self {
+        Self::Done(Reply::refusal(error))
+    }
+}
+
 impl Reply {
     fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, error: None, body }
+        Self { status, error: None, headers: Vec::new(), body }
+    }
+
+    fn of_call(InvokeReply { status, headers, body }: InvokeReply) -> Self {
+        Self { status, error: None, headers, body }
     }
 
     fn document(status: u16, document: Option<Document>) -> Self {
@@ -268,7 +371,7 @@ impl Reply {
     }
 
     fn refusal(error: &ApiError) -> Self {
-        let body = json!({ "message": error.message }).to_string().into_bytes();
+        let body = error.body().to_string().into_bytes();
         Self { error: Some(error.code), ..Self::new(error.code.status(), body) }
     }
 
@@ -286,10 +389,30 @@ impl Reply {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("x-amzn-requestid", id);
         }
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
         if let Some(code) = self.error {
             headers.insert("x-amzn-errortype", HeaderValue::from_static(code.name()));
         }
         response
+    }
+}
+
+/// The body is longer than it may be.
+fn too_long(limit: Option<BodyLimit>) -> ApiError {
+    match limit {
+        Some(BodyLimit { bytes, operation, .. }) => {
+            let message =
+                format!("Request must be smaller than {bytes} bytes for the {operation} operation");
+            ApiError::new(Code::RequestEntityTooLarge, message)
+        }
+        None => ApiError::new(
+            Code::PayloadTooLarge,
+            format!("Request body is longer than {BODY_BYTES_MAX} bytes"),
+        ),
     }
 }
 
@@ -321,3 +444,7 @@ const BODY_LIMIT: Duration = Duration::from_secs(30);
 const TURNS_COUNT: usize = 64;
 /// Each has a thread of its own for as long as it takes.
 const INVOCATIONS_COUNT_MAX: usize = 8;
+/// Lambda's quota of concurrent executions, of an account.
+const CALLS_COUNT_MAX: usize = 1_000;
+/// Each takes several times the 70 MB that it may be long.
+const UPLOADS_COUNT: usize = 2;

@@ -17,6 +17,7 @@ mod gate;
 mod http;
 mod identity;
 mod ids;
+mod lambda;
 mod operations;
 mod options;
 #[cfg(test)]
@@ -53,10 +54,16 @@ use crate::rt::ListenerSocket;
 use crate::store::Store;
 use changes::changes;
 pub(crate) use changes::{
-    Change, Changes, DeployedStage, DeployedStore, DomainChange, StageChange,
+    Change, Changes, DeployedStage, DeployedStore, DomainChange, FunctionChange, StageChange,
 };
 use gate::Gate;
 pub(crate) use gate::{Invoke, Invoked};
+#[expect(unused_imports, reason = "for whoever runs functions, which nobody does yet")]
+pub(crate) use lambda::{
+    CodePlace, FoundFunction, FunctionAnswer, FunctionCall, FunctionFolder, FunctionOutcome,
+    FunctionRuntime, FunctionStore, InvocationType, InvokeFunction, InvokeRefusal, Invoking,
+    StoredFunction, StoredPermission,
+};
 pub(crate) use rest::Invocation;
 pub(crate) use stored_domain::StoredDomain;
 
@@ -88,6 +95,8 @@ impl Management {
             );
         }
         let gate = Arc::new(Gate::new(options, store, progress, &bound)?);
+        // What a crash has left behind.
+        gate.functions.sweep();
         let server = serve(socket.try_clone()?, Arc::clone(&gate))?;
         Ok(Self { address: shown(&bound), socket, gate, server, changes: Some(changes) })
     }
@@ -116,6 +125,19 @@ impl Management {
     pub(crate) fn invoke_with(&self, invoke: Invoke) {
         // Set once, at the start of the process.
         let _ = self.gate.invoke.set(invoke);
+    }
+
+    /// What is defined of functions, for whoever runs them.
+    #[expect(dead_code, reason = "for whoever runs functions, which nobody does yet")]
+    pub(crate) fn functions(&self) -> FunctionStore {
+        self.gate.functions.clone()
+    }
+
+    /// From now on functions can be called.
+    #[expect(dead_code, reason = "for whoever runs functions, which nobody does yet")]
+    pub(crate) fn call_functions_with(&self, invoke: InvokeFunction) {
+        // Set once, at the start of the process.
+        let _ = self.gate.call_function.set(invoke);
     }
 
     /// Closes the store for a successor. Requests are refused until [`Management::resume`].

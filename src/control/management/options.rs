@@ -29,6 +29,10 @@ pub struct ManagementOptions {
     pub vpc_links: Vec<BoundVpcLink>,
     /// Where calls of functions go; no name is there twice.
     pub functions: Vec<BoundFunction>,
+    /// Whether the code of a function may be a folder of this machine.
+    pub allows_function_folders: bool,
+    /// Whether API Gateway needs a function's permission to call it, for functions of the store.
+    pub needs_function_permissions: bool,
     /// The requests of one client go all to a stage's canary or all not.
     pub canary_is_sticky: bool,
     /// Whether everything may be removed by one request.

@@ -1,11 +1,15 @@
 //! A management API without its listener, for tests that run its operations.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::call::{Call, Realm};
 use super::changes::{DeployedStage, DeployedStore};
 use super::error::ApiError;
+use super::lambda::{CodeFolders, UploadedCode};
 use super::operations::perform;
 use super::options::Quotas;
 use super::resource::Context;
@@ -13,11 +17,17 @@ use super::service::route;
 use crate::store::{Document, Key, Store};
 
 /// Operations on a store in memory.
-pub(super) struct TestApi(Store);
+pub(super) struct TestApi {
+    store: Store,
+    folder: tempfile::TempDir,
+    folders: Arc<CodeFolders>,
+}
 
 impl TestApi {
     pub(super) fn new() -> Self {
-        Self(Store::in_memory(Box::new(|_| {})).expect("a store"))
+        let folder = tempfile::tempdir().expect("a folder");
+        let folders = Arc::new(CodeFolders::beside(&folder.path().join("state")));
+        Self { store: Store::in_memory(Box::new(|_| {})).expect("a store"), folder, folders }
     }
 
     /// Runs the operation of a request.
@@ -27,16 +37,21 @@ impl TestApi {
         path: &str,
         body: &Value,
     ) -> Result<Document, ApiError> {
-        let routed = route(method, path, &[]).expect("an operation");
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let query: Vec<_> = pairs.map(|(name, value)| (name.into(), value.into())).collect();
+        let routed = route(method, path, &query).expect("an operation");
         let realm = Realm { region: "us-east-1".into(), account_id: "111111111111".into() };
-        let call = Call::parse(routed, realm, Vec::new(), body.to_string().as_bytes())?;
+        let mut call = Call::parse(routed, realm, query, body.to_string().as_bytes())?;
+        let code = UploadedCode::take(&mut call, &self.folders, true)?;
         let quotas = Quotas::default();
-        let answer = self.0.transact(|transaction| {
-            perform(&mut Context { transaction, call: &call, now: 1, order: 1, quotas: &quotas })
+        let answer = self.store.transact(|transaction| {
+            let (call, quotas, code) = (&call, &quotas, code.as_ref());
+            perform(&mut Context { transaction, call, now: 1, order: 1, quotas, code })
         })?;
         Ok(match answer {
             Answer::Document(document) => document,
-            Answer::Empty | Answer::Invocation(_) => Document::new(),
+            Answer::Empty | Answer::Invocation(_) | Answer::Call(_) => Document::new(),
         })
     }
 
@@ -76,9 +91,24 @@ impl TestApi {
         all.remove(0)
     }
 
+    /// The store itself.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where code is unpacked.
+    pub(super) fn folders(&self) -> &Arc<CodeFolders> {
+        &self.folders
+    }
+
+    /// A folder of this test.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What every stage serves.
     pub(super) fn all_deployed(&self) -> Vec<DeployedStage> {
-        let deployed = DeployedStore::new(self.0.clone());
+        let deployed = DeployedStore::new(self.store.clone());
         let stages = deployed.stages().expect("read");
         let load = |stage| deployed.load(stage).expect("read").expect("it is there");
         stages.iter().map(load).collect()
@@ -86,7 +116,7 @@ impl TestApi {
 
     /// All that is stored.
     fn documents(&self) -> Vec<(Key, Option<Document>)> {
-        let snapshot = self.0.snapshot().expect("a snapshot");
+        let snapshot = self.store.snapshot().expect("a snapshot");
         let keys = snapshot.keys().expect("read").into_iter();
         keys.map(|key| (key.clone(), snapshot.get(&key).expect("read"))).collect()
     }

@@ -2,7 +2,8 @@
 
 use crate::model::ListenerAddress;
 use crate::settings::management::{
-    AccessKeyId, AccountId, CanarySplitBy, CertificateArn, LinkName, Region, Secret, TrustStoreUri,
+    AccessKeyId, AccountId, CanarySplitBy, CertificateArn, FunctionPermissions, LinkName, Region,
+    Secret, TrustStoreUri,
 };
 use crate::settings::names::{FilePath, Name};
 use crate::settings::reading::Field;
@@ -30,6 +31,12 @@ table! {
         truststore: Vec<Field<RawBoundTrustStore>> [[]];
         /// Where VPC links lead: private integrations have a target group for them.
         vpc_link: Vec<Field<RawBoundVpcLink>> [[]];
+        /// Let the code of a function be a folder of this machine: `create-function` with
+        /// `--code S3Bucket=hot-reload,S3Key=/absolute/path`. Who may call may then run what is there.
+        function_folders: bool [false];
+        /// Whether API Gateway needs a permission to call a function that was made by
+        /// `create-function`: "open" for none, "required" for one made by `add-permission`, as on AWS.
+        function_permissions: FunctionPermissions ["open"];
         /// How a stage with a canary splits its requests: "random" by chance, "source_ip" so that all
         /// requests of one address go the same way.
         canary_split: CanarySplitBy ["random"];
@@ -80,6 +87,10 @@ table! {
     }
 }
 
+choice!(FunctionPermissions {
+    "open" => FunctionPermissions::Open,
+    "required" => FunctionPermissions::Required
+});
 choice!(CanarySplitBy { "random" => CanarySplitBy::Random, "source_ip" => CanarySplitBy::SourceIp });
 
 table! {

@@ -2,6 +2,7 @@
 
 use crate::control::management::call::Call;
 use crate::control::management::error::ApiError;
+use crate::control::management::lambda::UploadedCode;
 use crate::control::management::options::Quotas;
 use crate::store::{Document, Key, Transaction};
 
@@ -17,6 +18,8 @@ pub(in crate::control::management) struct Context<'a> {
     /// Tells what was made first within one second.
     pub(in crate::control::management) order: u64,
     pub(in crate::control::management) quotas: &'a Quotas,
+    /// The code that the request brought, if it did.
+    pub(in crate::control::management) code: Option<&'a UploadedCode>,
 }
 
 impl Context<'_> {

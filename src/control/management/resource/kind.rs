@@ -2,7 +2,8 @@
 
 use super::context::{Context, Result};
 use crate::control::management::call::Call;
-use crate::control::management::error::ApiError;
+use crate::control::management::error::{ApiError, Code};
+use crate::control::management::service::Service;
 use crate::model::{Patch, PatchStyle};
 use crate::store::{Document, Key};
 
@@ -12,7 +13,8 @@ pub(in crate::control::management) struct Kind {
     pub(in crate::control::management) parent: Option<&'static Kind>,
     /// The segments between its parent's id and its own.
     pub(in crate::control::management) path: &'static [&'static str],
-    /// What is said where there is none of this id: `{id}` and `{account}` are filled in.
+    /// What is said where there is none of this id: `{id}`, `{account}`, `{region}` and `{parent}`,
+    /// the id of what the request names first, are filled in.
     pub(in crate::control::management) missing: &'static str,
     /// Whether this is said as well where what it belongs to is not there.
     pub(in crate::control::management) hides_parent: bool,
@@ -75,6 +77,12 @@ impl Kind {
     /// Says that there is none of this id.
     pub(in crate::control::management) fn missing(&self, call: &Call, id: &str) -> ApiError {
         let message = self.missing.replace("{account}", &call.realm.account_id);
-        ApiError::not_found(message.replace("{id}", id))
+        let message = message.replace("{region}", &call.realm.region);
+        let message = message.replace("{parent}", call.value(0)).replace("{id}", id);
+        let code = match call.operation.service {
+            Service::Lambda => Code::ResourceNotFound,
+            _ => Code::NotFound,
+        };
+        ApiError::new(code, message)
     }
 }

@@ -26,13 +26,25 @@ pub(in crate::control::management) fn page(
                 if call.operation.name == "ListRoutingRules" { "routingRules" } else { "items" };
             Names { limit: "maxResults", after: "nextToken", items, token: "nextToken" }
         }
+        Service::Lambda => {
+            let items = match call.operation.name {
+                "ListAliases" => "Aliases",
+                "ListVersionsByFunction" => "Versions",
+                _ => "Functions",
+            };
+            Names { limit: "MaxItems", after: "Marker", items, token: "NextMarker" }
+        }
     };
+    // Lambda takes larger limits and answers no more than this.
+    let is_lambda = call.operation.service == Service::Lambda;
+    let limit_max = if is_lambda { FUNCTIONS_LIMIT_MAX } else { LIMIT_MAX };
     let limit = match call.query(names.limit).filter(|text| !text.is_empty()) {
         None => default_limit(call, names.limit),
         Some(text) => text
             .parse::<usize>()
             .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+            .map(|limit| if is_lambda { limit.min(limit_max) } else { limit })
+            .filter(|limit| (1..=limit_max).contains(limit))
             .ok_or_else(|| {
                 ApiError::bad_request(format!("Invalid {} value specified: {text}", names.limit))
             })?,
@@ -73,10 +85,13 @@ fn default_limit(call: &Call, limit: &str) -> usize {
         Service::Rest if has_pages => 25,
         Service::Rest => usize::MAX,
         Service::Http | Service::Connections => LIMIT_MAX,
+        Service::Lambda => FUNCTIONS_LIMIT_MAX,
     }
 }
 
 const LIMIT_MAX: usize = 500;
+/// Lambda's pages (API reference, "ListFunctions").
+const FUNCTIONS_LIMIT_MAX: usize = 50;
 
 /// A token is the last place, made opaque so that nobody makes one up.
 fn encode(id: &str) -> String {

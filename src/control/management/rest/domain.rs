@@ -199,7 +199,7 @@ pub(in crate::control::management) fn store_mapping(
 fn is_taken(context: &Context<'_>) -> ApiError {
     ApiError::conflict(match context.call.operation.service {
         Service::Rest => "Base path already exists for this domain name",
-        Service::Http | Service::Connections => {
+        Service::Http | Service::Connections | Service::Lambda => {
             "ApiMapping key already exists for this domain name"
         }
     })

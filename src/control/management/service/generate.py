@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the interface of the management API: apigateway.txt, apigatewayv2.txt and
-apigatewaymanagementapi.txt beside this file.
+"""Writes the interface of the management API: apigateway.txt, apigatewayv2.txt,
+apigatewaymanagementapi.txt and lambda.txt beside this file.
 
 Reads the service models that botocore carries (`pip install botocore`). Of these it keeps names,
 places, types and constraints, of operations and of what is reachable from them; no texts.
@@ -15,7 +15,23 @@ import re
 
 import botocore
 
-SERVICES = ["apigateway", "apigatewayv2", "apigatewaymanagementapi"]
+SERVICES = ["apigateway", "apigatewayv2", "apigatewaymanagementapi", "lambda"]
+
+# What is there of a service that is not there as a whole. Its other operations are named without
+# shapes, so that a request for one can be told what is missing.
+PARTS = {
+    "lambda": "AddPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency "
+    "GetAccountSettings GetAlias GetFunction GetFunctionConcurrency GetFunctionConfiguration GetPolicy Invoke "
+    "ListAliases ListFunctions ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency "
+    "RemovePermission TagResource UntagResource UpdateAlias UpdateFunctionCode "
+    "UpdateFunctionConfiguration".split(),
+}
+
+# Statuses that the model has otherwise than the service.
+RECORDED_STATUSES = {"DeleteFunction": 204}
+
+# Enumerations that grow with what is installed where a function runs, and are checked there.
+OPEN_ENUMERATIONS = ["Runtime"]
 
 # Validation messages list the values of an enumeration in an order of the service's own. Where it
 # was recorded it is kept; elsewhere the model's order serves.
@@ -40,7 +56,10 @@ def load(service):
     folder = pathlib.Path(botocore.__file__).parent / "data" / service
     newest = sorted(folder.iterdir())[-1]
     with gzip.open(newest / "service-2.json.gz") as file:
-        return json.load(file)
+        model = json.load(file)
+    for name in OPEN_ENUMERATIONS:
+        model["shapes"].get(name, {}).pop("enum", None)
+    return model
 
 
 def reference(shapes, name):
@@ -100,9 +119,11 @@ def interface(service):
     operations, wanted = [], []
     for name, operation in sorted(model["operations"].items()):
         http = operation["http"]
-        status = http.get("responseCode", 200)
+        status = RECORDED_STATUSES.get(name, http.get("responseCode", 200))
         given = operation.get("input", {}).get("shape", "-")
         answered = operation.get("output", {}).get("shape", "-")
+        if name not in PARTS.get(service, [name]):
+            given = answered = "-"
         operations.append(
             f"operation {name} {http['method']} {http['requestUri']} {status} {given} {answered}"
         )

@@ -1,6 +1,6 @@
 //! From a method and a path to an operation.
 
-use super::{Operation, operations};
+use super::{Operation, Service, operations};
 use crate::proto::uri::percent_decode;
 
 /// The operation of a request, with the values in its path.
@@ -37,6 +37,12 @@ fn fit(operation: &'static Operation, segments: &[String]) -> Option<Vec<(&'stat
     // An ARN has slashes, which not every client encodes.
     let takes_rest =
         path.last().is_some_and(|last| matches!(*last, "{resource_arn}" | "{resource-arn}"));
+    // Older clients of Lambda end paths of collections with a slash.
+    let is_lambda = operation.service == Service::Lambda;
+    let segments = match segments {
+        [path @ .., last] if is_lambda && last.is_empty() => path,
+        all => all,
+    };
     if segments.len() < path.len() || (segments.len() > path.len() && !takes_rest) {
         return None;
     }
@@ -102,6 +108,16 @@ mod tests {
         assert_eq!(routed("GET", encoded), Some(("GetTags", values(&[arn]))));
         assert_eq!(routed("GET", &format!("/tags/{arn}")), Some(("GetTags", values(&[arn]))));
         assert_eq!(routed("GET", &format!("/v2/tags/{arn}")), Some(("GetTags", values(&[arn]))));
+    }
+
+    #[test]
+    fn functions_may_have_a_slash_behind_them() {
+        for path in ["/2015-03-31/functions", "/2015-03-31/functions/"] {
+            assert_eq!(routed("GET", path), Some(("ListFunctions", vec![])), "{path}");
+        }
+        let code = "/2015-03-31/functions/f/code";
+        assert_eq!(routed("PUT", code), Some(("UpdateFunctionCode", values(&["f"]))));
+        assert_eq!(routed("PUT", "/2015-03-31/functions//code"), None);
     }
 
     #[test]

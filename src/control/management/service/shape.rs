@@ -156,7 +156,8 @@ fn member(line: &'static str) -> Member {
         place: match place {
             "uri" => Place::Uri,
             "querystring" => Place::Query,
-            "header" => Place::Header,
+            // The status of an answer is nowhere else either.
+            "header" | "statusCode" => Place::Header,
             "payload" => Place::Payload,
             _ => Place::Body,
         },
