@@ -113,6 +113,11 @@ fn refusals_are_those_recorded_on_aws() {
 }
 
 #[test]
+fn boto3_and_the_cli_drive_functions() {
+    run_on_a_new_gateway("functions.py", "");
+}
+
+#[test]
 fn the_aws_cli_runs_the_commands_of_the_guides() {
     run_on_a_new_gateway("cli.py", "");
 }

@@ -6,7 +6,7 @@
 mod library;
 mod sigv4;
 
-pub(crate) use library::rand;
+pub(crate) use library::{hmac, rand};
 pub use sigv4::{Authorization, SignatureError, SignedRequest};
 
 /// The SHA-256 of `bytes`.

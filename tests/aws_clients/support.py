@@ -31,6 +31,7 @@ class Case(unittest.TestCase):
     def setUpClass(cls):
         cls.v1 = client("apigateway")
         cls.v2 = client("apigatewayv2")
+        cls.functions = client("lambda")
 
     @contextlib.contextmanager
     def refused(self, code, message=None, status=None):

@@ -20,7 +20,7 @@ use super::error::{ApiError, Code};
 use super::identity::{Caller, identify};
 use super::ids;
 use super::lambda::{
-    BodyLimit, CodeFolders, FunctionCall, FunctionStore, InvocationType, InvokeFunction,
+    BodyLimit, CodeFolders, CodeLinks, FunctionCall, FunctionStore, InvocationType, InvokeFunction,
     InvokeRefusal, InvokeReply, UploadedCode, answered, body_limit,
 };
 use super::operations;
@@ -62,6 +62,7 @@ pub(super) struct Gate {
     invocations: Semaphore,
     pub(super) functions: FunctionStore,
     code_folders: Arc<CodeFolders>,
+    code_links: CodeLinks,
     /// Set once there is somebody who runs functions.
     pub(super) call_function: OnceLock<InvokeFunction>,
     /// Calls of functions at once; one more is refused.
@@ -118,6 +119,7 @@ impl Gate {
             invocations: Semaphore::new(INVOCATIONS_COUNT_MAX),
             functions,
             code_folders,
+            code_links: CodeLinks::new(),
             call_function: OnceLock::new(),
             calls: Semaphore::new(CALLS_COUNT_MAX),
             uploads: Semaphore::new(UPLOADS_COUNT),
@@ -192,6 +194,9 @@ impl Gate {
         if arrival.uri.path() == RESET_PATH {
             return Work::Done(self.reset(arrival, &query, now));
         }
+        if let Some(zip) = self.code_links.follow(&self.store, arrival.uri.path(), &query, now) {
+            return Work::Done(zip.map_or_else(|error| Reply::refusal(&error), Reply::of_zip));
+        }
         let Some(routed) = route(arrival.method.as_str(), arrival.uri.path(), &query) else {
             let message = format!("Unknown operation: {} {}", arrival.method, arrival.uri.path());
             return Work::refusal(&ApiError::new(Code::UnknownOperation, message));
@@ -218,6 +223,7 @@ impl Gate {
         if leaves_code {
             self.functions.sweep();
         }
+        let result = result.map(|answer| self.with_link(answer, operation.name, arrival, now));
         let document = match &result {
             Ok(Answer::Document(document)) => Some(project(operation, document)),
             _ => None,
@@ -248,6 +254,19 @@ impl Gate {
                 Reply::document(operation.status, document)
             }
         })
+    }
+
+    /// `GetFunction` says where the code can be downloaded: here.
+    fn with_link(&self, answer: Answer, operation: &str, arrival: &Arrival, now: u64) -> Answer {
+        let Answer::Document(mut document) = answer else { return answer };
+        if operation == "GetFunction"
+            && let Some(location) = document.get_mut("Code").and_then(|one| one.get_mut("Location"))
+            && let Some(path) = location.as_str()
+        {
+            let host = text_of(&arrival.headers, "host");
+            *location = self.code_links.link(host, path, now).into();
+        }
+        Answer::Document(document)
     }
 
     /// Makes the call of a function.
@@ -359,6 +378,11 @@ impl Work {
 impl Reply {
     fn new(status: u16, body: Vec<u8>) -> Self {
         Self { status, error: None, headers: Vec::new(), body }
+    }
+
+    fn of_zip(zip: Vec<u8>) -> Self {
+        let headers = vec![("content-type", "application/zip".to_owned())];
+        Self { headers, ..Self::new(200, zip) }
     }
 
     fn of_call(InvokeReply { status, headers, body }: InvokeReply) -> Self {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::code::{UploadedCode, remove_unused_zips};
+use super::code::{UploadedCode, remove_unused_zips, zip_hash};
+use super::code_link::path_of;
 use super::configuration::{bring_in, check_revision, shown, touch};
 use super::name::{not_found, own_name};
 use super::stored::{LATEST, resolve};
@@ -103,10 +104,16 @@ pub(in crate::control::management) fn get_configuration(
 pub(in crate::control::management) fn get(context: &mut Context<'_>) -> Result<Answer> {
     let (_, function) = load(context, &FUNCTION)?;
     let (name, qualifier, document) = load_qualified(context)?;
-    let configuration = shown(&context.call.realm, &name, qualifier.as_deref(), document);
+    let realm = &context.call.realm;
+    let mut code = json!({"RepositoryType": "S3"});
+    if let Some(hash) = zip_hash(&document) {
+        // Who answers knows the host, and signs it.
+        code["Location"] = path_of(&realm.region, &name, hash).into();
+    }
+    let configuration = shown(realm, &name, qualifier.as_deref(), document);
     let mut answer = Document::new();
     answer.insert("Configuration".into(), Value::Object(configuration));
-    answer.insert("Code".into(), json!({"RepositoryType": "S3"}));
+    answer.insert("Code".into(), code);
     answer.insert("Tags".into(), function.get("Tags").cloned().unwrap_or_default());
     if let Some(count) = function.get("reservedConcurrency") {
         answer.insert("Concurrency".into(), json!({"ReservedConcurrentExecutions": count}));

@@ -10,6 +10,7 @@
 pub(super) mod account;
 pub(super) mod alias;
 mod code;
+mod code_link;
 pub(super) mod concurrency;
 mod configuration;
 mod folders;
@@ -25,6 +26,7 @@ mod unzip;
 pub(super) mod version;
 
 pub(super) use code::UploadedCode;
+pub(super) use code_link::CodeLinks;
 pub(super) use folders::CodeFolders;
 pub(super) use invoke::{BodyLimit, InvokeReply, answered, body_limit};
 pub(crate) use invoke::{
