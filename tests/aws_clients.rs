@@ -12,8 +12,9 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::{env, fs};
 
+use base64::Engine as _;
 use harness::Gateway;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 const CREDENTIAL: &str = r#"
 [[management.credential]]
@@ -137,6 +138,11 @@ fn requests_are_signed_with_a_known_credential() {
 }
 
 #[test]
+fn functions_are_made_with_a_known_credential() {
+    run_on_a_new_gateway("functions.py", CREDENTIAL);
+}
+
+#[test]
 fn quotas_are_those_of_the_settings() {
     run_on_a_new_gateway("quotas.py", "quotas = { routes_count_max = 2, resources_count_max = 3 }");
 }
@@ -196,6 +202,97 @@ fn what_was_answered_survives_kill_9() {
         made.extend(writer.join().expect("no panic"));
     }
     assert!(made.len() >= 30, "{made:?}");
+}
+
+/// A zip with one file that says `text`.
+fn zip_of(text: &str) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    writer.start_file("index.js", options).expect("started");
+    writer.write_all(text.as_bytes()).expect("written");
+    writer.finish().expect("finished").into_inner()
+}
+
+fn create_function(address: SocketAddr, name: &str) -> Option<()> {
+    let code = base64::engine::general_purpose::STANDARD.encode(zip_of(name));
+    let request = json!({
+        "FunctionName": name,
+        "Runtime": "nodejs22.x",
+        "Handler": "index.handler",
+        "Role": "arn:aws:iam::111111111111:role/r",
+        "Code": {"ZipFile": code},
+    });
+    let (status, said) = ask(address, "POST", "/2015-03-31/functions", &request.to_string())?;
+    assert_eq!(status, 201, "{said}");
+    Some(())
+}
+
+/// The zip of a function, by the link that the gateway gives.
+fn download(address: SocketAddr, name: &str) -> Vec<u8> {
+    let path = format!("/2015-03-31/functions/{name}");
+    let (status, function) = ask(address, "GET", &path, "").expect("answered");
+    assert_eq!(status, 200, "{name} is gone: {function}");
+    let location = function["Code"]["Location"].as_str().expect("a link");
+    let path = location.strip_prefix("http://localhost").expect("as the request said");
+    let mut stream = TcpStream::connect(address).expect("connected");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    answer.split_off(end + 4)
+}
+
+#[test]
+fn functions_and_their_code_survive_kill_9() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folders = folder.path().join("state.redb.functions");
+    let mut made: Vec<String> = Vec::new();
+    for round in 0..6 {
+        let mut gateway = Gateway::start(&configuration(folder.path(), ""));
+        let address = management(&gateway);
+        for name in &made {
+            assert_eq!(download(address, name), zip_of(name), "round {round}: {name}");
+        }
+        if let Ok(entries) = fs::read_dir(&folders) {
+            let names = entries.flatten().map(|one| one.file_name().into_string().expect("text"));
+            let unfinished: Vec<_> = names.filter(|name| name.len() != 64).collect();
+            assert!(unfinished.is_empty(), "a start removes what a crash left: {unfinished:?}");
+        }
+        let (answered, answers) = mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let names = (0..).map(|number| format!("f-{round}-{number}"));
+            let answered = names.take_while(|name| {
+                let is_made = create_function(address, name).is_some();
+                let _ = answered.send(()); // after three nobody listens
+                is_made
+            });
+            answered.collect::<Vec<_>>()
+        });
+        for _ in 0..3 {
+            answers.recv().expect("the writer goes on");
+        }
+        gateway.signal("KILL");
+        gateway.wait();
+        made.extend(writer.join().expect("no panic"));
+    }
+    assert!(made.len() >= 18, "{made:?}");
+}
+
+#[test]
+fn a_stage_is_made_anew_when_a_function_that_it_names_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = Gateway::start(&configuration(folder.path(), ""));
+    let address = management(&gateway);
+    let arn = "arn:aws:lambda:us-east-1:111111111111:function:named";
+    let api = json!({"name": "a", "protocolType": "HTTP", "target": arn}).to_string();
+    assert_eq!(ask(address, "POST", "/v2/apis", &api).expect("answered").0, 201);
+    create_function(address, "other").expect("answered");
+    create_function(address, "named").expect("answered");
+    let told = gateway.wait_for_log("the function", |line| {
+        line["message"].as_str().is_some_and(|text| text.starts_with("the function is stored"))
+    });
+    assert_eq!(told["function"], format!("{arn}:$LATEST"));
 }
 
 #[test]

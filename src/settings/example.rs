@@ -35,6 +35,7 @@ impl Example {
         let Some((spec, is_repeated)) = table_of(key) else { return };
         let path = parent.map_or(key.name.into(), |parent| format!("{}.{}", parent.path, key.name));
         let is_live = match parent {
+            None if OF_DEPLOYED_APIS.contains(&&*path) => false,
             None => LIVE.contains(&&*path) || !matches!(key.presence, Presence::Optional),
             Some(parent) => {
                 let is_needed = matches!(key.presence, Presence::Required);
@@ -148,6 +149,8 @@ fn example_value(key: &Key, index: usize) -> &'static str {
 
 /// Tables that may be absent, but that the live ones need.
 const LIVE: [&str; 1] = ["upstream"];
+/// Tables that need `[management]`, which is not live.
+const OF_DEPLOYED_APIS: [&str; 1] = ["function"];
 const LINE_CHARS_MAX: usize = 96;
 const HEAD: &str = "\
 #:schema ./gateway.schema.json
