@@ -17,6 +17,8 @@ mod gate;
 mod http;
 mod identity;
 mod ids;
+#[cfg(test)]
+mod invoke_tests;
 mod lambda;
 mod operations;
 mod options;
