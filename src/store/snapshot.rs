@@ -56,6 +56,22 @@ impl Snapshot {
         Ok(ids)
     }
 
+    /// The first segments that keys have, in order; what lies under each is stepped over.
+    pub fn roots(&self) -> Result<Vec<String>, StoreError> {
+        let mut roots = Vec::new();
+        let mut start = String::new();
+        loop {
+            let mut range =
+                self.table.range::<&str>(start.as_str()..).map_err(StoreError::storage("read"))?;
+            let Some(entry) = range.next() else { return Ok(roots) };
+            let (found, _) = entry.map_err(StoreError::storage("read"))?;
+            let found = Key::from_stored(found.value());
+            let root = found.segments().next().unwrap_or_default();
+            start = Key::new(&[root]).end();
+            roots.push(root.to_owned());
+        }
+    }
+
     /// The document at `key` and all under it, in order.
     pub fn subtree(&self, key: &Key) -> Result<Vec<(Key, Document)>, StoreError> {
         let end = key.end();

@@ -139,6 +139,9 @@ fn children_are_stepped_through_without_what_lies_deeper() {
     let snapshot = store.snapshot().expect("a snapshot");
     assert_eq!(snapshot.child_ids(&parent, None, 9).expect("read"), ["a", "b", "c"]);
     assert_eq!(snapshot.child_ids(&parent, Some("a"), 1).expect("read"), ["b"]);
+    put(&store, &Key::new(&["s", "x"]), json!({}));
+    let snapshot = store.snapshot().expect("a snapshot");
+    assert_eq!(snapshot.roots().expect("read"), ["apis", "apis2", "s"]);
     assert_eq!(snapshot.subtree(&parent.child("b")).expect("read").len(), 2);
 }
 

@@ -138,13 +138,14 @@ impl Gate {
         let request_id = ids::uuid();
         let may_change = !head.method.is_safe();
         let limit = body_limit(head.method.as_str(), head.uri.path());
-        let _upload = match limit {
+        let upload = match limit {
             // It is never closed either.
             Some(limit) if limit.is_upload => self.uploads.acquire().await.ok(),
             _ => None,
         };
         let bytes_max = limit.map_or(BODY_BYTES_MAX, |limit| limit.bytes);
-        let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, bytes_max)).await;
+        let patience = if upload.is_some() { UPLOAD_LIMIT } else { BODY_LIMIT };
+        let body = tokio::time::timeout(patience, to_bytes(body, bytes_max)).await;
         let work = match body {
             Err(_) => Work::refusal(&ApiError::new(Code::RequestTimeout, "Request timed out")),
             Ok(Err(_)) => Work::refusal(&too_long(limit)),
@@ -180,6 +181,7 @@ impl Gate {
                 reply.unwrap_or_else(|error| Reply::refusal(&error))
             }
         };
+        drop(upload);
         reply.into_response(&request_id)
     }
 
@@ -464,6 +466,8 @@ const RESET_PATH: &str = "/_shardgate/reset";
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// How long a client may take for its body.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take for one with code.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(120);
 /// Writers share commits, and readers are quick: more would only take memory.
 const TURNS_COUNT: usize = 64;
 /// Each has a thread of its own for as long as it takes.

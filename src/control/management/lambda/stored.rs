@@ -112,20 +112,22 @@ impl FunctionStore {
     pub(crate) fn definitions(&self) -> Result<Vec<StoredFunction>, StoreError> {
         let snapshot = self.store.snapshot()?;
         let mut definitions = Vec::new();
-        for key in snapshot.keys()? {
-            let segments: Vec<&str> = key.segments().collect();
-            let (region, name, version) = match segments[..] {
-                [region, "functions", name] => (region, name, LATEST),
-                [region, "functions", name, "versions", version] => (region, name, version),
-                _ => continue,
-            };
-            let function = Key::new(&[region, "functions", name]);
-            let (Some(document), Some(latest)) = (snapshot.get(&key)?, snapshot.get(&function)?)
-            else {
-                continue;
-            };
-            let name = full_name(region, &self.account_id, name, version);
-            definitions.extend(StoredFunction::read(name, &document, &latest));
+        // By ids, which steps over the code: there is much of it.
+        for region in snapshot.roots()? {
+            let functions = Key::new(&[&region, "functions"]);
+            for name in snapshot.child_ids(&functions, None, usize::MAX)? {
+                let key = functions.child(&name);
+                let Some(latest) = snapshot.get(&key)? else { continue };
+                let full_name =
+                    |version: &str| full_name(&region, &self.account_id, &name, version);
+                definitions.extend(StoredFunction::read(full_name(LATEST), &latest, &latest));
+                let versions = key.child("versions");
+                for version in snapshot.child_ids(&versions, None, usize::MAX)? {
+                    let document = snapshot.get(&versions.child(&version))?.unwrap_or_default();
+                    let name = full_name(&version);
+                    definitions.extend(StoredFunction::read(name, &document, &latest));
+                }
+            }
         }
         Ok(definitions)
     }
