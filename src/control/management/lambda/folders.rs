@@ -60,9 +60,14 @@ impl CodeFolders {
     /// What is under the final name is whole, whenever the machine stops.
     fn make(&self, zip: &[u8], made: PathBuf, name: PathBuf) -> Result<(), UnzipError> {
         fs::create_dir_all(&made).map_err(UnzipError::Disk)?;
-        unpack(zip, &made)?;
+        let entries_count = unpack(zip, &made)?;
         let root = File::open(&self.root).map_err(UnzipError::Disk)?;
-        sync_file_system(&root).map_err(UnzipError::Disk)?;
+        // All that is on the file system waits for the disk then, whoever wrote it.
+        let synced = match entries_count {
+            0..=FEW_COUNT => sync_all(&made),
+            _ => sync_file_system(&root),
+        };
+        synced.map_err(UnzipError::Disk)?;
         match fs::rename(&made, &name) {
             Ok(()) => root.sync_all().map_err(UnzipError::Disk),
             // Another request was faster with the same zip.
@@ -139,6 +144,22 @@ impl From<UnzipError> for io::Error {
     }
 }
 
+/// Waits until the folder and all in it is on disk.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            sync_all(&entry.path())?;
+        } else if kind.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// So few files are put on disk one by one.
+const FEW_COUNT: usize = 32;
 /// How the names of folders begin that are being made or removed.
 const UNFINISHED: &str = ".";
 

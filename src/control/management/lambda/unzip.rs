@@ -26,8 +26,8 @@ pub(super) enum UnzipError {
     Disk(io::Error),
 }
 
-/// Writes what is in `zip` to `folder`, which is there and empty.
-pub(super) fn unpack(zip: &[u8], folder: &Path) -> Result<(), UnzipError> {
+/// Writes what is in `zip` to `folder`, which is there and empty. Returns how many entries it had.
+pub(super) fn unpack(zip: &[u8], folder: &Path) -> Result<usize, UnzipError> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(malformed)?;
     if archive.len() > ENTRIES_COUNT_MAX {
         return Err(UnzipError::TooLarge);
@@ -37,7 +37,8 @@ pub(super) fn unpack(zip: &[u8], folder: &Path) -> Result<(), UnzipError> {
         let mut entry = archive.by_index(index).map_err(malformed)?;
         unpacker.add(&mut entry)?;
     }
-    unpacker.make_links()
+    unpacker.make_links()?;
+    Ok(archive.len())
 }
 
 struct Unpacker<'u> {
@@ -237,7 +238,7 @@ mod tests {
     }
 
     /// Unpacks into `inside` of a new folder, beside which nothing may appear.
-    fn unpacked(zip: &[u8]) -> (tempfile::TempDir, Result<(), UnzipError>) {
+    fn unpacked(zip: &[u8]) -> (tempfile::TempDir, Result<usize, UnzipError>) {
         let outer = tempfile::tempdir().expect("a folder");
         let inner = outer.path().join("a/inside");
         fs::create_dir_all(&inner).expect("made");
