@@ -5,11 +5,10 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, project};
@@ -20,11 +19,12 @@ use super::error::{ApiError, Code};
 use super::identity::{Caller, identify};
 use super::ids;
 use super::lambda::{
-    BodyLimit, CodeFolders, CodeLinks, FunctionCall, FunctionStore, InvocationType, InvokeFunction,
-    InvokeRefusal, InvokeReply, UploadedCode, answered, body_limit,
+    BodyLimit, CodeFolders, CodeLinks, FunctionCall, FunctionCalls, FunctionStore, UploadedCode,
+    body_limit,
 };
 use super::operations;
 use super::options::ManagementOptions;
+use super::reply::Reply;
 use super::resource::Context;
 use super::rest::Invocation;
 use super::service::{Service, route};
@@ -33,7 +33,7 @@ use crate::coord::TrialReport;
 use crate::model::ListenerAddress;
 use crate::proto::uri::percent_decode;
 use crate::sign::SignedRequest;
-use crate::store::{Document, Store};
+use crate::store::Store;
 
 /// Makes the calls of `TestInvokeMethod`; blocks. The error says why one was not made.
 pub(crate) type Invoke = Box<dyn Fn(&Invocation) -> Result<Invoked, String> + Send + Sync>;
@@ -63,10 +63,7 @@ pub(super) struct Gate {
     pub(super) functions: FunctionStore,
     code_folders: Arc<CodeFolders>,
     code_links: CodeLinks,
-    /// Set once there is somebody who runs functions.
-    pub(super) call_function: OnceLock<InvokeFunction>,
-    /// Calls of functions at once; one more is refused.
-    calls: Semaphore,
+    pub(super) function_calls: FunctionCalls,
     /// Requests with code that are read and worked on at once; the others wait.
     uploads: Semaphore,
     /// Keeps web pages out where nobody has to sign.
@@ -80,14 +77,6 @@ struct Arrival {
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-}
-
-/// An answer before it has the fields that all have.
-struct Reply {
-    status: u16,
-    error: Option<Code>,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
 }
 
 /// What the work on a request came to.
@@ -106,6 +95,7 @@ impl Gate {
     ) -> io::Result<Self> {
         let audit = Audit::open(options.audit_log.as_deref())?;
         let code_folders = Arc::new(CodeFolders::beside(&options.store));
+        let function_calls = FunctionCalls::new(&options);
         let account_id = options.account_id.clone();
         let functions = FunctionStore::new(account_id, store.clone(), Arc::clone(&code_folders));
         let guard = options.credentials.is_empty().then(|| Guard::of(bound));
@@ -120,8 +110,7 @@ impl Gate {
             functions,
             code_folders,
             code_links: CodeLinks::new(),
-            call_function: OnceLock::new(),
-            calls: Semaphore::new(CALLS_COUNT_MAX),
+            function_calls,
             uploads: Semaphore::new(UPLOADS_COUNT),
             guard,
         })
@@ -177,8 +166,8 @@ impl Gate {
             }
             Work::Call(mut call) => {
                 request_id.clone_into(&mut call.request_id);
-                let reply = self.call(*call).await;
-                reply.unwrap_or_else(|error| Reply::refusal(&error))
+                let reply = self.function_calls.make(*call).await;
+                reply.map_or_else(|error| Reply::refusal(&error), Reply::of_call)
             }
         };
         drop(upload);
@@ -271,36 +260,6 @@ impl Gate {
         Answer::Document(document)
     }
 
-    /// Makes the call of a function.
-    async fn call(&self, call: FunctionCall) -> Result<Reply, ApiError> {
-        let is_bound = |call: &FunctionCall| {
-            self.options.functions.iter().any(|one| one.name.covers(&call.name).is_some())
-        };
-        let Ok(_place) = self.calls.try_acquire() else {
-            return Err(ApiError::new(Code::FunctionThrottled, "Rate Exceeded."));
-        };
-        let invoke = self.call_function.get();
-        if (invoke.is_none() || call.kind == InvocationType::DryRun)
-            && call.stored.is_none()
-            && !is_bound(&call)
-        {
-            return Err(call.not_found());
-        }
-        if call.kind == InvocationType::DryRun {
-            return Ok(Reply::of_call(FunctionCall::dry_run()));
-        }
-        let Some(invoke) = invoke else {
-            let message = "Nothing runs functions here yet, so they cannot be invoked";
-            return Err(ApiError::new(Code::Service, message));
-        };
-        let (expected, not_found) = (call.expectation(), call.not_found());
-        match invoke(call).await {
-            Ok(answer) => answered(answer, &expected).map(Reply::of_call),
-            Err(InvokeRefusal::NotFound) => Err(not_found),
-            Err(InvokeRefusal::Unavailable(reason)) => Err(ApiError::new(Code::Service, reason)),
-        }
-    }
-
     /// Runs the operation as one transaction.
     fn perform(
         &self,
@@ -377,56 +336,6 @@ impl Work {
     }
 }
 
-impl Reply {
-    fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, error: None, headers: Vec::new(), body }
-    }
-
-    fn of_zip(zip: Vec<u8>) -> Self {
-        let headers = vec![("content-type", "application/zip".to_owned())];
-        Self { headers, ..Self::new(200, zip) }
-    }
-
-    fn of_call(InvokeReply { status, headers, body }: InvokeReply) -> Self {
-        Self { status, error: None, headers, body }
-    }
-
-    fn document(status: u16, document: Option<Document>) -> Self {
-        let body = document.map(|document| Value::Object(document).to_string());
-        Self::new(status, body.unwrap_or_default().into_bytes())
-    }
-
-    fn refusal(error: &ApiError) -> Self {
-        let body = error.body().to_string().into_bytes();
-        Self { error: Some(error.code), ..Self::new(error.code.status(), body) }
-    }
-
-    fn internal_failure() -> Self {
-        let body = json!({ "message": "Internal server error" }).to_string().into_bytes();
-        Self::new(500, body)
-    }
-
-    fn into_response(self, request_id: &str) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-        if let Ok(id) = HeaderValue::from_str(request_id) {
-            headers.insert("x-amzn-requestid", id);
-        }
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-        if let Some(code) = self.error {
-            headers.insert("x-amzn-errortype", HeaderValue::from_static(code.name()));
-        }
-        response
-    }
-}
-
 /// The body is longer than it may be.
 fn too_long(limit: Option<BodyLimit>) -> ApiError {
     match limit {
@@ -460,7 +369,6 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-")
 }
 
-const JSON: &str = "application/json";
 const RESET_PATH: &str = "/_shardgate/reset";
 /// AWS takes bodies of up to 6 MB; imports are the longest.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -472,7 +380,5 @@ const UPLOAD_LIMIT: Duration = Duration::from_secs(120);
 const TURNS_COUNT: usize = 64;
 /// Each has a thread of its own for as long as it takes.
 const INVOCATIONS_COUNT_MAX: usize = 8;
-/// Lambda's quota of concurrent executions, of an account.
-const CALLS_COUNT_MAX: usize = 1_000;
 /// Each takes several times the 70 MB that it may be long.
 const UPLOADS_COUNT: usize = 2;

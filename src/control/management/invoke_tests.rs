@@ -57,7 +57,7 @@ impl Api {
         let calls = Arc::<Mutex<Vec<FunctionCall>>>::default();
         if let Some(outcome) = outcome {
             let noted = Arc::clone(&calls);
-            let set = gate.call_function.set(Box::new(move |call| {
+            let set = gate.function_calls.invoke.set(Box::new(move |call| {
                 noted.lock().expect("not poisoned").push(call);
                 let answer = outcome.clone().map(|outcome| FunctionAnswer {
                     outcome,

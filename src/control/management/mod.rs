@@ -24,6 +24,7 @@ mod operations;
 mod options;
 #[cfg(test)]
 mod refusal_tests;
+mod reply;
 mod resource;
 mod rest;
 #[cfg(test)]
@@ -139,7 +140,7 @@ impl Management {
     #[expect(dead_code, reason = "for whoever runs functions, which nobody does yet")]
     pub(crate) fn call_functions_with(&self, invoke: InvokeFunction) {
         // Set once, at the start of the process.
-        let _ = self.gate.call_function.set(invoke);
+        let _ = self.gate.function_calls.invoke.set(invoke);
     }
 
     /// Closes the store for a successor. Requests are refused until [`Management::resume`].

@@ -196,7 +196,7 @@ fn invalid_choice(value: &str, member: &str, choices: &str) -> ApiError {
 
 impl FunctionCall {
     /// There is no such function.
-    pub(in crate::control::management) fn not_found(&self) -> ApiError {
+    pub(super) fn not_found(&self) -> ApiError {
         let FunctionName { place, name, qualifier } = &self.name;
         let (region, account_id) = match place {
             Some(place) => (place.region.clone(), place.account_id.clone()),
@@ -205,29 +205,28 @@ impl FunctionCall {
         not_found(&Realm { region, account_id }, name, qualifier.as_deref())
     }
 
-    /// The answer of a call that is only tried.
-    pub(in crate::control::management) fn dry_run() -> InvokeReply {
-        InvokeReply { status: 204, headers: Vec::new(), body: Vec::new() }
-    }
-
     /// What is needed of it once it is made, for [`answered`].
-    pub(in crate::control::management) fn expectation(&self) -> Expectation {
+    pub(super) fn expectation(&self) -> Expectation {
         Expectation { wants_log: self.wants_log, request_id: self.request_id.clone() }
+    }
+}
+
+impl InvokeReply {
+    /// The answer of a call that is only tried.
+    pub(super) fn of_dry_run() -> Self {
+        Self { status: 204, headers: Vec::new(), body: Vec::new() }
     }
 }
 
 /// What of a call its answer depends on.
 #[derive(Debug)]
-pub(in crate::control::management) struct Expectation {
+pub(super) struct Expectation {
     wants_log: bool,
     request_id: String,
 }
 
 /// What a call is answered that came to `answer`.
-pub(in crate::control::management) fn answered(
-    answer: FunctionAnswer,
-    expected: &Expectation,
-) -> Result<InvokeReply> {
+pub(super) fn answered(answer: FunctionAnswer, expected: &Expectation) -> Result<InvokeReply> {
     let FunctionAnswer { outcome, version, log_tail } = answer;
     let version = if version.is_empty() { LATEST.to_owned() } else { version };
     let mut headers = vec![("x-amz-executed-version", version)];

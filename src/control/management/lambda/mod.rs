@@ -9,6 +9,7 @@
 
 pub(super) mod account;
 pub(super) mod alias;
+mod calls;
 mod code;
 mod code_link;
 pub(super) mod concurrency;
@@ -25,10 +26,11 @@ mod tests;
 mod unzip;
 pub(super) mod version;
 
+pub(super) use calls::FunctionCalls;
 pub(super) use code::UploadedCode;
 pub(super) use code_link::CodeLinks;
 pub(super) use folders::CodeFolders;
-pub(super) use invoke::{BodyLimit, InvokeReply, answered, body_limit};
+pub(super) use invoke::{BodyLimit, InvokeReply, body_limit};
 pub(crate) use invoke::{
     FunctionAnswer, FunctionCall, FunctionOutcome, InvocationType, InvokeFunction, InvokeRefusal,
     Invoking,
