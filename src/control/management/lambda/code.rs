@@ -70,14 +70,9 @@ impl UploadedCode {
             return Err(ApiError::invalid_parameter("Uploaded file must be a non-empty zip"));
         }
         let hash = sha256(&bytes);
-        let mut bytes = Some(bytes);
-        let mut lent = Vec::new();
-        let folder = folders.unpacked(&hex(&hash), || {
-            lent = bytes.take().unwrap_or_default();
-            Ok::<_, UnzipError>(lent.clone())
-        });
+        let folder = folders.unpacked(&hex(&hash), || Ok::<_, UnzipError>(&bytes));
         let folder = folder.map_err(refused)?;
-        Ok(Self::Zip { hash, bytes: bytes.unwrap_or(lent), _folder: folder })
+        Ok(Self::Zip { hash, bytes, _folder: folder })
     }
 
     fn of_folder(given: &Document, is_allowed: bool) -> Result<Self> {

@@ -38,10 +38,10 @@ impl CodeFolders {
     }
 
     /// The folder of the zip with this hash, which is unpacked if it is not yet. Blocks.
-    pub(super) fn unpacked<E: From<UnzipError>>(
+    pub(super) fn unpacked<B: AsRef<[u8]>, E: From<UnzipError>>(
         self: &Arc<Self>,
         sha256: &str,
-        load: impl FnOnce() -> Result<Vec<u8>, E>,
+        load: impl FnOnce() -> Result<B, E>,
     ) -> Result<CodeFolder, E> {
         let folder = self.hold(sha256);
         if folder.path().is_dir() {
@@ -49,7 +49,7 @@ impl CodeFolders {
         }
         let zip = load()?;
         let made = self.hold(&format!("{UNFINISHED}{}", ids::uuid()));
-        let result = self.make(&zip, made.path(), folder.path());
+        let result = self.make(zip.as_ref(), made.path(), folder.path());
         if result.is_err() {
             // What cannot be removed now is by the next sweep.
             let _ = fs::remove_dir_all(made.path());
@@ -194,7 +194,8 @@ mod tests {
         let root = folder.path().join("state.redb.functions");
         let made = folders.unpacked("a", || Ok::<_, UnzipError>(zip())).expect("unpacked");
         assert!(made.path().join("index.js").is_file());
-        let again = folders.unpacked("a", || -> Result<_, UnzipError> { panic!("it is there") });
+        let again =
+            folders.unpacked("a", || -> Result<Vec<u8>, UnzipError> { panic!("it is there") });
         drop(again.expect("it is there"));
         let other = folders.unpacked("b", || Ok::<_, UnzipError>(zip())).expect("unpacked");
         drop(other);
