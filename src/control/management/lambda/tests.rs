@@ -12,9 +12,9 @@ use zip::write::SimpleFileOptions;
 
 use super::stored::{CodePlace, FunctionRuntime, FunctionStore, find_function};
 use crate::control::management::error::Code;
-use crate::model::FunctionPermission;
 use crate::control::management::test_api::TestApi;
 use crate::model::FunctionName;
+use crate::model::FunctionPermission;
 use crate::store::{Document, Store};
 
 const FUNCTIONS: &str = "/2015-03-31/functions";
