@@ -77,10 +77,6 @@ pub(super) enum Command {
 
     /// Print the man page, or write one page per command to a folder
     Man(ManOptions),
-
-    /// Keep one process of a function; the gateway starts this itself
-    #[command(hide = true)]
-    FunctionKeeper(KeeperOptions),
 }
 
 #[derive(Args, Debug)]
@@ -165,7 +161,12 @@ pub(super) struct ManOptions {
     pub(super) folder: Option<PathBuf>,
 }
 
-#[derive(Args, Debug)]
+/// Keeps one process of a function
+///
+/// The gateway starts this itself. No command of its own to people, it is in no help, no page and no
+/// completion.
+#[derive(Debug, Parser)]
+#[command(name = "shardgate function-keeper")]
 pub(super) struct KeeperOptions {
     /// The process that it keeps for
     #[arg(long, value_name = "PID")]
@@ -192,6 +193,15 @@ pub(super) struct KeeperOptions {
     pub(super) program: Vec<OsString>,
 }
 
+impl KeeperOptions {
+    /// What this process is told, if it is to be a keeper. Ends it where that is wrong.
+    pub(super) fn of_process() -> Option<Self> {
+        let mut words = std::env::args_os().skip(1);
+        let is_keeper = words.next().is_some_and(|word| word == "function-keeper");
+        is_keeper.then(|| Self::parse_from(std::iter::once(OsString::new()).chain(words)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -201,6 +211,7 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
+        KeeperOptions::command().debug_assert();
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod tls;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, KeeperOptions};
 use clap::Parser as _;
 pub use exit::Exit;
 
@@ -29,11 +29,14 @@ pub use exit::Exit;
 #[must_use]
 pub fn main() -> ExitCode {
     // clap ends the process itself on bad usage (exit code 2), and after --help and --version.
-    perform(Arguments::parse().command)
+    if let Some(options) = KeeperOptions::of_process() {
+        return keeper::perform(options).into();
+    }
+    perform(Arguments::parse().command).into()
 }
 
-fn perform(command: Command) -> ExitCode {
-    let exit = match command {
+fn perform(command: Command) -> Exit {
+    match command {
         Command::Demo(options) => demo::perform(&options),
         Command::Run(options) => run::perform(&options),
         Command::Check(options) => check::perform(&options),
@@ -45,10 +48,8 @@ fn perform(command: Command) -> ExitCode {
         Command::Version => print(&pages::version()),
         Command::Completions(options) => print(&pages::completions(options.shell)),
         Command::Man(options) => pages::man(&options),
-        Command::FunctionKeeper(options) => return keeper::perform(options).into(),
         Command::Schema => print(&pages::schema()),
-    };
-    exit.into()
+    }
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no failure.

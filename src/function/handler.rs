@@ -101,7 +101,7 @@ fn has_module(folder: &Path, module: &str, runtime: HandlerRuntime) -> bool {
     let is_there = |extension: &&str| {
         [module, &dotted].iter().any(|one| folder.join(format!("{one}.{extension}")).is_file())
     };
-    runtime.extensions().iter().any(|extension| is_there(&extension))
+    runtime.extensions().iter().any(is_there)
 }
 
 /// What consoles and templates of AWS call handlers.

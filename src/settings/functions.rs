@@ -220,7 +220,7 @@ fn build_way(
             runtime: raw.runtime.map(|one| one.value),
         }),
     };
-    Some(FunctionWay::Local(FunctionDefinition {
+    Some(FunctionWay::Local(Box::new(FunctionDefinition {
         name: name.clone(),
         program,
         working_directory: raw.working_directory.map(|one| one.value.0),
@@ -231,7 +231,7 @@ fn build_way(
         idle_ms: raw.idle_ms.value,
         init_timeout_ms: raw.init_timeout_ms.value,
         reserved_concurrency: raw.reserved_concurrency.map(|one| one.value),
-    }))
+    })))
 }
 
 /// What is reserved is taken from what all have.
@@ -353,7 +353,7 @@ mod tests {
     fn local(keys: &str) -> Result<FunctionDefinition, String> {
         let function = format!("[[function]]\nname = \"orders\"\n{keys}\n");
         parse(&function, MANAGEMENT).map(|mut built| match built.remove(0).way {
-            FunctionWay::Local(definition) => definition,
+            FunctionWay::Local(definition) => *definition,
             FunctionWay::Endpoint(_) => panic!("it runs on this machine"),
         })
     }

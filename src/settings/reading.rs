@@ -185,11 +185,10 @@ impl<'a, 'r, 't> TableReader<'a, 'r, 't> {
     fn record_meaningless(&mut self) {
         let spec = self.spec;
         let has = |name: &&str| self.table.contains_key(*name);
-        if !spec.one_of.is_empty() && !spec.one_of.iter().any(|one| has(&one)) {
+        if !spec.one_of.is_empty() && !spec.one_of.iter().any(&has) {
             return;
         }
-        let groups =
-            spec.only_with.iter().filter(|group| !group.others.iter().any(|one| has(&one)));
+        let groups = spec.only_with.iter().filter(|group| !group.others.iter().any(&has));
         for (group, name) in groups.flat_map(|group| group.keys.iter().map(move |one| (group, one)))
         {
             let Some((key, _)) = self.table.get_key_value(*name) else { continue };

@@ -65,7 +65,7 @@ impl ManagementOptions {
     /// The functions that run on this machine.
     pub(crate) fn local_functions(&self) -> Vec<FunctionDefinition> {
         let local = self.functions.iter().filter_map(|one| match &one.way {
-            FunctionWay::Local(definition) => Some(definition.clone()),
+            FunctionWay::Local(definition) => Some((**definition).clone()),
             FunctionWay::Endpoint(_) => None,
         });
         local.collect()
@@ -126,7 +126,7 @@ pub enum FunctionWay {
     /// By a server of Lambda's Invoke API.
     Endpoint(BoundEndpoint),
     /// It runs on this machine.
-    Local(FunctionDefinition),
+    Local(Box<FunctionDefinition>),
 }
 
 /// A server of Lambda's Invoke API.
