@@ -179,7 +179,10 @@ impl WholeAnswer<'_> {
 }
 
 /// Reads the whole of `body`, up to the longest that is collected.
-async fn read_whole(body: &mut AnswerBody, framing: BodyFraming) -> Result<Vec<u8>, Fault> {
+pub(super) async fn read_whole(
+    body: &mut AnswerBody,
+    framing: BodyFraming,
+) -> Result<Vec<u8>, Fault> {
     let is_long =
         matches!(framing, BodyFraming::Length(length) if length > ANSWER_BYTES_MAX as u64);
     let mut whole = Vec::new();

@@ -72,6 +72,8 @@ pub struct ShardPlan {
     account_bucket: Option<Bucket>,
     /// By index in the plan.
     groups: Vec<Rc<Group>>,
+    /// What its stages call functions of this machine by; the same for all plans of a shard.
+    runtimes: Rc<Runtimes>,
 }
 
 /// A token bucket's share on this shard. Stages that throttle by the same key have the same one.
@@ -117,7 +119,6 @@ impl ShardState {
         recorder: ShardRecorder,
         plan: ShardPlan,
         challenges: Arc<AcmeChallenges>,
-        runtimes: Rc<Runtimes>,
         seed: [u64; 2],
         spare_buffers_count: usize,
         now: Nanos,
@@ -129,7 +130,7 @@ impl ShardState {
             deadlines: Deadlines::new(now),
             recorder,
             challenges,
-            runtimes,
+            runtimes: Rc::clone(&plan.runtimes),
             access_log: RefCell::default(),
             trial: None,
             draining: Cell::new(false),
@@ -249,7 +250,7 @@ pub struct PlanSources<'s> {
     /// The functions of this machine.
     pub functions: &'s FunctionBoard,
     /// How this shard has them.
-    pub runtimes: &'s Runtimes,
+    pub runtimes: &'s Rc<Runtimes>,
     /// How many shards there are.
     pub shards_count: u32,
     /// The instant of adoption.
@@ -273,7 +274,8 @@ impl ShardPlan {
             bucket(throttle, before, sources)
         });
         let stages = stages(&plan, before, &groups, sources);
-        Self { plan, log_format, recorder, stages, account_bucket, groups }
+        let runtimes = Rc::clone(sources.runtimes);
+        Self { plan, log_format, recorder, stages, account_bucket, groups, runtimes }
     }
 
     /// The stage at this index of the plan.

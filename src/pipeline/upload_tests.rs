@@ -118,5 +118,5 @@ fn shard_state() -> Rc<ShardState> {
         seed: 1,
     };
     let plan = ShardPlan::new(plan, None, &sources);
-    Rc::new(ShardState::new(0, recorder, plan, Arc::default(), runtimes, [1, 2], 16, now()))
+    Rc::new(ShardState::new(0, recorder, plan, Arc::default(), [1, 2], 16, now()))
 }

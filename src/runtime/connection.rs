@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::call::{CallState, FunctionAnswer};
 use super::registry::Runtimes;
-use super::runtime::{Given, NextSlot};
+use super::process::{Given, NextSlot};
 use super::streamed_answer::{BodyEnd, Parts, StreamedAnswer};
 use crate::base::limits::HEADERS_COUNT_MAX;
 use crate::coord::{EndReason, HostMessage, RuntimeConnection, RuntimeProcess};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::runtime::Runtime;
+use super::process::Runtime;
 use super::waiter::Waiter;
 use super::{CallFailure, Runtimes};
 use crate::base::Nanos;

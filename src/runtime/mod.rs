@@ -15,7 +15,7 @@ mod connection;
 mod function;
 mod invocations;
 mod registry;
-mod runtime;
+mod process;
 mod streamed_answer;
 #[cfg(test)]
 mod tests;

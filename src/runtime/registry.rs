@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::call::CallState;
 use super::connection::Connection;
 use super::function::ShardFunction;
-use super::runtime::{Given, Runtime};
+use super::process::{Given, Runtime};
 use crate::base::Nanos;
 use crate::base::limits::TICK_MS;
 use crate::coord::{

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::runtime::Runtime;
+use super::process::Runtime;
 use crate::base::Nanos;
 
 /// A place in the queue of a function.

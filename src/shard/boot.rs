@@ -117,7 +117,6 @@ pub fn start(
                 recorder,
                 plan,
                 challenges,
-                runtimes,
                 seed,
                 spare_count,
                 at,

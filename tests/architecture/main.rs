@@ -100,6 +100,9 @@ const CONFINED: &[Confined] = &[
             // Channels that a shard sends to without waiting.
             "src/coord/functions.rs",
             "src/coord/functions/",
+            // Answers through one, to who is no shard.
+            "src/runtime/invocations.rs",
+            "src/runtime/tests.rs",
         ],
         reason: "tokio runs on the side thread only",
     },

@@ -299,8 +299,12 @@ impl CallFacts<'_> {
     fn write_path(&self, out: &mut Vec<u8>) {
         match self.call.arrival.address.form {
             AddressForm::Path => {
-                out.push(b'/');
-                out.extend_from_slice(self.call.stage.labels.stage_name.as_bytes());
+                let stage_name = &*self.call.stage.labels.stage_name;
+                // At its own host that stage is no part of the path.
+                if stage_name != "$default" {
+                    out.push(b'/');
+                    out.extend_from_slice(stage_name.as_bytes());
+                }
                 out.extend_from_slice(self.call.path);
             }
             AddressForm::DefaultHost | AddressForm::Domain { .. } => {

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use super::super::answer_body::{AnswerBody, AnswerTimes};
+use super::super::collect::read_whole;
 use super::super::exchange::{Answer, Exchange, Relayed, outcome_of};
 use super::super::pass_on::keep;
 use super::Failed;
 use super::facts::Call;
+use super::function_refusal::refused_invocation;
 use super::function_stream::{AnswerPieces, StreamOut, stream_answer};
 use crate::base::{Fault, Nanos};
 use crate::coord::TrialStep;
@@ -28,14 +30,20 @@ pub(super) async fn stream(
     }
     let times = AnswerTimes { idle_timeout: exchange.idle_timeout(&lease), due: link.due_max() };
     let early = (head.framing, buffer[head_end..].to_vec());
-    let body = AnswerBody::new(Rc::clone(exchange.state), link, early, times, came);
+    let mut body = AnswerBody::new(Rc::clone(exchange.state), link, early, times, came);
     let may_keep = head.keep_alive && sent_whole;
+    let refused = if upstream_status == 200 {
+        None
+    } else {
+        // Half of what it says is better than nothing.
+        let said = read_whole(&mut body, head.framing).await.unwrap_or_default();
+        Some(refused_invocation(&head, &buffer[start..head_end], &said))
+    };
     exchange.state.put_response_head(head);
     exchange.state.head_buffers.put(buffer);
-    if upstream_status != 200 {
+    if let Some(refused) = refused {
         lease.report(Outcome::Answered(upstream_status), came);
-        let reason = format!("the endpoint of the function answered {upstream_status}");
-        return Err(Failed::because(Fault::FunctionFailed, reason));
+        return Err(refused);
     }
     let mut pieces = EndpointPieces::new(body);
     let to = StreamOut { state: exchange.state, body: exchange.body, out: exchange.out };
