@@ -35,7 +35,7 @@ pub(super) async fn pass_on(
 
 fn write(line: Line<'_>, stream: &'static str, process: &RuntimeProcess) {
     let (function, id) = (process.function.name(), process.id);
-    let request_id = process.request_id();
+    let request_id = process.last_request_id();
     let request_id = request_id.as_deref();
     let is_cut = line.is_cut.then_some(true);
     let text = &*line.text;

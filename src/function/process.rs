@@ -78,7 +78,9 @@ impl Start {
         // What it said last comes before its end does; a flood may take longer and goes on.
         let _ = timeout(LAST_LINES_PATIENCE, futures_of(logs)).await;
         let Supervised { start, is_ready, .. } = supervised;
-        start.tell(&ended, started, is_ready).await;
+        // The word that it has asked for an event may be on its way still.
+        let was_ready = is_ready || start.process.is_initialised();
+        start.tell(&ended, started, was_ready).await;
     }
 
     async fn spawn(&self) -> Result<(Child, TcpListener), String> {

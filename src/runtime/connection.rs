@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::call::{CallState, FunctionAnswer};
-use super::registry::Runtimes;
 use super::process::{Given, NextSlot};
+use super::registry::Runtimes;
 use super::streamed_answer::{BodyEnd, Parts, StreamedAnswer};
 use crate::base::limits::HEADERS_COUNT_MAX;
 use crate::coord::{EndReason, HostMessage, RuntimeConnection, RuntimeProcess};

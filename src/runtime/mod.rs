@@ -14,8 +14,8 @@ mod call;
 mod connection;
 mod function;
 mod invocations;
-mod registry;
 mod process;
+mod registry;
 mod streamed_answer;
 #[cfg(test)]
 mod tests;

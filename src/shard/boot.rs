@@ -112,15 +112,8 @@ pub fn start(
             let plan = ShardPlan::new(parts.plan, None, &sources);
             let spare_count = options.buffers_spare_count;
             let challenges = Arc::clone(&shared.challenges);
-            let state = ShardState::new(
-                options.index,
-                recorder,
-                plan,
-                challenges,
-                seed,
-                spare_count,
-                at,
-            );
+            let state =
+                ShardState::new(options.index, recorder, plan, challenges, seed, spare_count, at);
             state.access_log.replace(parts.gear.access_log);
             let shard = Rc::new(Shard {
                 options,

@@ -46,8 +46,7 @@ pub fn try_request(trial: Trial) -> io::Result<TrialReport> {
             };
             let plan = ShardPlan::new(plan, None, &sources);
             let seed = [random(), random()];
-            let mut state =
-                ShardState::new(0, recorder, plan, Arc::default(), seed, 0, at);
+            let mut state = ShardState::new(0, recorder, plan, Arc::default(), seed, 0, at);
             let log = Rc::new(TrialLog::default());
             state.trial = Some(Rc::clone(&log));
             serve(Rc::new(state), Stream::from_std_unix(theirs)?).await;

@@ -223,6 +223,33 @@ async fn lines_are_in_the_log_with_their_request() {
     assert!(uid.is_none_or(|uid| text.contains(&uid)), "{text}");
 }
 
+/// A line is read when the answer may be out already.
+#[tokio::test]
+async fn a_line_is_of_the_request_that_was_there_last() {
+    if !Language::Python.is_here() {
+        return;
+    }
+    let lines = Lines::default();
+    let into = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || into.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let text = "def handler(event, context):\n    print('about', event)\n";
+    write_files(folder.path(), &[("app.py", text)]);
+    let site = Site::start(vec![handler("orders", folder.path())]);
+    site.ask_for("orders", 0);
+    let (process, mut runtime) = site.connected(0).await;
+    process.set_request_id(Some("r1"));
+    let _runtime = beside(move || (runtime.call("r1", "\"a\""), runtime)).await;
+    process.set_request_id(None);
+    assert_eq!(process.request_id(), None);
+    let end = HostMessage::End { process: Arc::clone(&process), reason: EndReason::Idle };
+    process.function.tell_host(end);
+    site.start_failed(0).await;
+    let text = lines.text();
+    assert!(text.contains("about a function=\"orders\" process=1 request_id=\"r1\""), "{text}");
+}
+
 #[tokio::test]
 async fn the_boot_file_counts_before_the_management_api() {
     let limited =

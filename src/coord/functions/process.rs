@@ -1,7 +1,7 @@
 //! One process of a function.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::LocalFunction;
 use crate::base::Nanos;
@@ -19,8 +19,16 @@ pub struct RuntimeProcess {
     shard: AtomicUsize,
     has_ended: AtomicBool,
     is_initialised: AtomicBool,
-    /// The id of the request that it works on, for its log lines.
-    request_id: Mutex<Option<Box<str>>>,
+    /// The request that it works on, for its log lines.
+    request: Mutex<LastRequest>,
+}
+
+/// The last request that a process was given.
+#[derive(Debug, Default)]
+struct LastRequest {
+    id: Option<Box<str>>,
+    /// It is answered.
+    is_over: bool,
 }
 
 impl RuntimeProcess {
@@ -40,7 +48,7 @@ impl RuntimeProcess {
             shard: AtomicUsize::new(shard),
             has_ended: AtomicBool::new(false),
             is_initialised: AtomicBool::new(false),
-            request_id: Mutex::default(),
+            request: Mutex::default(),
         })
     }
 
@@ -85,13 +93,28 @@ impl RuntimeProcess {
 
     /// It works on this request from now on, or on none.
     pub fn set_request_id(&self, id: Option<&str>) {
-        let mut place = self.request_id.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = id.map(Into::into);
+        let mut request = self.lock();
+        match id {
+            Some(id) => *request = LastRequest { id: Some(id.into()), is_over: false },
+            None => request.is_over = true,
+        }
     }
 
     /// The request that it works on.
     #[must_use]
     pub fn request_id(&self) -> Option<Box<str>> {
-        self.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let request = self.lock();
+        request.id.clone().filter(|_| !request.is_over)
+    }
+
+    /// The request that it worked on last, be it over or not: what it writes is read a moment later
+    /// than it was written, when its answer may be out already.
+    #[must_use]
+    pub fn last_request_id(&self) -> Option<Box<str>> {
+        self.lock().id.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LastRequest> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
