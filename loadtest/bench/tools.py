@@ -19,7 +19,7 @@ NEEDED = {
     "tls-idle-memory": ("openssl",),
 }
 PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl"}
-OWN = ("openloop", "handshakes")
+OWN = ("openloop", "handshakes", "function")
 
 
 def needed_by(cases):
