@@ -71,7 +71,6 @@ fn what_fails_before_the_head_is_a_bad_gateway() {
     }
     let endless = payload_frame(&vec![b' '; 100_000]);
     bad.push(("metadata without an end", [HEAD.as_bytes(), &chunk(&endless)].concat()));
-    bad.push(("no such function", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()));
     let mut short = payload_frame(b"{\"statusCode\":200,\"body\":\"all at once\"}");
     append_invoke_complete(&mut short, &InvokeComplete::default());
     bad.push(("no delimiter", [HEAD.as_bytes(), &chunk(&short)].concat()));
@@ -82,6 +81,12 @@ fn what_fails_before_the_head_is_a_bad_gateway() {
         assert_eq!((answer.status, answer.text()), (502, INTERNAL_ERROR), "{name}");
         drop(call);
     }
+    // What does not invoke is told as for any call.
+    let call = ask(&site, &api, &mut client, "1.1");
+    call.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.text()), (500, INTERNAL_ERROR), "no such function");
+    drop(call);
     let call = ask(&site, &api, &mut client, "1.1");
     call.begin(&json!({}));
     call.payload(b"good");
