@@ -14,7 +14,7 @@ use crate::settings::values::{OneOrMore, choice};
 table! {
     /// What holds over all functions of this machine together.
     struct RawFunctions as "[functions]" {
-        /// How many of their processes may be there at once; more calls at once are refused. Each
+        /// How many of their processes may be there at once; more calls wait for one to be free. Each
         /// process works on one call at a time.
         concurrency: u32 [100] in 1..=100_000;
     }
