@@ -22,6 +22,9 @@ pub(super) struct Connection {
     input: Vec<u8>,
     start: usize,
     head: RequestHead,
+    /// Replies that were not sent, as the next request had come with the one that they are to: they leave
+    /// with what that is answered.
+    waiting_out: Vec<u8>,
 }
 
 /// What a request asked for, once all of it that is at hand was looked at.
@@ -50,6 +53,7 @@ impl Connection {
             input: unread,
             start: 0,
             head: RequestHead::new(),
+            waiting_out: Vec::new(),
         })
     }
 
@@ -79,7 +83,13 @@ impl Connection {
         }
         match slot.given().await {
             Given::Event(answer) => {
-                if self.stream.write_all(answer, 0).await.0.is_ok() {
+                let mut out = std::mem::take(&mut self.waiting_out);
+                if out.is_empty() {
+                    out = answer;
+                } else {
+                    out.extend_from_slice(&answer);
+                }
+                if self.stream.write_all(out, 0).await.0.is_ok() {
                     return Ok(());
                 }
                 // Nothing of it can have been acted on: no runtime acts on a part of an answer.
@@ -115,6 +125,7 @@ impl Connection {
         self.start += head_bytes;
         let mut parts = self.parts(framing);
         if continues && parts.is_awaited() {
+            self.send_waiting().await?;
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
             self.stream.write_all(interim, 0).await.0.map_err(|_| Over)?;
         }
@@ -210,6 +221,7 @@ impl Connection {
                     self.refuse("its request is no HTTP").await?;
                 }
             }
+            self.send_waiting().await?;
             if self.start > 0 {
                 self.input.drain(..self.start);
                 self.start = 0;
@@ -236,14 +248,26 @@ impl Connection {
     }
 
     async fn reply(&mut self, reply: RuntimeReply, goes_on: bool) -> Result<(), Over> {
-        let mut out = Vec::with_capacity(256);
+        let mut out = std::mem::take(&mut self.waiting_out);
         reply.write(!goes_on, &mut out);
+        if goes_on && self.start < self.input.len() {
+            self.waiting_out = out;
+            return Ok(());
+        }
         let (result, _) = self.stream.write_all(out, 0).await;
         if result.is_ok() && goes_on {
             return Ok(());
         }
         let _ = self.stream.flush().await;
         Err(Over)
+    }
+
+    async fn send_waiting(&mut self) -> Result<(), Over> {
+        if self.waiting_out.is_empty() {
+            return Ok(());
+        }
+        let out = std::mem::take(&mut self.waiting_out);
+        self.stream.write_all(out, 0).await.0.map_err(|_| Over)
     }
 
     fn parts(&mut self, framing: BodyFraming) -> Parts {
@@ -268,6 +292,9 @@ impl Connection {
     /// Sends the connection to the shard that its process is on.
     async fn leave(&mut self, waits: bool) {
         let unread = self.input.split_off(self.start);
+        if self.send_waiting().await.is_err() {
+            return;
+        }
         let detached = self.stream.clone();
         // The clone that stays behind is not used again.
         if let Ok((fd, received)) = detached.detach().await {

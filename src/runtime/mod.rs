@@ -6,6 +6,9 @@
 //! another shard moves here with its connection. So events and answers never cross cores. Refuses
 //! to know what an event means, and how a process is started or ended.
 //!
+//! A runtime that asks for the next event together with its answer, as the clients of plain handlers do,
+//! is woken once for both.
+//!
 //! The rule that a newcomer would break: what a runtime sends is as foreign as what a client sends,
 //! and it may be sent by something that the function has left behind. Nothing counts but the id of the
 //! call that is under way.

@@ -289,6 +289,39 @@ fn a_process_is_started_for_a_call_and_serves_the_next_one_too() {
 }
 
 #[test]
+fn a_runtime_may_ask_for_the_next_event_with_its_answer() {
+    each_driver(|world| async move {
+        world.function(60_000);
+        let served = async {
+            let (_, mut peer) = world.start().await;
+            thread::spawn(move || {
+                peer.ask();
+                for id in ["first", "second"] {
+                    let event = peer.read();
+                    assert!(event.head.contains(&format!("Request-Id: {id}\r\n")));
+                    peer.send(&format!(
+                        "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: a\r\n\
+                         Content-Length: 4\r\n\r\ndoneGET /2018-06-01/runtime/invocation/next \
+                         HTTP/1.1\r\nHost: a\r\n\r\n"
+                    ));
+                    // What it is answered comes with the next event, or before another request.
+                    if id == "first" {
+                        assert_eq!(peer.read().status, 202);
+                    }
+                }
+                peer
+            })
+        };
+        let (first, script) = both(world.call(0, "first"), served).await;
+        assert_eq!(whole(first), "done");
+        assert!(matches!(world.told().await, HostMessage::Initialised { .. }));
+        assert_eq!(whole(world.call(0, "second").await), "done");
+        drop(joined(script).await);
+        assert!(world.is_told_nothing(), "one process is enough");
+    });
+}
+
+#[test]
 fn errors_of_functions_and_of_runtimes_are_told() {
     each_driver(|world| async move {
         world.function(60_000);

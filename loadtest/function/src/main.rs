@@ -1,12 +1,15 @@
-//! A trivial Lambda function (`serve`, `stream`), and a bare Runtime API for any function (`bare`):
-//! how long a call of it takes with nothing in between.
+//! A trivial Lambda function (`serve`, `stream`), one behind the Invoke API (`endpoint`), and a bare
+//! Runtime API for any function (`bare`): how long a call of it takes with nothing in between.
 
 mod bare;
 mod http;
 
 use std::env;
 use std::io;
+use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Connection;
@@ -17,8 +20,11 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["serve"] => serve(),
         ["stream"] => stream(),
+        ["endpoint"] => endpoint(),
         ["bare", calls, "--", program @ ..] if !program.is_empty() => bare::run(calls, program),
-        _ => Err(io::Error::other("usage: function serve | stream | bare CALLS -- PROGRAM...")),
+        _ => Err(io::Error::other(
+            "usage: function serve | stream | endpoint | bare CALLS -- PROGRAM...",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,6 +59,26 @@ fn serve() -> io::Result<()> {
         runtime.write(answer.as_bytes())?;
         runtime.read()?;
     }
+}
+
+/// Answers every invocation with the same 256 bytes, on a port that it prints.
+fn endpoint() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listening on {}", listener.local_addr()?);
+    let body = format!("{{\"statusCode\":200,\"body\":\"{}\"}}", "x".repeat(256));
+    let answer: Arc<str> = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Amz-Executed-Version: $LATEST\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into();
+    for stream in listener.incoming() {
+        let (mut connection, answer) = (Connection::of(stream?)?, Arc::clone(&answer));
+        thread::spawn(move || {
+            while connection.read().is_ok() && connection.write(answer.as_bytes()).is_ok() {}
+        });
+    }
+    Ok(())
 }
 
 /// Streams an answer of two pieces; the first one says when it left, in nanoseconds since 1970.

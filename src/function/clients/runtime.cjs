@@ -47,6 +47,22 @@ class Connection {
     return this.answer();
   }
 
+  /** The same, and asks for the next event in the same write; its answer is the next one. */
+  callAndAsk(target, headers, body) {
+    this.socket.write(`POST ${API}${target} HTTP/1.1\r\nHost: ${this.host}\r\n${headers}`
+      + `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}${this.question()}`);
+    return this.answer();
+  }
+
+  /** Asks for the next event. */
+  ask() {
+    this.socket.write(this.question());
+  }
+
+  question() {
+    return `GET ${API}invocation/next HTTP/1.1\r\nHost: ${this.host}\r\n\r\n`;
+  }
+
   answer() {
     return new Promise((done) => {
       this.waiting = done;
@@ -132,11 +148,12 @@ function headerValue(text) {
   return String(text).replace(/[^\x20-\x7e]/g, '?');
 }
 
-function sendError(connection, target, error) {
+function sendError(connection, target, error, asks) {
   const object = errorObject(error);
   process.stderr.write(`${object.trace.length ? object.trace.join('\n') : `${object.errorType}: ${object.errorMessage}`}\n`);
   const headers = `Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: ${headerValue(object.errorType)}\r\n`;
-  return connection.call('POST', target, headers, JSON.stringify(object));
+  const body = JSON.stringify(object);
+  return asks ? connection.callAndAsk(target, headers, body) : connection.call('POST', target, headers, body);
 }
 
 /** What a function streams its answer into. */
@@ -292,7 +309,7 @@ async function answer(connection, handler, request) {
     context = contextOf(request.headers);
   } catch (error) {
     connection.wake();
-    await sendError(connection, `${target}error`, error);
+    await sendError(connection, `${target}error`, error, true);
     return;
   }
   if (handler[STREAMING]) await stream(connection, handler, event, context, target);
@@ -308,20 +325,15 @@ async function buffered(connection, handler, event, context, target) {
   } catch (error) {
     whenIdle = null;
     connection.wake();
-    await sendError(connection, `${target}error`, error);
+    await sendError(connection, `${target}error`, error, true);
     return;
   }
   whenIdle = null;
   connection.wake();
-  const said = await connection.call('POST', `${target}response`, 'Content-Type: application/json\r\n', body);
-  if (said.status === 413) {
-    let message = 'Exceeded maximum allowed payload size';
-    try {
-      message = JSON.parse(said.body.utf8Slice()).errorMessage || message;
-    } catch (error) {
-      // It need not be JSON.
-    }
-    await sendError(connection, `${target}error`, named('Function.ResponseSizeTooLarge', message));
+  const said = await connection.callAndAsk(`${target}response`, 'Content-Type: application/json\r\n', body);
+  if (said.status !== 202) {
+    // The call has failed by that, as the gateway told its caller.
+    process.stderr.write(`the answer was refused: ${said.body.utf8Slice().trim()}\n`);
   }
 }
 
@@ -348,12 +360,13 @@ async function stream(connection, handler, event, context, target) {
     out.on('error', () => {});
     out.destroy();
     if (!out.hasBegun) {
-      await sendError(connection, `${target}error`, error);
+      await sendError(connection, `${target}error`, error, true);
       return;
     }
     out.fail(error);
   }
   await connection.answer();
+  connection.ask();
 }
 
 /** The type of modules in a folder, as Node.js finds it. */
@@ -435,8 +448,9 @@ async function main() {
     await sendError(connection, 'init/error', error);
     process.exit(1);
   }
+  connection.ask();
   for (;;) {
-    const request = await connection.call('GET', 'invocation/next');
+    const request = await connection.answer();
     if (request.status !== 200) {
       process.stderr.write(`the Runtime API answered ${request.status}\n`);
       process.exit(1);

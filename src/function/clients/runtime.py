@@ -6,13 +6,13 @@ is one write.
 import importlib
 import json
 import os
-import re
 import socket
 import sys
 import time
 import traceback
 
 API = "/2018-06-01/runtime/"
+NEXT = "invocation/next"
 ROOT = os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())
 OWN_FILE = __file__ if "__file__" in globals() else "<stdin>"
 
@@ -28,13 +28,21 @@ class Connection:
         self.unread = b""
 
     def call(self, method, path, headers=(), body=b""):
+        self.socket.sendall(self.request(method, path, headers, body))
+        return self.read_answer()
+
+    def call_and_ask(self, method, path, headers=(), body=b""):
+        """Asks for the next event in the same write; what that is answered is to be read next."""
+        self.socket.sendall(self.request(method, path, headers, body) + self.request("GET", NEXT))
+        return self.read_answer()
+
+    def request(self, method, path, headers=(), body=b""):
         lines = ["%s %s%s HTTP/1.1" % (method, API, path), "Host: " + self.host]
         if method == "POST":
             lines.append("Content-Length: %d" % len(body))
         lines.extend("%s: %s" % pair for pair in headers)
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        self.socket.sendall(head + body)
-        return self.read_answer()
+        return head + body
 
     def read_answer(self):
         head = self.read_until(b"\r\n\r\n")
@@ -164,7 +172,7 @@ def error_object(error, request_id=""):
     }
 
 
-def send_error(connection, path, error):
+def send_error(call, path, error):
     text = json.dumps(error)
     lines = ["[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])]
     if error["stackTrace"]:
@@ -175,7 +183,7 @@ def send_error(connection, path, error):
         ("Content-Type", "application/json"),
         ("Lambda-Runtime-Function-Error-Type", error["errorType"]),
     ]
-    connection.call("POST", path, headers, text.encode())
+    call("POST", path, headers, text.encode())
 
 
 def load_handler(name, is_guessed):
@@ -237,16 +245,15 @@ def answer(connection, handler, headers, event):
             raise InitError("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
         body = render(handler(event, Context(headers)))
     except Exception as error:
-        send_error(connection, path + "error", error_object(error, request_id))
+        send_error(connection.call_and_ask, path + "error", error_object(error, request_id))
         return
     finally:
         sys.stdout.flush()
-    status, _, said = connection.call("POST", path + "response", [("Content-Type", "application/json")], body)
-    if status == 413:
-        match = re.search(r'"errorMessage"\s*:\s*"([^"]*)"', said.decode("utf-8", "replace"))
-        message = match.group(1) if match else "Exceeded maximum allowed payload size"
-        error = InitError("Function.ResponseSizeTooLarge", message)
-        send_error(connection, path + "error", error_object(error, request_id))
+    headers = [("Content-Type", "application/json")]
+    status, _, said = connection.call_and_ask("POST", path + "response", headers, body)
+    if status != 202:
+        # The call has failed by that, as the gateway told its caller.
+        sys.stderr.write("[ERROR] the answer was refused: %s\n" % said.decode("utf-8", "replace").strip())
 
 
 def main():
@@ -261,10 +268,11 @@ def main():
     try:
         handler = load_handler(os.environ["_HANDLER"], is_guessed)
     except Exception as error:
-        send_error(connection, "init/error", error_object(error))
+        send_error(connection.call, "init/error", error_object(error))
         sys.exit(1)
+    connection.socket.sendall(connection.request("GET", NEXT))
     while True:
-        status, headers, event = connection.call("GET", "invocation/next")
+        status, headers, event = connection.read_answer()
         if status != 200:
             sys.stderr.write("the Runtime API answered %d\n" % status)
             sys.exit(1)
