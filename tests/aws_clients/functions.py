@@ -253,6 +253,39 @@ class Functions(Case):
         dry = self.functions.invoke(FunctionName="called", InvocationType="DryRun")
         self.assertEqual((dry["StatusCode"], dry["Payload"].read()), (204, b""))
 
+    def test_a_call_with_a_response_stream(self):
+        code = """exports.handler = async (event) => {
+            if (event.fails) throw new TypeError('as told');
+            return 'x'.repeat(event.length);
+        };"""
+        self.create("streamed", {"index.js": code})
+
+        def events(**payload):
+            answer = self.functions.invoke_with_response_stream(
+                FunctionName="streamed", Payload=json.dumps(payload).encode()
+            )
+            self.assertEqual((answer["StatusCode"], answer["ExecutedVersion"]), (200, "$LATEST"))
+            self.assertEqual(answer["ResponseStreamContentType"], "application/vnd.amazon.eventstream")
+            return list(answer["EventStream"])
+
+        *chunks, end = events(length=200_000)
+        payload = b"".join(one["PayloadChunk"]["Payload"] for one in chunks)
+        self.assertEqual(json.loads(payload), "x" * 200_000)
+        self.assertGreater(len(chunks), 1)
+        self.assertEqual(end, {"InvokeComplete": {}})
+        [end] = events(fails=True)
+        self.assertEqual(end["InvokeComplete"]["ErrorCode"], "Unhandled")
+        details = json.loads(end["InvokeComplete"]["ErrorDetails"])
+        self.assertEqual((details["errorType"], details["errorMessage"]), ("TypeError", "as told"))
+        dry = self.functions.invoke_with_response_stream(FunctionName="streamed", InvocationType="DryRun")
+        self.assertEqual(dry["StatusCode"], 204)
+        with self.refused("ResourceNotFoundException", f"Function not found: {arn('missing')}", 404):
+            self.functions.invoke_with_response_stream(FunctionName="missing")
+        with self.refused("InvalidRequestContentException", status=400):
+            self.functions.invoke_with_response_stream(FunctionName="streamed", Payload=b"{no json")
+        with self.refused("ValidationException", status=400):
+            self.functions.invoke_with_response_stream(FunctionName="streamed", InvocationType="Event")
+
     def test_regions_are_apart(self):
         self.create("here")
         other = client("lambda", region="eu-west-1")

@@ -20,6 +20,7 @@ pub(super) mod invoke;
 mod name;
 pub(super) mod policy;
 mod stored;
+mod stream;
 pub(super) mod tags;
 #[cfg(test)]
 mod tests;
