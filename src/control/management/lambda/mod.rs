@@ -40,3 +40,4 @@ pub(super) use stored::find_function;
 pub(crate) use stored::{
     FoundFunction, FunctionFolder, FunctionRuntime, FunctionStore, StoredFunction,
 };
+pub use unzip::{UNZIPPED_BYTES_MAX, UnzipError, unpack as unzip_code};
