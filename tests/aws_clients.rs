@@ -5,10 +5,10 @@
 #[path = "harness/mod.rs"]
 mod harness;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::{env, fs};
 
@@ -145,6 +145,45 @@ fn functions_are_made_with_a_known_credential() {
 #[test]
 fn quotas_are_those_of_the_settings() {
     run_on_a_new_gateway("quotas.py", "quotas = { routes_count_max = 2, resources_count_max = 3 }");
+}
+
+/// Ends a process when it is dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_commands_of_the_demo_make_another_function() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_shardgate"));
+    demo.args(["demo", "--listen", "127.0.0.1:0", "--shards", "1"]);
+    demo.env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut demo = Ended(demo.spawn().expect("it starts"));
+    let said = BufReader::new(demo.0.stdout.take().expect("piped"));
+    let said: Vec<String> =
+        said.lines().map_while(Result::ok).take_while(|line| !line.contains("Ctrl-C")).collect();
+    let commands = said.iter().skip_while(|line| !line.contains("export AWS")).cloned();
+    let commands = commands.collect::<Vec<_>>().join("\n");
+    let clients = python().parent().expect("a folder").display().to_string();
+    let path = env::var("PATH").unwrap_or_default();
+    let output = Command::new("sh")
+        .args(["-e", "-c", &commands])
+        .env("PATH", format!("{clients}:{path}"))
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", folder.path().join("no-config"))
+        .env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("no-credentials"))
+        .output()
+        .expect("sh runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{commands}\n{printed}{errors}");
+    assert!(printed.contains("hello from the function another, in "), "{commands}\n{printed}");
 }
 
 /// Sends a request and reads the whole answer; `None` if the connection breaks.
@@ -293,14 +332,14 @@ fn a_stage_is_made_anew_when_a_function_that_it_names_comes() {
     let api = json!({"name": "a", "protocolType": "HTTP", "target": arn}).to_string();
     assert_eq!(ask(address, "POST", "/v2/apis", &api).expect("answered").0, 201);
     create_function(address, "other").expect("answered");
-    let handler = "exports.handler = async (event) => event.rawPath";
+    let handler = "exports.handler = async (event) => ({path: event.rawPath})";
     create_function_of(address, "named", handler).expect("answered");
     let (_, apis) = ask(address, "GET", "/v2/apis", "").expect("answered");
     let id = apis["items"][0]["apiId"].as_str().expect("an id").to_owned();
     let public = gateway.address("public");
     let (status, said) =
         ask(public, "GET", &format!("/_aws/execute-api/{id}/$default/x"), "").expect("answered");
-    assert_eq!((status, &said), (200, &json!("/x")), "{said}");
+    assert_eq!((status, &said), (200, &json!({"path": "/x"})), "{said}");
 }
 
 #[test]

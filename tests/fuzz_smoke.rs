@@ -12,6 +12,9 @@ mod lambda;
 #[path = "fuzz/src/laws.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
 mod laws;
+#[path = "fuzz/src/runtime.rs"]
+#[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
+mod runtime;
 #[path = "fuzz/src/tls.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' package exports them")]
 mod tls;

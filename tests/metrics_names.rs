@@ -8,8 +8,8 @@ use std::sync::Arc;
 use shardgate::base::{Fault, Nanos, ThrottleScope};
 use shardgate::observe::access_log::AccessLogCounts;
 use shardgate::observe::{
-    CertificateState, FunctionCounts, Metrics, OrderedCertificate, PlanLabels, ProcessInfo,
-    ProcessUsage, RenderOptions, RequestEnd, TargetState, UpstreamEnd,
+    CallOutcome, CertificateState, FunctionCounts, Metrics, OrderedCertificate, PlanLabels,
+    ProcessInfo, ProcessUsage, RenderOptions, RequestEnd, TargetState, UpstreamEnd,
 };
 use shardgate::plan::StageLabels;
 use shardgate::rt::DriverReport;
@@ -55,6 +55,9 @@ fn metrics_text() -> String {
             refused: vec!["io_uring with DEFER_TASKRUN: invalid argument".into()],
         });
         recorder.connection_opened();
+        let calls = recorder.calls_of("orders \"a\"");
+        calls.ended(CallOutcome::Answered, Nanos::from_millis(5));
+        calls.ended(CallOutcome::Throttled, Nanos(0));
         recorder.ticked(Nanos::from_millis(20), Nanos::from_millis(1));
         let plan = recorder.adopt(3);
         let fault = Fault::Throttled { scope: ThrottleScope::Stage, retry_after_ms: 1 };

@@ -1,4 +1,4 @@
-//! One request to the admin listener of a gateway that runs.
+//! One request to the admin listener of a gateway that runs, or to its management API.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::ListenerAddress;
 
-/// What the admin listener answered.
+/// What was answered.
 pub(super) struct AdminAnswer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
@@ -18,6 +18,16 @@ pub(super) fn ask(
     address: &ListenerAddress,
     method: &str,
     path: &str,
+    body: &[u8],
+) -> io::Result<Option<AdminAnswer>> {
+    ask_with(address, (method, path), "", body)
+}
+
+/// The same with more lines in the head, each with its end. The host is [`HOST`].
+pub(super) fn ask_with(
+    address: &ListenerAddress,
+    (method, path): (&str, &str),
+    lines: &str,
     body: &[u8],
 ) -> io::Result<Option<AdminAnswer>> {
     let connected: io::Result<Box<dyn Connection>> = match address {
@@ -46,7 +56,7 @@ pub(super) fn ask(
     let length = body.len();
     write!(
         connection,
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\ncontent-length: {length}\r\n{lines}\r\n"
     )?;
     connection.write_all(body)?;
     let mut answer = Vec::new();
@@ -57,7 +67,7 @@ pub(super) fn ask(
 trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
-/// An answer of the admin listener has a length, so one that was cut off is found out.
+/// An answer of these listeners has a length, so one that was cut off is found out.
 fn parse(answer: &[u8]) -> io::Result<AdminAnswer> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not whole");
     let mut fields = [httparse::EMPTY_HEADER; 32];
@@ -76,6 +86,8 @@ fn parse(answer: &[u8]) -> io::Result<AdminAnswer> {
     Ok(AdminAnswer { status: head.code.unwrap_or(0), body: body.to_vec() })
 }
 
+/// The host that requests name.
+pub(super) const HOST: &str = "localhost";
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// A large store takes its time.
 const ANSWER_LIMIT: Duration = Duration::from_secs(300);

@@ -56,6 +56,7 @@ pub use listeners::{ListenError, NamedSocket};
 pub use management::{
     BoundCertificate, BoundEndpoint, BoundFunction, BoundSigning, BoundSource, BoundTrustStore,
     BoundVpcLink, Credential, FunctionWay, ManagementOptions, Quotas, SecretSource, SigningSource,
+    UNZIPPED_BYTES_MAX, UnzipError, unzip_code,
 };
 pub use process::{Outcome, Ready, RunError, Setup, run};
 pub use reload::LoadConfiguration;

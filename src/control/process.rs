@@ -51,6 +51,8 @@ pub struct Ready {
     pub listeners: Vec<(String, String)>,
     /// Where the admin listener is, if there is one.
     pub admin: Option<String>,
+    /// Where the management API is, if there is one.
+    pub management: Option<String>,
 }
 
 /// How the process ended, if nothing failed.

@@ -234,7 +234,8 @@ impl Process {
         if let Some(predecessor) = predecessor {
             predecessor.tell_ready();
         }
-        Ready { listeners: bound.into_iter().map(|one| (one.name, one.address)).collect(), admin }
+        let listeners = bound.into_iter().map(|one| (one.name, one.address)).collect();
+        Ready { listeners, admin, management }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::base::limits::TICK_MS;
 use crate::base::{Blame, Fault, Nanos, ThrottleScope};
 
 /// 62.5 us to 65.536 s, past AWS's longest integration timeout.
-const LATENCY_BOUNDS: [Nanos; 21] = powers_of_two_ms(-4);
+pub(super) const LATENCY_BOUNDS: [Nanos; 21] = powers_of_two_ms(-4);
 /// 15.625 us to 1.024 s.
 const OVERHEAD_BOUNDS: [Nanos; 17] = powers_of_two_ms(-6);
 
@@ -60,6 +60,7 @@ impl Metrics {
         render_targets(process, &mut text);
         render_ordered_certificates(process, &mut text);
         functions::render(process, &mut text);
+        functions::render_calls(self.shards(), &mut text);
         render_access_log(process, &mut text);
         render_process(process, &mut text);
     }

@@ -1,9 +1,17 @@
-//! Processes of functions that run on this machine.
+//! Functions that run on this machine: their processes, which their host counts, and calls of them,
+//! which the shards do.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
+use super::counter::Counter;
 use super::exposition::Exposition;
+use super::families::LATENCY_BOUNDS;
+use super::histogram::{Histogram, HistogramSum};
 use super::process::ProcessInfo;
+use super::recorder::Claim;
+use super::shard_metrics::ShardMetrics;
 use crate::base::Nanos;
 
 /// Counts of one function's processes.
@@ -19,6 +27,78 @@ pub struct FunctionCounts {
     pub initialised_span: Nanos,
     /// Processes that ended, by why.
     pub ended_counts: BTreeMap<&'static str, u64>,
+}
+
+/// How a call of a function ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CallOutcome {
+    /// The function answered, or began to.
+    Answered,
+    /// The function failed, or its runtime, or no process of it could be started.
+    Failed,
+    /// Its own time was up, or the caller's.
+    TimedOut,
+    /// It was refused: too many calls wait.
+    Throttled,
+    /// The caller went away.
+    Abandoned,
+}
+
+impl CallOutcome {
+    /// Label values in the order of the variants.
+    const NAMES: [&'static str; 5] = ["answered", "failed", "timed_out", "throttled", "abandoned"];
+}
+
+/// What one shard counts of calls of one function.
+#[derive(Debug, Default)]
+pub(super) struct CallCounters {
+    outcomes: [Counter; CallOutcome::NAMES.len()],
+    /// Of those that were made and waited for.
+    duration: Histogram,
+}
+
+/// Counts calls of one function on its shard.
+#[derive(Clone, Debug)]
+pub struct CallRecorder {
+    counters: Arc<CallCounters>,
+    _claim: Rc<Claim>,
+}
+
+impl CallRecorder {
+    pub(super) fn new(counters: Arc<CallCounters>, claim: Rc<Claim>) -> Self {
+        Self { counters, _claim: claim }
+    }
+
+    /// A call has ended that took so long, waiting for a process included.
+    pub fn ended(&self, outcome: CallOutcome, duration: Nanos) {
+        self.counters.outcomes[outcome as usize].add(1);
+        if !matches!(outcome, CallOutcome::Throttled | CallOutcome::Abandoned) {
+            self.counters.duration.record(duration);
+        }
+    }
+}
+
+pub(super) fn render_calls(shards: &[Arc<ShardMetrics>], text: &mut Exposition<'_>) {
+    let mut functions = BTreeMap::<Box<str>, Vec<Arc<CallCounters>>>::new();
+    for (name, counters) in shards.iter().flat_map(|shard| shard.calls()) {
+        functions.entry(name).or_default().push(counters);
+    }
+    text.counter("shardgate_function_calls_total", "Calls of a function that ended, by outcome.");
+    for (name, shards) in &functions {
+        for (index, outcome) in CallOutcome::NAMES.iter().enumerate() {
+            let count = shards.iter().map(|one| one.outcomes[index].get()).sum::<u64>();
+            text.sample(&[("function", name), ("outcome", outcome)], count);
+        }
+    }
+    text.histogram(
+        "shardgate_function_call_duration_seconds",
+        "From a call of a function to its answer or its failure, waiting for a process included.",
+    );
+    for (name, shards) in &functions {
+        let mut sum = HistogramSum::default();
+        shards.iter().for_each(|one| sum.add(&one.duration));
+        text.buckets(&[("function", name)], &sum, &LATENCY_BOUNDS);
+    }
 }
 
 pub(super) fn render(process: &ProcessInfo, text: &mut Exposition<'_>) {

@@ -25,7 +25,7 @@ mod tables;
 
 pub use families::RenderOptions;
 pub use fault_text::{fault_text, gateway_response_type};
-pub use functions::FunctionCounts;
+pub use functions::{CallOutcome, CallRecorder, FunctionCounts};
 pub use handshake::HandshakeEnd;
 pub use labels::PlanLabels;
 pub use metrics::Metrics;

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::functions::CallRecorder;
 use super::handshake::HandshakeEnd;
 use super::shard_metrics::{STATUS_FIRST, ShardMetrics};
 use super::tables::{GroupCounters, ShardTables, class_of};
@@ -145,7 +146,7 @@ pub struct ShardRecorder {
 
 /// The right to write; given back with the last handle.
 #[derive(Debug)]
-struct Claim(Arc<ShardMetrics>);
+pub(super) struct Claim(Arc<ShardMetrics>);
 
 impl Drop for Claim {
     fn drop(&mut self) {
@@ -180,6 +181,12 @@ impl ShardRecorder {
             shared: Arc::clone(&self.shared),
             tables,
         }
+    }
+
+    /// Takes up the counters of a function's calls. Takes a lock, so it is not for a call.
+    #[must_use]
+    pub fn calls_of(&self, function: &str) -> CallRecorder {
+        CallRecorder::new(self.shared.calls_of(function), Rc::clone(&self.claim))
     }
 
     /// A client connection was accepted, or came with a hand-over.

@@ -1,11 +1,13 @@
 //! What one shard counts whatever its plan, and the tables of its plan.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crossbeam::utils::CachePadded;
 
 use super::counter::{Counter, Gauge};
+use super::functions::CallCounters;
 use super::handshake::HandshakeCounters;
 use super::histogram::Histogram;
 use super::http2::Http2Counters;
@@ -20,7 +22,8 @@ use crate::rt::DriverReport;
 /// # Invariants
 ///
 /// - At most one [`ShardRecorder`] family exists at a time, so each counter has one writer.
-/// - The lock is taken at adoption and preparation, never on the request path.
+/// - Locks are taken at adoption and preparation, and when a shard comes to know a function; never
+///   on the request path.
 #[derive(Debug)]
 pub struct ShardMetrics {
     index: u16,
@@ -28,6 +31,8 @@ pub struct ShardMetrics {
     pub(super) driver: OnceLock<DriverReport>,
     /// Not adopted yet, and the adopted one, by growing epoch.
     prepared: Mutex<Vec<Arc<ShardTables>>>,
+    /// Calls of functions by name, also of those that the shard has let go of: they may come back.
+    calls: Mutex<BTreeMap<Box<str>, Arc<CallCounters>>>,
     has_recorder: AtomicBool,
 }
 
@@ -68,6 +73,7 @@ impl ShardMetrics {
             counters: CachePadded::new(ShardCounters::default()),
             driver: OnceLock::new(),
             prepared: Mutex::default(),
+            calls: Mutex::default(),
             has_recorder: AtomicBool::new(false),
         }
     }
@@ -118,6 +124,24 @@ impl ShardMetrics {
         self.has_recorder.store(false, Ordering::Release);
     }
 
+    /// The counters of a function's calls, the same ones each time.
+    pub(super) fn calls_of(&self, function: &str) -> Arc<CallCounters> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = calls.get(function) {
+            return Arc::clone(known);
+        }
+        if calls.len() >= FUNCTIONS_COUNT_MAX {
+            calls.retain(|_, counters| Arc::strong_count(counters) > 1);
+        }
+        Arc::clone(calls.entry(function.into()).or_default())
+    }
+
+    /// The counters of all functions' calls.
+    pub(super) fn calls(&self) -> Vec<(Box<str>, Arc<CallCounters>)> {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().map(|(name, counters)| (name.clone(), Arc::clone(counters))).collect()
+    }
+
     /// Lays the tables of an epoch ready. An epoch that is prepared anew was never published.
     pub(super) fn set_prepared(&self, tables: Arc<ShardTables>) {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,6 +156,9 @@ impl ShardMetrics {
         prepared.first().filter(|one| one.epoch == epoch).cloned()
     }
 }
+
+/// From here on, functions that a shard has let go of are forgotten when a new one comes.
+const FUNCTIONS_COUNT_MAX: usize = 4_096;
 
 impl Default for ShardCounters {
     fn default() -> Self {

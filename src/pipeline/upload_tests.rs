@@ -106,7 +106,8 @@ fn shard_state() -> Rc<ShardState> {
     metrics.prepare(&plan);
     let recorder = metrics.shard(0).expect("one shard").recorder();
     let (pools, targets) = (TokenPools::new(), TargetBoard::new());
-    let (functions, runtimes) = (FunctionBoard::default(), Runtimes::new(0, Vec::new()));
+    let (functions, runtimes) =
+        (FunctionBoard::default(), Runtimes::new(0, Vec::new(), recorder.clone()));
     let sources = PlanSources {
         recorder: &recorder,
         pools: &pools,

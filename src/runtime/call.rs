@@ -10,6 +10,7 @@ use super::invocations::invoke_apart;
 use super::{Runtimes, ShardFunction, StreamedAnswer};
 use crate::base::{Nanos, write_json_string};
 use crate::lambda::EventHead;
+use crate::observe::CallOutcome;
 use crate::rt::{Deadlines, now, unix_millis};
 
 /// What a function is called with.
@@ -74,6 +75,8 @@ pub(super) struct CallState {
     pub(super) wants_stream: bool,
     outcome: RefCell<Option<Outcome>>,
     waker: Cell<Option<Waker>>,
+    /// The function's own time was up.
+    is_late: Cell<bool>,
 }
 
 /// How a call ended.
@@ -98,6 +101,13 @@ impl CallState {
     pub(super) fn fail(&self, error_type: &str, message: &str) {
         let message = format!("RequestId: {} Error: {message}", self.request_id);
         self.settle(Outcome::Failed(CallFailure::of_runtime(error_type, &message)));
+    }
+
+    /// The function's own time was up.
+    pub(super) fn fail_late(&self, timeout: Nanos) {
+        self.is_late.set(true);
+        let seconds = timeout.as_millis() as f64 / 1_000.0;
+        self.fail("Sandbox.Timedout", &format!("Task timed out after {seconds:.2} seconds"));
     }
 
     pub(super) fn fail_ended(&self, reason: &Arc<str>) {
@@ -128,16 +138,19 @@ impl Runtimes {
         if let Some(invoker) = &self.invoker {
             return invoke_apart(invoker, function, event).await;
         }
+        let mut counted = CountedCall::new(function);
         let alarm = deadlines.alarm();
         alarm.set(event.due);
         loop {
-            let runtime = function.acquire(self, &alarm).await?;
+            let runtime = function.acquire(self, &alarm).await;
+            let runtime = runtime.inspect_err(|failure| counted.fails(failure, false))?;
             let timeout = function.function.timeout();
             let call = Rc::new(CallState {
                 request_id: event.request_id.into(),
                 wants_stream: event.wants_stream,
                 outcome: RefCell::default(),
                 waker: Cell::default(),
+                is_late: Cell::default(),
             });
             runtime.begin(&call, event.written(timeout), now().plus(timeout));
             let outcome = poll_fn(|context| {
@@ -149,10 +162,46 @@ impl Runtimes {
                 alarm.poll_passed(context).map(|()| timed_out())
             });
             match outcome.await {
-                Outcome::Answered(answer) => return Ok(answer),
-                Outcome::Failed(failure) => return Err(failure),
+                Outcome::Answered(answer) => {
+                    counted.outcome = CallOutcome::Answered;
+                    return Ok(answer);
+                }
+                Outcome::Failed(failure) => {
+                    counted.fails(&failure, call.is_late.get());
+                    return Err(failure);
+                }
                 Outcome::NotGiven => {}
             }
+        }
+    }
+}
+
+/// A call that is counted when it is dropped: as given up, unless it came to something.
+struct CountedCall<'f> {
+    function: &'f ShardFunction,
+    began: Nanos,
+    outcome: CallOutcome,
+}
+
+impl<'f> CountedCall<'f> {
+    fn new(function: &'f ShardFunction) -> Self {
+        Self { function, began: now(), outcome: CallOutcome::Abandoned }
+    }
+
+    fn fails(&mut self, failure: &CallFailure, is_late: bool) {
+        self.outcome = match failure {
+            CallFailure::Failed(_) if is_late => CallOutcome::TimedOut,
+            CallFailure::Failed(_) => CallOutcome::Failed,
+            CallFailure::Throttled => CallOutcome::Throttled,
+            CallFailure::TimedOut => CallOutcome::TimedOut,
+        };
+    }
+}
+
+impl Drop for CountedCall<'_> {
+    fn drop(&mut self) {
+        if let Some(calls) = &self.function.calls {
+            calls.ended(self.outcome, now().since(self.began));
         }
     }
 }

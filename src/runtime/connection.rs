@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::body::BodyEnd;
 use super::call::{CallState, FunctionAnswer};
 use super::process::{Given, NextSlot};
 use super::registry::Runtimes;
-use super::streamed_answer::{BodyEnd, Parts, StreamedAnswer};
+use super::streamed_answer::{Parts, StreamedAnswer};
 use crate::base::limits::HEADERS_COUNT_MAX;
 use crate::coord::{EndReason, HostMessage, RuntimeConnection, RuntimeProcess};
 use crate::lambda::{RuntimeReply, RuntimeRequest};

@@ -10,6 +10,7 @@ use super::waiter::Waiter;
 use super::{CallFailure, Runtimes};
 use crate::base::Nanos;
 use crate::coord::{EndReason, HostMessage, LocalFunction, ShardMessage};
+use crate::observe::CallRecorder;
 use crate::rt::{Deadline, now};
 
 /// A function on this shard.
@@ -23,6 +24,8 @@ pub struct ShardFunction {
     shard: usize,
     /// `function:NAME`, for the log.
     shown: Rc<str>,
+    /// Counts calls, where this is a shard.
+    pub(super) calls: Option<CallRecorder>,
     /// Those that have waited longest first; taken from the back, so that what is not needed ages.
     idle: RefCell<Vec<Rc<Runtime>>>,
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
@@ -33,12 +36,17 @@ pub struct ShardFunction {
 }
 
 impl ShardFunction {
-    pub(super) fn new(function: Arc<LocalFunction>, shard: usize) -> Self {
+    pub(super) fn new(
+        function: Arc<LocalFunction>,
+        shard: usize,
+        calls: Option<CallRecorder>,
+    ) -> Self {
         let shown = format!("function:{}", function.name()).into();
         Self {
             function,
             shard,
             shown,
+            calls,
             idle: RefCell::default(),
             waiting: RefCell::default(),
             awaited_count: Cell::new(0),

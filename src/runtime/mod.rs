@@ -13,6 +13,7 @@
 //! and it may be sent by something that the function has left behind. Nothing counts but the id of the
 //! call that is under way.
 
+mod body;
 mod call;
 mod connection;
 mod function;
@@ -24,8 +25,9 @@ mod streamed_answer;
 mod tests;
 mod waiter;
 
+pub use body::{BodyEnd, RuntimeBody};
 pub use call::{CallFailure, FunctionAnswer, FunctionEvent};
 pub use function::ShardFunction;
 pub use invocations::AsyncEvent;
 pub use registry::Runtimes;
-pub use streamed_answer::{BodyEnd, StreamedAnswer};
+pub use streamed_answer::StreamedAnswer;

@@ -16,6 +16,7 @@ use crate::coord::{
     EndReason, HostMessage, Invoker, LocalFunction, RuntimeConnection, RuntimeProcess, Sender,
     ShardMessage,
 };
+use crate::observe::ShardRecorder;
 use crate::rt::{sleep, spawn};
 
 /// The functions that run on this machine, as one shard has them.
@@ -25,6 +26,8 @@ pub struct Runtimes {
     peers: Vec<Sender<ShardMessage>>,
     /// Where this is no shard: calls are sent to one.
     pub(super) invoker: Option<Arc<Invoker>>,
+    /// Where it is one: what counts calls.
+    recorder: Option<ShardRecorder>,
     functions: RefCell<HashMap<*const LocalFunction, Rc<ShardFunction>>>,
     /// Those that are on this shard, by the id of their process.
     runtimes: RefCell<HashMap<u64, Rc<Runtime>>>,
@@ -35,25 +38,31 @@ pub struct Runtimes {
 impl Runtimes {
     /// Those of shard `shard`; none yet.
     #[must_use]
-    pub fn new(shard: usize, peers: Vec<Sender<ShardMessage>>) -> Rc<Self> {
-        Self::with(shard, peers, None)
+    pub fn new(
+        shard: usize,
+        peers: Vec<Sender<ShardMessage>>,
+        recorder: ShardRecorder,
+    ) -> Rc<Self> {
+        Self::with(shard, peers, None, Some(recorder))
     }
 
     /// For who is no shard: calls are sent to those that are.
     #[must_use]
     pub fn apart(invoker: Arc<Invoker>) -> Rc<Self> {
-        Self::with(0, Vec::new(), Some(invoker))
+        Self::with(0, Vec::new(), Some(invoker), None)
     }
 
     fn with(
         shard: usize,
         peers: Vec<Sender<ShardMessage>>,
         invoker: Option<Arc<Invoker>>,
+        recorder: Option<ShardRecorder>,
     ) -> Rc<Self> {
         Rc::new(Self {
             shard,
             peers,
             invoker,
+            recorder,
             functions: RefCell::default(),
             runtimes: RefCell::default(),
             events_count: Cell::new(0),
@@ -64,9 +73,10 @@ impl Runtimes {
     #[must_use]
     pub fn function(&self, function: &Arc<LocalFunction>) -> Rc<ShardFunction> {
         let mut functions = self.functions.borrow_mut();
-        let known = functions
-            .entry(Arc::as_ptr(function))
-            .or_insert_with(|| Rc::new(ShardFunction::new(Arc::clone(function), self.shard)));
+        let known = functions.entry(Arc::as_ptr(function)).or_insert_with(|| {
+            let calls = self.recorder.as_ref().map(|one| one.calls_of(function.name()));
+            Rc::new(ShardFunction::new(Arc::clone(function), self.shard, calls))
+        });
         Rc::clone(known)
     }
 
@@ -111,9 +121,7 @@ impl Runtimes {
         for runtime in late {
             let timeout = runtime.process.function.timeout();
             if let Some(call) = self.end(&runtime, EndReason::TimedOut) {
-                let seconds = timeout.as_millis() as f64 / 1_000.0;
-                let message = format!("Task timed out after {seconds:.2} seconds");
-                call.fail("Sandbox.Timedout", &message);
+                call.fail_late(timeout);
             }
         }
         let waiting = |function: &&Rc<ShardFunction>| function.has_waiting();

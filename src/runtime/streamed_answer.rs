@@ -6,7 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use crate::proto::{BodyFraming, ChunkedDecoder};
+use super::body::{BodyEnd, RuntimeBody};
+use crate::proto::BodyFraming;
 use crate::rt::Stream;
 
 /// A body that is being read. Whoever drops it before its end gives the rest up: the connection's
@@ -43,65 +44,33 @@ impl HandedBack {
     }
 }
 
-/// How a body ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum BodyEnd {
-    /// As it should.
-    Whole,
-    /// The function failed after it had begun: what its trailers say.
-    FunctionFailed { error_type: String, error: Vec<u8> },
-    /// The connection ended before it, or it cannot be read.
-    Broken,
-}
-
 /// What is read of a body.
 pub(super) struct Parts {
     stream: Stream,
     /// What was read of the connection; `[..start]` is used up.
     pub(super) input: Vec<u8>,
     pub(super) start: usize,
-    left: Left,
-}
-
-/// How much of it is to come.
-enum Left {
-    Bytes(u64),
-    Chunks(Box<ChunkedDecoder>),
-    Nothing(Box<BodyEnd>),
+    body: RuntimeBody,
 }
 
 impl Parts {
     pub(super) fn new(stream: Stream, input: Vec<u8>, start: usize, framing: BodyFraming) -> Self {
-        let left = match framing {
-            BodyFraming::Length(bytes) => Left::Bytes(bytes),
-            BodyFraming::Chunked => Left::Chunks(Box::default()),
-            // Requests have no other framing.
-            BodyFraming::None | BodyFraming::UntilClose => Left::Bytes(0),
-        };
-        Self { stream, input, start, left }
+        Self { stream, input, start, body: RuntimeBody::new(framing) }
     }
 
     /// A lower bound on what is to come.
     pub(super) fn bytes_known(&self) -> u64 {
-        match &self.left {
-            Left::Bytes(bytes) => *bytes,
-            Left::Chunks(_) | Left::Nothing(_) => 0,
-        }
+        self.body.bytes_known()
     }
 
     /// Whether nothing of it has been read from the connection.
     pub(super) fn is_awaited(&self) -> bool {
-        let is_over = matches!(self.left, Left::Nothing(_) | Left::Bytes(0));
-        !is_over && self.start == self.input.len()
+        self.end().is_none() && self.start == self.input.len()
     }
 
     /// How it ended, if it has.
     pub(super) fn end(&self) -> Option<&BodyEnd> {
-        match &self.left {
-            Left::Nothing(end) => Some(end),
-            Left::Bytes(0) => Some(&BodyEnd::Whole),
-            Left::Bytes(_) | Left::Chunks(_) => None,
-        }
+        self.body.end()
     }
 
     /// Appends what comes next; false at the end, whichever it is.
@@ -116,11 +85,10 @@ impl Parts {
                 }
                 continue;
             }
-            if let Left::Bytes(left) = &mut self.left
-                && *left >= LONG_BYTES
-            {
+            let left = self.body.bytes_known();
+            if left >= LONG_BYTES {
                 // A long body is read to where it belongs, without a copy.
-                let wanted = usize::try_from(*left).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
+                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
                 piece.reserve(wanted);
                 let before = piece.len();
                 let target = std::mem::take(piece);
@@ -128,10 +96,10 @@ impl Parts {
                 *piece = target;
                 let count = (piece.len() - before) as u64;
                 if !is_more(&result) {
-                    self.left = Left::Nothing(Box::new(BodyEnd::Broken));
+                    self.body.breaks();
                     return false;
                 }
-                *left -= count;
+                self.body.pass(count);
                 return true;
             }
             self.input.clear();
@@ -139,7 +107,7 @@ impl Parts {
             let (result, input) = self.stream.read_append(std::mem::take(&mut self.input)).await;
             self.input = input;
             if !is_more(&result) {
-                self.left = Left::Nothing(Box::new(BodyEnd::Broken));
+                self.body.breaks();
                 return false;
             }
         }
@@ -164,38 +132,16 @@ impl Parts {
             match self.stream.read_now(&mut self.input) {
                 Ok(count) if count > 0 => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                _ => self.left = Left::Nothing(Box::new(BodyEnd::Broken)),
+                _ => self.body.breaks(),
             }
         }
     }
 
     /// Takes what there is of it in the input; whether that was anything.
     fn take(&mut self, piece: &mut Vec<u8>) -> bool {
-        let rest = &mut self.input[self.start..];
-        match &mut self.left {
-            Left::Bytes(left) => {
-                let count = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                piece.extend_from_slice(&rest[..count]);
-                self.start += count;
-                *left -= count as u64;
-                count > 0
-            }
-            Left::Chunks(decoder) => match decoder.decode(rest) {
-                Ok(decoded) => {
-                    piece.extend_from_slice(&rest[..decoded.payload_bytes]);
-                    self.start += decoded.consumed_bytes;
-                    if decoded.done {
-                        self.left = Left::Nothing(Box::new(end_of(decoder.trailers())));
-                    }
-                    decoded.payload_bytes > 0
-                }
-                Err(_) => {
-                    self.left = Left::Nothing(Box::new(BodyEnd::Broken));
-                    false
-                }
-            },
-            Left::Nothing(_) => false,
-        }
+        let before = piece.len();
+        self.start += self.body.take(&mut self.input[self.start..], piece);
+        piece.len() > before
     }
 }
 
@@ -236,45 +182,6 @@ fn is_more(result: &io::Result<usize>) -> bool {
     matches!(result, Ok(count) if *count > 0)
 }
 
-/// What the trailers say of the end (AWS Lambda Developer Guide, "Building a custom runtime":
-/// `Lambda-Runtime-Function-Error-Type` and `-Body`, the latter as base64).
-fn end_of(trailers: &[u8]) -> BodyEnd {
-    use base64::Engine as _;
-    let (mut error_type, mut error) = (None, Vec::new());
-    for line in trailers.split(|byte| *byte == b'\n') {
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-type") {
-            error_type = Some(String::from_utf8_lossy(value).into_owned());
-        } else if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-body") {
-            let decoded = base64::engine::general_purpose::STANDARD.decode(value);
-            error = decoded.unwrap_or_else(|_| value.to_vec());
-        }
-    }
-    match error_type {
-        Some(error_type) => BodyEnd::FunctionFailed { error_type, error },
-        None => BodyEnd::Whole,
-    }
-}
-
 /// From here on a body is read without going through the connection's buffer.
 const LONG_BYTES: u64 = 32 * 1024;
 const PIECE_BYTES_MAX: usize = 256 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trailers_tell_of_a_failure() {
-        assert_eq!(end_of(b""), BodyEnd::Whole);
-        assert_eq!(end_of(b"X-Other: 1\r\n"), BodyEnd::Whole);
-        let trailers = b"Lambda-Runtime-Function-Error-Type: Unhandled\r\n\
-            lambda-runtime-function-error-body: eyJhIjoxfQ==\r\n";
-        let failed = BodyEnd::FunctionFailed {
-            error_type: "Unhandled".to_owned(),
-            error: b"{\"a\":1}".to_vec(),
-        };
-        assert_eq!(end_of(trailers), failed);
-    }
-}

@@ -18,10 +18,12 @@ use crate::coord::{
     EndReason, FunctionBoard, FunctionLimits, HostMessage, LocalFunction, Place, Receiver,
     RuntimeConnection, RuntimeProcess, ShardMessage, mailbox,
 };
+use crate::observe::{Metrics, ProcessInfo, RenderOptions};
 use crate::rt::{Deadlines, DriverChoice, RingOptions, now, run, spawn, yield_now};
 
 /// Two shards on one thread, and a host that does what the test says.
 struct World {
+    metrics: Metrics,
     board: FunctionBoard,
     shards: Vec<Rc<Runtimes>>,
     inboxes: Vec<Receiver<ShardMessage>>,
@@ -39,9 +41,15 @@ impl World {
         let capacity = NonZeroUsize::new(64).expect("not zero");
         let boxes = (0..2).map(|_| mailbox(capacity).expect("descriptors are free"));
         let (senders, inboxes): (Vec<_>, Vec<_>) = boxes.unzip();
+        let metrics = Metrics::new(2);
+        let shards = (0..2).map(|shard| {
+            let recorder = metrics.shard(shard).expect("two shards").recorder();
+            Runtimes::new(shard.into(), senders.clone(), recorder)
+        });
         let world = Rc::new(Self {
+            shards: shards.collect(),
+            metrics,
             board,
-            shards: (0..2).map(|shard| Runtimes::new(shard, senders.clone())).collect(),
             inboxes,
             host: RefCell::new(host),
             deadlines: Deadlines::new(now()),
@@ -81,6 +89,29 @@ impl World {
     fn function(&self, timeout_ms: u64) -> Arc<LocalFunction> {
         let limits = FunctionLimits { timeout_ms, idle_ms: 60_000, reserved_concurrency: None };
         self.board.bind("orders", limits)
+    }
+
+    /// How many calls are counted as answered, failed, timed out, throttled and abandoned, and of how
+    /// many it is known how long they took.
+    fn counted(&self) -> ([u64; 5], u64) {
+        let mut text = String::new();
+        let (process, options) = (ProcessInfo::default(), RenderOptions::default());
+        self.metrics.render_prometheus(&process, options, &mut text);
+        let value = |sample: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(sample));
+            line.unwrap_or_else(|| panic!("no {sample} in {text}"))
+                .trim()
+                .parse()
+                .expect("a number")
+        };
+        let outcomes =
+            ["answered", "failed", "timed_out", "throttled", "abandoned"].map(|outcome| {
+                value(&format!(
+                    "shardgate_function_calls_total{{function=\"orders\",outcome=\"{outcome}\"}}"
+                ))
+            });
+        let durations = "shardgate_function_call_duration_seconds_count{function=\"orders\"}";
+        (outcomes, value(durations))
     }
 
     /// Calls the function on a shard.
@@ -284,6 +315,7 @@ fn a_process_is_started_for_a_call_and_serves_the_next_one_too() {
         assert_eq!(whole(world.call(0, "second").await), "\"done\"");
         drop(joined(script).await);
         assert!(world.is_told_nothing(), "one process is enough");
+        assert_eq!(world.counted(), ([2, 0, 0, 0, 0], 2));
         assert!(process.is_initialised());
     });
 }
@@ -356,6 +388,7 @@ fn errors_of_functions_and_of_runtimes_are_told() {
             failed(second),
             "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"exit status 1\"}"
         );
+        assert_eq!(world.counted(), ([0, 2, 0, 0, 0], 2));
     });
 }
 
@@ -374,6 +407,7 @@ fn a_function_that_takes_too_long_is_ended() {
         let error = failed(answer);
         assert!(error.contains("Task timed out after 0.03 seconds"), "{error}");
         assert!(error.contains("RequestId: slow"), "{error}");
+        assert_eq!(world.counted(), ([0, 0, 1, 0, 0], 1));
         assert!(matches!(world.told().await, HostMessage::Initialised { .. }));
         match world.told().await {
             HostMessage::End { reason: EndReason::TimedOut, .. } => {}
@@ -701,6 +735,14 @@ fn calls_beyond_what_may_run_are_refused_or_wait() {
         let due = now().plus(Nanos::from_millis(30));
         let waited = world.call_until(0, "a", due, false).await;
         assert_eq!(waited.expect_err("nothing came free"), CallFailure::TimedOut);
+        {
+            let mut given_up = Box::pin(world.call(1, "b"));
+            let polled = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(given_up.as_mut().poll(context).is_pending())
+            });
+            assert!(polled.await);
+        }
+        assert_eq!(world.counted(), ([0, 0, 1, 1, 1], 1), "of both shards");
         drop(held);
         assert!(world.is_told_nothing());
     });

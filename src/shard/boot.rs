@@ -98,7 +98,8 @@ pub fn start(
             tracing::info!(shard = options.index, driver = %report, "shard started");
             let at = now();
             let seed = [random(), random()];
-            let runtimes = Runtimes::new(options.index.into(), shared.mailboxes.clone());
+            let runtimes =
+                Runtimes::new(options.index.into(), shared.mailboxes.clone(), recorder.clone());
             let sources = PlanSources {
                 recorder: &recorder,
                 pools: &shared.pools,

@@ -123,6 +123,13 @@ class Functions(Case):
 
     def test_attacks_by_zips_leave_nothing(self):
         link = 0o120777
+        folders = pathlib.Path(os.environ["SHARDGATE_AUDIT_LOG"]).with_name("state.redb.functions")
+
+        def unpacked():
+            return {path.name for path in folders.iterdir() if path.is_dir()}
+
+        # Code that was deleted stays for as long as a process of it may still work.
+        before = unpacked()
         unreadable = "Could not unzip uploaded file. Please check your file, then try to upload again."
         for files in (
             {"../evil.js": CODE},
@@ -144,12 +151,10 @@ class Functions(Case):
                 self.create("broken", Code={"ZipFile": code})
         with self.refused("ResourceNotFoundException"):
             self.functions.get_function(FunctionName="evil")
-        folders = pathlib.Path(os.environ["SHARDGATE_AUDIT_LOG"]).with_name("state.redb.functions")
-        left = {path.name for path in folders.iterdir() if path.is_dir()}
-        known = set()
+        known = set(before)
         for function in self.functions.list_functions()["Functions"]:
             known.add(base64.b64decode(function["CodeSha256"]).hex())
-        self.assertLessEqual(left, known)
+        self.assertLessEqual(unpacked(), known)
 
     def test_a_request_has_a_limit(self):
         with self.refused(
@@ -252,6 +257,39 @@ class Functions(Case):
             self.functions.invoke(FunctionName="called", ClientContext="!")
         dry = self.functions.invoke(FunctionName="called", InvocationType="DryRun")
         self.assertEqual((dry["StatusCode"], dry["Payload"].read()), (204, b""))
+
+    def test_a_call_with_a_response_stream(self):
+        code = """exports.handler = async (event) => {
+            if (event.fails) throw new TypeError('as told');
+            return 'x'.repeat(event.length);
+        };"""
+        self.create("streamed", {"index.js": code})
+
+        def events(**payload):
+            answer = self.functions.invoke_with_response_stream(
+                FunctionName="streamed", Payload=json.dumps(payload).encode()
+            )
+            self.assertEqual((answer["StatusCode"], answer["ExecutedVersion"]), (200, "$LATEST"))
+            self.assertEqual(answer["ResponseStreamContentType"], "application/vnd.amazon.eventstream")
+            return list(answer["EventStream"])
+
+        *chunks, end = events(length=200_000)
+        payload = b"".join(one["PayloadChunk"]["Payload"] for one in chunks)
+        self.assertEqual(json.loads(payload), "x" * 200_000)
+        self.assertGreater(len(chunks), 1)
+        self.assertEqual(end, {"InvokeComplete": {}})
+        [end] = events(fails=True)
+        self.assertEqual(end["InvokeComplete"]["ErrorCode"], "Unhandled")
+        details = json.loads(end["InvokeComplete"]["ErrorDetails"])
+        self.assertEqual((details["errorType"], details["errorMessage"]), ("TypeError", "as told"))
+        dry = self.functions.invoke_with_response_stream(FunctionName="streamed", InvocationType="DryRun")
+        self.assertEqual(dry["StatusCode"], 204)
+        with self.refused("ResourceNotFoundException", f"Function not found: {arn('missing')}", 404):
+            self.functions.invoke_with_response_stream(FunctionName="missing")
+        with self.refused("InvalidRequestContentException", status=400):
+            self.functions.invoke_with_response_stream(FunctionName="streamed", Payload=b"{no json")
+        with self.refused("ValidationException", status=400):
+            self.functions.invoke_with_response_stream(FunctionName="streamed", InvocationType="Event")
 
     def test_regions_are_apart(self):
         self.create("here")

@@ -18,11 +18,16 @@ struct Running {
 impl Running {
     /// Starts the words of a command line, of which the first is `shardgate`.
     fn start(command: &str, folder: &Path) -> Self {
+        Self::start_with(command, folder, &[])
+    }
+
+    fn start_with(command: &str, folder: &Path, environment: &[(&str, &Path)]) -> Self {
         let mut words = command.split_whitespace();
         assert_eq!(words.next(), Some("shardgate"), "{command}");
         let mut child = Command::new(binary())
             .args(words)
             .current_dir(folder)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -175,18 +180,59 @@ fn the_first_command_prints_requests_that_work() {
     assert!(repository().join(second).is_file(), "{second}");
 
     let folder = tempfile::tempdir().expect("temporary folder");
-    let demo = Running::start("shardgate demo --listen 127.0.0.1:0 --shards 1", folder.path());
+    let demo = Running::start(DEMO, folder.path());
     let invitation = demo.wait_for("Ctrl-C");
-    let lines: Vec<&str> =
-        invitation.lines().map(str::trim).filter(|line| line.starts_with("curl")).collect();
-    assert!(lines.len() >= 8, "{invitation}");
+    assert!(invitation.contains("# a function"), "{invitation}");
+    let lines = curl_lines(&invitation);
+    assert!(lines.len() >= 9, "{invitation}");
     for line in lines {
         let printed = shell(line, folder.path());
         let is_missing = line.contains("/nothing");
         assert_eq!(printed.contains("404 Not Found"), is_missing, "{line}\n{printed}");
         assert!(!printed.contains("HTTP/1.1 5"), "{line}\n{printed}");
+        if line.contains("# a function") {
+            assert!(printed.contains("hello from the function hello, in "), "{line}\n{printed}");
+        }
     }
+    // Who has not read the key makes no functions.
+    let management = word_after(&invitation, "aws --endpoint-url ");
+    let refused = shell(&format!("curl -s {management}/2015-03-31/functions"), folder.path());
+    assert!(refused.contains("Missing Authentication Token"), "{refused}");
 }
+
+/// Those that need nothing but what is in them.
+fn curl_lines(invitation: &str) -> Vec<&str> {
+    let lines = invitation.lines().map(str::trim);
+    lines.filter(|line| line.starts_with("curl") && !line.contains("$api")).collect()
+}
+
+#[test]
+fn a_demo_without_node_and_python_says_so_and_works() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let demo = Running::start_with(DEMO, folder.path(), &[("PATH", folder.path())]);
+    let invitation = demo.wait_for("Ctrl-C");
+    assert_eq!(count(&invitation, "No function: neither Node"), 1, "{invitation}");
+    assert!(!invitation.contains("aws --endpoint-url"), "{invitation}");
+    let lines = curl_lines(&invitation);
+    assert!(lines.len() >= 8 && !invitation.contains("# a function"), "{invitation}");
+    let printed = shell(lines[0], folder.path());
+    assert!(printed.contains("hello from shardgate"), "{printed}");
+}
+
+#[test]
+fn what_a_demo_writes_goes_with_it() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut demo = Running::start_with(DEMO, folder.path(), &[("TMPDIR", folder.path())]);
+    let invitation = demo.wait_for("Ctrl-C");
+    let written = || fs::read_dir(folder.path()).expect("read").count();
+    assert_eq!(written(), 1, "{invitation}");
+    let pid = demo.child.id();
+    shell(&format!("kill -INT {pid}"), folder.path());
+    assert_eq!(demo.child.wait().expect("it ends").code(), Some(0), "{invitation}");
+    assert_eq!(written(), 0, "{invitation}");
+}
+
+const DEMO: &str = "shardgate demo --listen 127.0.0.1:0 --shards 1";
 
 #[test]
 fn a_demo_whose_address_is_taken_says_what_to_do() {

@@ -18,12 +18,13 @@ fn main() -> ExitCode {
     let words: Vec<_> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["serve"] => serve(),
+        ["serve"] => serve(false),
+        ["serve-asking"] => serve(true),
         ["stream"] => stream(),
         ["endpoint"] => endpoint(),
         ["bare", calls, "--", program @ ..] if !program.is_empty() => bare::run(calls, program),
         _ => Err(io::Error::other(
-            "usage: function serve | stream | endpoint | bare CALLS -- PROGRAM...",
+            "usage: function serve | serve-asking | stream | endpoint | bare CALLS -- PROGRAM...",
         )),
     };
     match done {
@@ -43,12 +44,13 @@ fn runtime() -> io::Result<Connection> {
 
 const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n";
 
-/// Answers each event with 256 bytes.
-fn serve() -> io::Result<()> {
+/// Answers each event with 256 bytes. `asks` has it ask for the next one in the same write, as the
+/// gateway's clients of plain handlers do; others wait for what their answer is answered first.
+fn serve(asks: bool) -> io::Result<()> {
     let mut runtime = runtime()?;
     let body = format!("{{\"statusCode\":200,\"body\":\"{}\"}}", "x".repeat(256));
+    runtime.write(NEXT)?;
     loop {
-        runtime.write(NEXT)?;
         let event = runtime.read()?;
         let id = event.field("lambda-runtime-aws-request-id");
         let answer = format!(
@@ -56,8 +58,14 @@ fn serve() -> io::Result<()> {
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        runtime.write(answer.as_bytes())?;
-        runtime.read()?;
+        if asks {
+            runtime.write(&[answer.as_bytes(), NEXT].concat())?;
+            runtime.read()?;
+        } else {
+            runtime.write(answer.as_bytes())?;
+            runtime.read()?;
+            runtime.write(NEXT)?;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::changes::changes;
 use super::gate::Gate;
 use super::lambda::{FunctionAnswer, FunctionCall, FunctionOutcome, InvocationType, InvokeRefusal};
 use super::options::{BoundEndpoint, BoundFunction, FunctionWay, ManagementOptions, Quotas};
+use crate::lambda::{EventStreamDecoder, InvokeComplete, StreamEvent};
 use crate::model::{FunctionName, ListenerAddress};
 use crate::store::Store;
 
@@ -82,6 +83,16 @@ impl Api {
         fields: &[(&str, &str)],
         body: &str,
     ) -> (u16, HeaderMap, Value) {
+        let (status, headers, body) = self.ask_for_bytes(path, fields, body).await;
+        (status, headers, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn ask_for_bytes(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, HeaderMap, Vec<u8>) {
         let mut request = Request::builder().method("POST").uri(path);
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -90,8 +101,7 @@ impl Api {
         let answer = Arc::clone(&self.gate).answer("unix".into(), request).await;
         let (head, body) = answer.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
-        let body = serde_json::from_slice(&body).unwrap_or_default();
-        (head.status.as_u16(), head.headers, body)
+        (head.status.as_u16(), head.headers, body.to_vec())
     }
 
     async fn invoke(
@@ -101,6 +111,17 @@ impl Api {
         body: &str,
     ) -> (u16, HeaderMap, Value) {
         self.ask(&format!("/2015-03-31/functions/{name}/invocations"), fields, body).await
+    }
+
+    /// The same by `InvokeWithResponseStream`.
+    async fn invoke_with_stream(
+        &self,
+        name: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, HeaderMap, Vec<u8>) {
+        let path = format!("/2021-11-15/functions/{name}/response-streaming-invocations");
+        self.ask_for_bytes(&path, fields, body).await
     }
 
     async fn create(&self, name: &str) {
@@ -198,4 +219,64 @@ async fn what_nobody_runs_is_told_from_what_is_not_there() {
     let (status, headers, _) =
         api.invoke("f", &[], &format!("\"{}\"", "x".repeat(6_291_556))).await;
     assert_eq!((status, kind(&headers).as_str()), (413, "RequestEntityTooLargeException"));
+}
+
+/// The pieces of an event stream together, and its end.
+fn events_of(frames: &[u8]) -> (Vec<u8>, InvokeComplete) {
+    let (mut decoder, mut rest, mut payload) = (EventStreamDecoder::new(), frames, Vec::new());
+    loop {
+        let (taken, event) = decoder.feed(rest).expect("frames");
+        rest = &rest[taken..];
+        match event.expect("whole frames") {
+            StreamEvent::Payload(piece) => payload.extend_from_slice(piece),
+            StreamEvent::Complete(complete) => return (payload, complete),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_call_is_answered_with_events() {
+    let api = Api::new(Some(Ok(FunctionOutcome::Answered(b"one two".to_vec()))));
+    api.create("f").await;
+    let fields = [("x-amz-log-type", "Tail")];
+    let (status, headers, body) = api.invoke_with_stream("f:$LATEST", &fields, "{\"e\":1}").await;
+    assert_eq!(status, 200);
+    assert_eq!(headers["content-type"], "application/vnd.amazon.eventstream");
+    assert_eq!(headers["x-amz-executed-version"], "7");
+    let (payload, complete) = events_of(&body);
+    assert_eq!((&payload[..], complete.log_result.as_deref()), (&b"one two"[..], Some("RU5E")));
+    assert_eq!(complete.error_code, None);
+    let (status, _, body) =
+        api.invoke_with_stream("f", &[("x-amz-invocation-type", "DryRun")], "").await;
+    assert_eq!((status, &body[..]), (204, &b""[..]));
+    let calls = api.calls.lock().expect("not poisoned").clone();
+    let [call] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!((&call.event[..], call.kind), (&b"{\"e\":1}"[..], InvocationType::RequestResponse));
+}
+
+#[tokio::test]
+async fn a_streamed_call_fails_as_any_other_before_its_stream() {
+    let api = Api::new(Some(Ok(FunctionOutcome::Failed(b"{\"errorMessage\":\"x\"}".to_vec()))));
+    let (status, _, body) = api.invoke_with_stream("of-the-boot-file", &[], "").await;
+    let (payload, complete) = events_of(&body);
+    assert_eq!((status, payload.len()), (200, 0));
+    assert_eq!(complete.error_code.as_deref(), Some("Unhandled"));
+    assert_eq!(complete.error_details.as_deref(), Some("{\"errorMessage\":\"x\"}"));
+    let event = [("x-amz-invocation-type", "Event")];
+    for (fields, event, status, kind) in [
+        (&event[..], "", 400, "ValidationException"),
+        (&[], "no json", 400, "InvalidRequestContentException"),
+    ] {
+        let (found, headers, body) = api.invoke_with_stream("f", fields, event).await;
+        assert_eq!(found, status, "{}", body.escape_ascii());
+        assert_eq!(headers["x-amzn-errortype"], kind);
+        assert_eq!(headers["content-type"], "application/json");
+    }
+    for (outcome, status) in
+        [(Ok(FunctionOutcome::Throttled), 429), (Err(InvokeRefusal::NotFound), 404)]
+    {
+        let api = Api::new(Some(outcome));
+        assert_eq!(api.invoke_with_stream("f", &[], "").await.0, status);
+    }
 }

@@ -48,6 +48,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 pub use function_signing::{BoundSigning, SecretSource, SigningSource};
+pub use lambda::{UNZIPPED_BYTES_MAX, UnzipError, unzip_code};
 pub use options::{
     BoundCertificate, BoundEndpoint, BoundFunction, BoundSource, BoundTrustStore, BoundVpcLink,
     Credential, FunctionWay, ManagementOptions, Quotas,

@@ -277,6 +277,7 @@ fn perform_lambda(context: &mut Context<'_>, name: &str) -> Result<Answer> {
         "GetFunctionConfiguration" => function::get_configuration(context),
         "GetPolicy" => policy::get(context),
         "Invoke" => invoke::invoke(context),
+        "InvokeWithResponseStream" => invoke::invoke_with_response_stream(context),
         "ListAliases" => alias::list(context),
         "ListFunctions" => function::list(context),
         "ListTags" => tags::list(context),

@@ -8,6 +8,7 @@ use super::expr::{
     selection_pattern,
 };
 use super::lambda::{event_stream, function_answer, source_arn, stream_prelude};
+use super::runtime::{function_zip, runtime_event, runtime_request};
 use super::tls::{tls_hello, tls_session};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use shardgate::base::{Fault, Method, Nanos};
@@ -25,7 +26,7 @@ use shardgate::proto::{
 pub type Law = fn(&[u8]);
 
 /// Every law by the name of its fuzz target and of its folder of seeds.
-pub const LAWS: [(&str, Law); 23] = [
+pub const LAWS: [(&str, Law); 26] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked", chunked),
@@ -49,6 +50,9 @@ pub const LAWS: [(&str, Law); 23] = [
     ("stream_prelude", stream_prelude),
     ("event_stream", event_stream),
     ("source_arn", source_arn),
+    ("runtime_request", runtime_request),
+    ("runtime_event", runtime_event),
+    ("function_zip", function_zip),
 ];
 
 const LIMITS: HeadLimits =

@@ -4,6 +4,7 @@
 mod expr;
 mod lambda;
 mod laws;
+mod runtime;
 mod tls;
 
 pub use expr::{
@@ -15,4 +16,5 @@ pub use laws::{
     LAWS, Law, chunked, gateway_toml, http2_frames, http2_request, http2_response, proxy_protocol,
     request_head, response_head, route_key, uri,
 };
+pub use runtime::{function_zip, runtime_event, runtime_request};
 pub use tls::{tls_hello, tls_session};

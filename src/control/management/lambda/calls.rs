@@ -1,4 +1,4 @@
-//! Calls of functions that `Invoke` asks for, made by whoever runs functions.
+//! Calls of functions that `Invoke` and its kin ask for, made by whoever runs functions.
 
 use std::sync::OnceLock;
 
@@ -54,7 +54,7 @@ impl FunctionCalls {
             _ if !is_known => Err(call.not_found()),
             _ if is_dry => Ok(InvokeReply::of_dry_run()),
             _ => {
-                let message = "Nothing runs functions here yet, so they cannot be invoked";
+                let message = "The gateway is starting: nothing runs functions yet";
                 Err(ApiError::new(Code::Service, message))
             }
         }

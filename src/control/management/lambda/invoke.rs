@@ -1,4 +1,4 @@
-//! `Invoke`: what is asked of whoever runs functions, and what is answered.
+//! `Invoke` and `InvokeWithResponseStream`: what is asked of whoever runs functions, and what is answered.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::name::not_found;
 use super::stored::{LATEST, StoredFunction, find_function};
+use super::stream::{EVENT_STREAM, in_frames};
 use crate::control::management::answer::Answer;
 use crate::control::management::call::Realm;
 use crate::control::management::error::{ApiError, Code};
@@ -38,6 +39,8 @@ pub(crate) struct FunctionCall {
     pub(crate) client_context: Option<String>,
     /// Whether the end of its log is wanted.
     pub(crate) wants_log: bool,
+    /// Whether its answer is wanted as an event stream.
+    pub(crate) wants_stream: bool,
     /// The id of the request that asks for it.
     pub(crate) request_id: String,
 }
@@ -105,31 +108,45 @@ pub(in crate::control::management) struct BodyLimit {
 
 /// The limit of a request of Lambda's that has one of its own.
 pub(in crate::control::management) fn body_limit(method: &str, path: &str) -> Option<BodyLimit> {
+    let event = |operation| BodyLimit { bytes: EVENT_BYTES_MAX, operation, is_upload: false };
+    if let Some(rest) = path.strip_prefix("/2021-11-15/functions/") {
+        let is_call = rest.trim_end_matches('/').ends_with("/response-streaming-invocations");
+        return (method == "POST" && is_call).then(|| event("InvokeWithResponseStream"));
+    }
     let rest = path.strip_prefix("/2015-03-31/functions")?.trim_end_matches('/');
     let upload =
         |operation| Some(BodyLimit { bytes: UPLOAD_BYTES_MAX, operation, is_upload: true });
     match method {
         "POST" if rest.is_empty() => upload("CreateFunction"),
         "PUT" if rest.ends_with("/code") => upload("UpdateFunctionCode"),
-        "POST" if rest.ends_with("/invocations") => Some(BodyLimit {
-            bytes: EVENT_BYTES_MAX,
-            operation: "InvokeFunction",
-            is_upload: false,
-        }),
+        "POST" if rest.ends_with("/invocations") => Some(event("InvokeFunction")),
         _ => None,
     }
 }
 
 /// `Invoke`: finds what is to be called.
 pub(in crate::control::management) fn invoke(context: &mut Context<'_>) -> Result<Answer> {
+    call_of(context, false)
+}
+
+/// `InvokeWithResponseStream`: the same, but an answer is always waited for.
+pub(in crate::control::management) fn invoke_with_response_stream(
+    context: &mut Context<'_>,
+) -> Result<Answer> {
+    call_of(context, true)
+}
+
+fn call_of(context: &mut Context<'_>, wants_stream: bool) -> Result<Answer> {
     let call = context.call;
     let header = |name: &str| call.headers.get(name).map(String::as_str);
     let kind = match header("X-Amz-Invocation-Type") {
         None | Some("RequestResponse") => InvocationType::RequestResponse,
-        Some("Event") => InvocationType::Event,
+        Some("Event") if !wants_stream => InvocationType::Event,
         Some("DryRun") => InvocationType::DryRun,
         Some(other) => {
-            return Err(invalid_choice(other, "invocationType", "Event, RequestResponse, DryRun"));
+            let of_all = "Event, RequestResponse, DryRun";
+            let choices = if wants_stream { "RequestResponse, DryRun" } else { of_all };
+            return Err(invalid_choice(other, "invocationType", choices));
         }
     };
     let wants_log = match header("X-Amz-Log-Type") {
@@ -161,6 +178,7 @@ pub(in crate::control::management) fn invoke(context: &mut Context<'_>) -> Resul
         event,
         client_context,
         wants_log,
+        wants_stream,
         request_id: String::new(),
     })))
 }
@@ -195,7 +213,11 @@ impl FunctionCall {
 
     /// What is needed of it once it is made, for [`answered`].
     pub(super) fn expectation(&self) -> Expectation {
-        Expectation { wants_log: self.wants_log, request_id: self.request_id.clone() }
+        Expectation {
+            wants_log: self.wants_log,
+            wants_stream: self.wants_stream,
+            request_id: self.request_id.clone(),
+        }
     }
 }
 
@@ -210,6 +232,7 @@ impl InvokeReply {
 #[derive(Debug)]
 pub(super) struct Expectation {
     wants_log: bool,
+    wants_stream: bool,
     request_id: String,
 }
 
@@ -217,16 +240,15 @@ pub(super) struct Expectation {
 pub(super) fn answered(answer: FunctionAnswer, expected: &Expectation) -> Result<InvokeReply> {
     let FunctionAnswer { outcome, version, log_tail } = answer;
     let version = if version.is_empty() { LATEST.to_owned() } else { version };
-    let mut headers = vec![("x-amz-executed-version", version)];
-    let (status, is_failed, body) = match outcome {
+    let (is_failed, body) = match outcome {
         FunctionOutcome::Accepted => {
             return Ok(InvokeReply { status: 202, headers: Vec::new(), body: Vec::new() });
         }
         FunctionOutcome::Throttled => {
             return Err(ApiError::new(Code::FunctionThrottled, "Rate Exceeded."));
         }
-        FunctionOutcome::Answered(body) => (200, false, body),
-        FunctionOutcome::Failed(body) => (200, true, body),
+        FunctionOutcome::Answered(body) => (false, body),
+        FunctionOutcome::Failed(body) => (true, body),
         FunctionOutcome::TimedOut { timeout_ms } => {
             let (request_id, ms) = (&expected.request_id, timeout_ms % 1_000 / 10);
             let message = format!(
@@ -234,16 +256,21 @@ pub(super) fn answered(answer: FunctionAnswer, expected: &Expectation) -> Result
                 timeout_ms / 1_000
             );
             let body = json!({"errorType": "Sandbox.Timedout", "errorMessage": message});
-            (200, true, body.to_string().into_bytes())
+            (true, body.to_string().into_bytes())
         }
     };
+    let mut headers = vec![("x-amz-executed-version", version)];
+    let log_result = expected.wants_log.then(|| STANDARD.encode(log_tail));
+    if expected.wants_stream {
+        headers.push(("content-type", EVENT_STREAM.to_owned()));
+        let body = in_frames(&body, is_failed, log_result);
+        return Ok(InvokeReply { status: 200, headers, body });
+    }
     if is_failed {
         headers.push(("x-amz-function-error", "Unhandled".to_owned()));
     }
-    if expected.wants_log {
-        headers.push(("x-amz-log-result", STANDARD.encode(log_tail)));
-    }
-    Ok(InvokeReply { status, headers, body })
+    headers.extend(log_result.map(|log| ("x-amz-log-result", log)));
+    Ok(InvokeReply { status: 200, headers, body })
 }
 
 /// What AWS takes: 50 MB of zip as base64, and the rest of the request.
@@ -257,7 +284,9 @@ mod tests {
 
     fn reply(outcome: FunctionOutcome) -> Result<InvokeReply> {
         let answer = FunctionAnswer { outcome, version: "3".into(), log_tail: b"END".to_vec() };
-        answered(answer, &Expectation { wants_log: true, request_id: "r-1".into() })
+        let expected =
+            Expectation { wants_log: true, wants_stream: false, request_id: "r-1".into() };
+        answered(answer, &expected)
     }
 
     #[test]
@@ -288,8 +317,12 @@ mod tests {
         }
         let invoke = "/2015-03-31/functions/f/invocations";
         assert_eq!(limit("POST", invoke), Some(EVENT_BYTES_MAX));
+        let stream = "/2021-11-15/functions/f/response-streaming-invocations";
+        assert_eq!(limit("POST", stream), Some(EVENT_BYTES_MAX));
         for (method, path) in [
             ("GET", invoke),
+            ("GET", stream),
+            ("POST", "/2021-11-15/functions/f"),
             ("POST", "/restapis"),
             ("PUT", "/2015-03-31/functions/f/configuration"),
         ] {

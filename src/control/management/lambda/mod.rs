@@ -20,6 +20,7 @@ pub(super) mod invoke;
 mod name;
 pub(super) mod policy;
 mod stored;
+mod stream;
 pub(super) mod tags;
 #[cfg(test)]
 mod tests;
@@ -39,3 +40,4 @@ pub(super) use stored::find_function;
 pub(crate) use stored::{
     FoundFunction, FunctionFolder, FunctionRuntime, FunctionStore, StoredFunction,
 };
+pub use unzip::{UNZIPPED_BYTES_MAX, UnzipError, unpack as unzip_code};

@@ -14,7 +14,7 @@ use zip::read::ZipFile;
 
 /// Why a zip was not unpacked. The folder has whatever came before.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum UnzipError {
+pub enum UnzipError {
     /// It is no zip, or not one that is taken.
     #[error("{0}")]
     Malformed(String),
@@ -27,7 +27,11 @@ pub(super) enum UnzipError {
 }
 
 /// Writes what is in `zip` to `folder`, which is there and empty. Returns how many entries it had.
-pub(super) fn unpack(zip: &[u8], folder: &Path) -> Result<usize, UnzipError> {
+///
+/// # Errors
+///
+/// A zip that is none, that leads out of the folder, or in which there is too much; or the disk.
+pub fn unpack(zip: &[u8], folder: &Path) -> Result<usize, UnzipError> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(malformed)?;
     if archive.len() > ENTRIES_COUNT_MAX {
         return Err(UnzipError::TooLarge);
@@ -193,7 +197,7 @@ fn of_the_path(error: io::Error) -> UnzipError {
 }
 
 /// Lambda's quota ("Lambda quotas": deployment package, unzipped).
-pub(super) const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
+pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
 /// Each takes an inode.
 const ENTRIES_COUNT_MAX: usize = 100_000;
 const TARGET_BYTES_MAX: u64 = 4_096;

@@ -22,7 +22,7 @@ SERVICES = ["apigateway", "apigatewayv2", "apigatewaymanagementapi", "lambda"]
 PARTS = {
     "lambda": "AddPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency "
     "GetAccountSettings GetAlias GetFunction GetFunctionConcurrency GetFunctionConfiguration GetPolicy Invoke "
-    "ListAliases ListFunctions ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency "
+    "InvokeWithResponseStream ListAliases ListFunctions ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency "
     "RemovePermission TagResource UntagResource UpdateAlias UpdateFunctionCode "
     "UpdateFunctionConfiguration".split(),
 }
