@@ -24,6 +24,7 @@ mod harness;
 mod http_proxy;
 mod local;
 mod local_calls;
+mod local_clients;
 mod local_ends;
 mod local_failures;
 mod local_runtimes;
