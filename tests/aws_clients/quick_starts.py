@@ -212,12 +212,12 @@ class QuickStarts(Case):
             run("wait", "function-active-v2", "--function-name", "hello")
             result = pathlib.Path(folder, "result.json")
             told = run(
-                "invoke", "--function-name", "hello", "--cli-binary-format", "raw-in-base64-out",
+                "invoke", "--function-name", "hello",
                 "--payload", '{"rawPath": "/cli"}', str(result),
             )
             self.assertEqual((told["StatusCode"], told["ExecutedVersion"]), (200, "$LATEST"))
             self.assertEqual(json.loads(result.read_text()), {"statusCode": 200, "body": "one /cli"})
-            told = run("invoke", "--function-name", "hello", "--payload", "e30=", str(result))
+            told = run("invoke", "--function-name", "hello", "--payload", "{}", str(result))
             self.assertEqual(told["FunctionError"], "Unhandled")
             self.assertEqual(json.loads(result.read_text())["errorType"], "KeyError")
             api = self.run_command(
@@ -227,17 +227,17 @@ class QuickStarts(Case):
                 "add-permission", "--function-name", "hello", "--statement-id", "api", "--action", "lambda:InvokeFunction",
                 "--principal", "apigateway.amazonaws.com",
             )
-            self.until_says("one /x", api, "/$default/x")
+            self.until_says("one /$default/x", api, "/$default/x")
             version = run("publish-version", "--function-name", "hello")["Version"]
             run("create-alias", "--function-name", "hello", "--name", "live", "--function-version", version)
             run(
                 "update-function-code", "--function-name", "hello",
                 "--zip-file", self.zip_file(folder, code.replace("VERSION", "two")),
             )
-            self.until_says("two /x", api, "/$default/x")
+            self.until_says("two /$default/x", api, "/$default/x")
             # The alias has the version that it had.
             told = run(
-                "invoke", "--function-name", "hello", "--qualifier", "live", "--cli-binary-format", "raw-in-base64-out",
+                "invoke", "--function-name", "hello", "--qualifier", "live",
                 "--payload", '{"rawPath": "/cli"}', str(result),
             )
             self.assertEqual((told["ExecutedVersion"], json.loads(result.read_text())["body"]), (version, "one /cli"))
