@@ -287,8 +287,9 @@ impl Shared {
     fn code_changed(&self, names: &[String]) {
         let state = self.lock();
         for (name, bound) in names.iter().filter_map(|name| Some((name, state.bound.get(name)?))) {
-            tracing::info!(function = name, "its code has changed");
             bound.has_changed();
+            // Who reads this gets the new code.
+            tracing::info!(function = name, "its code has changed");
         }
     }
 }

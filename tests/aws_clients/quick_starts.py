@@ -3,12 +3,15 @@
 import http.server
 import json
 import os
+import pathlib
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 
 from cli import aws
+from functions import ROLE, arn, zipped
 from support import Case, client, main, patch
 
 PUBLIC = os.environ["SHARDGATE_PUBLIC"]
@@ -178,6 +181,92 @@ class QuickStarts(Case):
         self.assertEqual(headers["x-amzn-ErrorType"], "MissingAuthenticationTokenException")
         status, _, said = call(api, "/test/pets", {"type": "fish"})
         self.assertEqual((status, said), (403, {"message": "Missing Authentication Token"}))
+
+    def lambda_command(self, *words):
+        return self.run_command("lambda", *words)
+
+    def zip_file(self, folder, text, name="app.py"):
+        path = pathlib.Path(folder, "function.zip")
+        path.write_bytes(zipped({name: text}))
+        return f"fileb://{path}"
+
+    def until_says(self, wanted, api, path):
+        """Calls until the answer is `wanted`: what was changed is in force in a moment."""
+        for _ in range(TRIES_MAX):
+            status, _, said = call(api, path)
+            if (status, said) == (200, wanted):
+                return
+            time.sleep(PAUSE_SECONDS)
+        self.fail(f"{path} is answered with {status} {said}, not with {wanted}")
+
+    def test_a_function_behind_an_http_api_by_the_cli(self):
+        """A function is made from a zip, called, put behind an API, and changed."""
+        code = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'VERSION ' + event['rawPath']}\n"
+        with tempfile.TemporaryDirectory() as folder:
+            run = self.lambda_command
+            made = run(
+                "create-function", "--function-name", "hello", "--runtime", "python3.13", "--handler", "app.handler",
+                "--role", ROLE, "--zip-file", self.zip_file(folder, code.replace("VERSION", "one")),
+            )
+            self.assertEqual(made["FunctionArn"], arn("hello"))
+            run("wait", "function-active-v2", "--function-name", "hello")
+            result = pathlib.Path(folder, "result.json")
+            told = run(
+                "invoke", "--function-name", "hello",
+                "--payload", '{"rawPath": "/cli"}', str(result),
+            )
+            self.assertEqual((told["StatusCode"], told["ExecutedVersion"]), (200, "$LATEST"))
+            self.assertEqual(json.loads(result.read_text()), {"statusCode": 200, "body": "one /cli"})
+            told = run("invoke", "--function-name", "hello", "--payload", "{}", str(result))
+            self.assertEqual(told["FunctionError"], "Unhandled")
+            self.assertEqual(json.loads(result.read_text())["errorType"], "KeyError")
+            api = self.run_command(
+                "apigatewayv2", "create-api", "--name", "hello", "--protocol-type", "HTTP", "--target", made["FunctionArn"],
+            )["ApiId"]
+            run(
+                "add-permission", "--function-name", "hello", "--statement-id", "api", "--action", "lambda:InvokeFunction",
+                "--principal", "apigateway.amazonaws.com",
+            )
+            self.until_says("one /$default/x", api, "/$default/x")
+            version = run("publish-version", "--function-name", "hello")["Version"]
+            run("create-alias", "--function-name", "hello", "--name", "live", "--function-version", version)
+            run(
+                "update-function-code", "--function-name", "hello",
+                "--zip-file", self.zip_file(folder, code.replace("VERSION", "two")),
+            )
+            self.until_says("two /$default/x", api, "/$default/x")
+            # The alias has the version that it had.
+            told = run(
+                "invoke", "--function-name", "hello", "--qualifier", "live",
+                "--payload", '{"rawPath": "/cli"}', str(result),
+            )
+            self.assertEqual((told["ExecutedVersion"], json.loads(result.read_text())["body"]), (version, "one /cli"))
+            run("delete-function", "--function-name", "hello")
+            self.call_for(500, api, "/$default/x")
+            self.run_command("apigatewayv2", "delete-api", "--api-id", api)
+
+    def test_a_function_behind_a_rest_api_by_the_cli(self):
+        code = "exports.handler = async (event) => ({statusCode: 201, body: event.path});\n"
+        run = lambda *words: self.run_command("apigateway", *words)
+        with tempfile.TemporaryDirectory() as folder:
+            self.lambda_command(
+                "create-function", "--function-name", "rest", "--runtime", "nodejs22.x", "--handler", "index.handler",
+                "--role", ROLE, "--zip-file", self.zip_file(folder, code, "index.js"),
+            )
+        api = run("create-rest-api", "--name", "function")["id"]
+        at = ("--rest-api-id", api)
+        root = run("get-resources", *at)["items"][0]["id"]
+        proxy = run("create-resource", *at, "--parent-id", root, "--path-part", "{proxy+}")["id"]
+        method = (*at, "--resource-id", proxy, "--http-method", "ANY")
+        run("put-method", *method, "--authorization-type", "NONE")
+        run(
+            "put-integration", *method, "--type", "AWS_PROXY", "--integration-http-method", "POST",
+            "--uri", f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn('rest')}/invocations",
+        )
+        run("create-deployment", *at, "--stage-name", "prod")
+        self.assertEqual(self.call_for(201, api, "/prod/pets/1")[2], "/pets/1")
+        self.lambda_command("delete-function", "--function-name", "rest")
+        self.call_for(500, api, "/prod/pets/1")
 
     def test_rest_proxy_by_boto3(self):
         """One greedy resource before a whole site, then a canary release of another integration."""

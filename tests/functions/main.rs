@@ -1,5 +1,6 @@
-//! Lambda functions behind deployed APIs, by the real binary. Here a function is a server of Lambda's
-//! Invoke API that a test answers for, so that what the gateway says and takes can be seen to the byte.
+//! Lambda functions behind deployed APIs, by the real binary. A function is a server of Lambda's Invoke
+//! API that a test answers for, so that what the gateway says and takes can be seen to the byte; or one
+//! that runs on this machine (`local*.rs`).
 //!
 //! Expectations are those of AWS's documentation and of recordings.
 
@@ -21,6 +22,12 @@ mod function;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod http_proxy;
+mod local;
+mod local_calls;
+mod local_clients;
+mod local_ends;
+mod local_failures;
+mod local_runtimes;
 #[allow(dead_code, reason = "shared with the tests of HTTP/2")]
 #[path = "../http2/peer.rs"]
 mod peer;

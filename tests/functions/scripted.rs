@@ -187,9 +187,15 @@ impl AccessLog {
 
     /// Status and message of each request.
     pub(crate) fn lines(&self) -> Vec<String> {
+        let lines = self.whole_lines();
+        let told = lines.iter().filter_map(|line| line.split_once(' '));
+        told.map(|(_, told)| told.to_owned()).collect()
+    }
+
+    /// Id, status and message of each request.
+    pub(crate) fn whole_lines(&self) -> Vec<String> {
         let log = fs::read_to_string(self.0.path().join("access.log")).expect("a log");
-        let lines = log.lines().filter_map(|line| line.split_once(' '));
-        lines.map(|(_, told)| told.to_owned()).collect()
+        log.lines().map(str::to_owned).collect()
     }
 }
 
