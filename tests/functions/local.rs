@@ -102,7 +102,7 @@ impl Local {
 /// The id that the function and the log have of a request, as the client is told.
 #[track_caller]
 pub(crate) fn request_id(answer: &Answer) -> String {
-    answer.header("x-amz-apigw-id").expect("an id").to_owned()
+    answer.header("x-amzn-requestid").expect("an id").to_owned()
 }
 
 /// Asks for a path of the API of [`Local::rest_api`].

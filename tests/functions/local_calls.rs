@@ -48,7 +48,7 @@ fn rest_apis_call_a_folder_of_code() {
         assert_eq!(told["colour"], "blue");
         let id = request_id(&answer);
         assert_eq!(told["id"], *id);
-        assert_eq!(event["requestContext"]["extendedRequestId"], *id);
+        assert_eq!(event["requestContext"]["requestId"], *id);
     }
 }
 

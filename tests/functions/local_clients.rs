@@ -1,6 +1,6 @@
-//! The runtime client of AWS for Python, and AWS's runtime interface emulator before it.
+//! The runtime clients of AWS for Python and for Rust, and AWS's runtime interface emulator.
 //!
-//! `tests/run` installs both; `SHARDGATE_AWS_PYTHON` names a Python beside which they are.
+//! `tests/run` installs and builds them; `SHARDGATE_AWS_PYTHON` names a Python beside which they are.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
+use crate::function::ARN;
 use crate::harness::eventually;
 use crate::local::{Local, get, request_id};
 
@@ -44,6 +45,41 @@ fn the_python_client_of_aws_runs_a_handler() {
         assert_eq!(answer.status, 502, "{}", answer.head);
     }
     assert_eq!(get(&api, "/good").status, 201);
+}
+
+/// The command of a function on AWS's client for Rust, with an argument.
+fn rust_function(argument: &str) -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_shardgate"));
+    let target = binary.ancestors().nth(2).expect("the target folder");
+    let function = target.join("rust-function/debug/rust-function");
+    assert!(function.exists(), "{} is missing: tests/run builds it", function.display());
+    format!("command = [\"{}\", \"{argument}\"]", function.display())
+}
+
+#[test]
+fn the_rust_client_of_aws_runs_a_handler() {
+    let site = Local::start(&[], &rust_function("whole"));
+    let api = site.rest_api(json!({}));
+    for _ in 0..2 {
+        let answer = get(&api, "/good");
+        assert_eq!((answer.status, answer.text()), (201, &*request_id(&answer)), "{}", answer.head);
+        assert_eq!(answer.header("x-path"), Some("/good"));
+        let answer = get(&api, "/bad");
+        assert_eq!(answer.status, 502, "{}", answer.head);
+    }
+}
+
+#[test]
+fn the_rust_client_of_aws_streams() {
+    let site = Local::start(&[], &rust_function("stream"));
+    let uri = format!(
+        "arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/{ARN}/response-streaming-invocations"
+    );
+    let api = site.rest_api(json!({ "uri": uri, "responseTransferMode": "STREAM" }));
+    for _ in 0..2 {
+        let answer = get(&api, "/good");
+        assert_eq!((answer.status, answer.text()), (200, "one two three"), "{}", answer.head);
+    }
 }
 
 /// The emulator, on free ports.

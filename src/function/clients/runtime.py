@@ -260,6 +260,8 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
     connection = Connection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    # What is compiled is told from what was by the second and the size: too coarse for code that changes.
+    sys.dont_write_bytecode = True
     sys.path[0:0] = [ROOT]
     if "" in sys.path:
         sys.path.remove("")

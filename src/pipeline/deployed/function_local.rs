@@ -16,6 +16,7 @@ use super::function_stream::{StreamOut, stream_answer, timeout};
 use super::{Done, Failed, Work};
 use crate::base::{Fault, Nanos};
 use crate::coord::TrialStep;
+use crate::model::ApiProtocol;
 use crate::plan::deployed::{FunctionPlan, LocalFunctionPlan, Transfer};
 use crate::rt::now;
 use crate::runtime::{AsyncEvent, CallFailure, FunctionAnswer, FunctionEvent, ShardFunction};
@@ -104,13 +105,21 @@ enum Said {
 }
 
 impl Caller<'_> {
+    /// What the client is told too: `$context.requestId`.
+    fn request_id(&self) -> &str {
+        match self.call.protocol() {
+            ApiProtocol::Http => self.call.request.id.as_str(),
+            ApiProtocol::Rest | ApiProtocol::WebSocket => self.call.arrival.uuid(),
+        }
+    }
+
     /// Waits for what the function says, or for its beginning.
     async fn call(&self, invocation: Invocation) -> Result<Said, Failed> {
         let client_context = client_context(&invocation.lines);
         let idle_timeout_ms = self.plan.transfer.idle_timeout_ms(&self.call.plan.limits);
         let event = FunctionEvent {
             event: &invocation.event,
-            request_id: self.call.request.id.as_str(),
+            request_id: self.request_id(),
             function_arn: &self.local.arn,
             trace_id: Some(self.call.arrival.trace_id.as_bytes()),
             client_context: client_context.as_deref(),
@@ -143,7 +152,7 @@ impl Caller<'_> {
         let event = AsyncEvent {
             client_context: client_context(&invocation.lines),
             event: invocation.event,
-            request_id: self.call.request.id.as_str().to_owned(),
+            request_id: self.request_id().to_owned(),
             function_arn: self.local.arn.clone().into(),
         };
         let state = self.state;
