@@ -227,14 +227,14 @@ class QuickStarts(Case):
                 "add-permission", "--function-name", "hello", "--statement-id", "api", "--action", "lambda:InvokeFunction",
                 "--principal", "apigateway.amazonaws.com",
             )
-            self.until_says("one /$default/x", api, "/$default/x")
+            self.until_says("one /x", api, "/$default/x")
             version = run("publish-version", "--function-name", "hello")["Version"]
             run("create-alias", "--function-name", "hello", "--name", "live", "--function-version", version)
             run(
                 "update-function-code", "--function-name", "hello",
                 "--zip-file", self.zip_file(folder, code.replace("VERSION", "two")),
             )
-            self.until_says("two /$default/x", api, "/$default/x")
+            self.until_says("two /x", api, "/$default/x")
             # The alias has the version that it had.
             told = run(
                 "invoke", "--function-name", "hello", "--qualifier", "live",
