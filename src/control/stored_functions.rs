@@ -141,12 +141,8 @@ pub(crate) async fn call_function(
 
 /// The name on the board of what is called, and its version.
 fn called(call: &FunctionCall, bound: &[BoundFunction]) -> Result<(String, String), InvokeRefusal> {
-    let closest = bound
-        .iter()
-        .filter_map(|one| Some((one.name.covers(&call.name)?, one)))
-        .max_by_key(|(closeness, _)| *closeness);
-    match (closest, &call.stored) {
-        (Some((_, one)), _) => match &one.way {
+    match (BoundFunction::closest(bound, &call.name), &call.stored) {
+        (Some(one), _) => match &one.way {
             FunctionWay::Local(local) => Ok((local.key(), version_of(&call.name))),
             FunctionWay::Endpoint(endpoint) => {
                 let (name, host, port) = (&one.name, &endpoint.host, endpoint.port);

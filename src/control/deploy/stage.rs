@@ -232,9 +232,7 @@ impl StageCompiler<'_> {
     }
 
     fn bound_function(&self, name: &FunctionName) -> Option<&BoundFunction> {
-        let named = self.options.functions.iter();
-        let named = named.filter_map(|one| Some((one.name.covers(name)?, one)));
-        named.max_by_key(|(closeness, _)| *closeness).map(|(_, function)| function)
+        BoundFunction::closest(&self.options.functions, name)
     }
 
     /// The function of the store that a name stands for.

@@ -120,6 +120,14 @@ pub struct BoundFunction {
     pub permissions: Option<Vec<FunctionPermission>>,
 }
 
+impl BoundFunction {
+    /// The one of `all` whose name is closest to what is called, if any stands for it.
+    pub(crate) fn closest<'b>(all: &'b [Self], called: &FunctionName) -> Option<&'b Self> {
+        let named = all.iter().filter_map(|one| Some((one.name.covers(called)?, one)));
+        named.max_by_key(|(closeness, _)| *closeness).map(|(_, function)| function)
+    }
+}
+
 /// How a function is called.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum FunctionWay {
