@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::request::Request;
+use super::state::ShardState;
 use crate::base::{Fault, Nanos};
 use crate::http2::{ServerStream, StreamGone};
 use crate::model::{CertificateHeaders, Listener, ListenerTls};
@@ -215,6 +216,11 @@ impl Client<'_> {
             word.copy_from_slice(&name.to_le_bytes());
         }
         (stable_hash(&bytes) >> 32) as u32
+    }
+
+    /// Whether the connection may carry another request behind `request`, as far as its body lets it.
+    pub(crate) fn may_go_on(&self, state: &ShardState, request: &Request<'_>) -> bool {
+        request.head.keep_alive && self.may_persist() && !state.draining.get()
     }
 
     /// Whether another request may come the way that this one came.

@@ -129,17 +129,12 @@ impl Exchange<'_, '_> {
         body: &[u8],
         at: Nanos,
     ) -> Result<Passed, Fault> {
-        let goes_on = may_go_on(self.state, self.client, self.request) && self.is_body_sent();
+        let goes_on = self.client.may_go_on(self.state, self.request) && self.is_body_sent();
         let answer = WholeAnswer { status, body, goes_on, at };
         let answer_bytes = answer.send(self.client, self.request, self.out).await?;
         let goes_on = self.finish_upload() && goes_on;
         Ok(Passed { status, goes_on, answer_bytes, ended: now() })
     }
-}
-
-/// Whether the connection may carry another request behind this one, as far as its body lets it.
-pub(super) fn may_go_on(state: &ShardState, client: &Client<'_>, request: &Request<'_>) -> bool {
-    request.head.keep_alive && client.may_persist() && !state.draining.get()
 }
 
 /// An answer whose body is at hand.

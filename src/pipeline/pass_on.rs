@@ -65,9 +65,7 @@ impl Exchange<'_, '_> {
     ) -> Result<Passed, Fault> {
         let Answer { link, head, mut buffer, start, sent_whole, came } = answer;
         let version = self.request.head.version;
-        let goes_on = self.request.head.keep_alive
-            && self.client.may_persist()
-            && !self.state.draining.get()
+        let goes_on = self.client.may_go_on(self.state, self.request)
             && self.is_body_sent()
             && framing != BodyFraming::UntilClose;
         let head_end = start + head.head_bytes;

@@ -444,10 +444,7 @@ fn persistence(
     request: &Request<'_>,
     body: &RequestBody<'_>,
 ) -> (bool, Persistence) {
-    let goes_on = request.head.keep_alive
-        && client.may_persist()
-        && !state.draining.get()
-        && body.is_cheap_to_discard(&state.body_buffers);
+    let goes_on = client.may_go_on(state, request) && body.is_cheap_to_discard(&state.body_buffers);
     (goes_on, Persistence::of(request.head.version, goes_on))
 }
 

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use base64::Engine as _;
 
 use super::super::ShardState;
-use super::super::body::BodyFate;
-use super::super::collect::{WholeAnswer, may_go_on};
+use super::super::collect::WholeAnswer;
 use super::super::exchange::{Relayed, flush_earlier};
 use super::facts::Call;
 use super::function::{Invocation, InvocationKind};
@@ -73,8 +72,7 @@ pub(super) async fn serve(
     let answered = answer(call, plan, reply, out);
     state.put_response_head(head);
     let (status, answer_body) = answered?;
-    let is_body_read = matches!(body.fate, BodyFate::Untouched | BodyFate::TakenWhole(_));
-    let goes_on = may_go_on(state, call.client, call.request) && is_body_read;
+    let goes_on = call.client.may_go_on(state, call.request) && body.is_taken();
     let whole = WholeAnswer { status, body: &answer_body, goes_on, at: came };
     let answer_bytes = whole.send(call.client, call.request, out).await?;
     Ok(Done::Relayed(Relayed {

@@ -147,9 +147,7 @@ impl<P: AnswerPieces> Stream<'_, '_, '_, P> {
         body_start: usize,
     ) -> Result<bool, Failed> {
         let (call, head) = (self.call, self.call.request.head);
-        let goes_on = head.keep_alive
-            && call.client.may_persist()
-            && !self.to.state.draining.get()
+        let goes_on = call.client.may_go_on(self.to.state, call.request)
             && self.to.body.is_taken()
             && !(has_body && self.framing == BodyFraming::UntilClose && !is_http2(call));
         let out = &mut *self.to.out;
