@@ -68,7 +68,7 @@ impl Connection {
                 Err(Over) => return,
             }
             if waits && self.process.shard() != self.runtimes.shard() {
-                return self.move_on(true).await;
+                return self.leave(true).await;
             }
         }
     }
@@ -145,34 +145,8 @@ impl Connection {
                 read_off(&mut parts).await;
                 RuntimeReply::Accepted
             }
-            Asked::Answer(Some(call)) => match read_whole(&mut parts).await {
-                Ok(body) => {
-                    call.answer(FunctionAnswer::Whole(body));
-                    self.runtimes.answered(&self.process);
-                    RuntimeReply::Accepted
-                }
-                Err(Unread::Failed(error)) => {
-                    call.failed(error);
-                    self.runtimes.answered(&self.process);
-                    RuntimeReply::Accepted
-                }
-                Err(Unread::TooLong) => {
-                    call.fail("Function.ResponseSizeTooLarge", TOO_LONG);
-                    self.runtimes.answered(&self.process);
-                    RuntimeReply::TooLarge { bytes_max: ANSWER_BYTES_MAX }
-                }
-                Err(Unread::Broken) => return Err(Over),
-            },
-            Asked::Error(Some(call)) => {
-                let error = read_whole(&mut parts).await;
-                match error {
-                    Ok(error) => call.failed(error),
-                    Err(Unread::Broken) => return Err(Over),
-                    Err(_) => call.fail("Function.ResponseSizeTooLarge", TOO_LONG),
-                }
-                self.runtimes.answered(&self.process);
-                RuntimeReply::Accepted
-            }
+            Asked::Answer(Some(call)) => self.take_answer(&call, &mut parts).await?,
+            Asked::Error(Some(call)) => self.take_error(&call, &mut parts).await?,
             Asked::InitError => {
                 let error = read_whole(&mut parts).await.unwrap_or_default();
                 let error = String::from_utf8_lossy(&error).into_owned();
@@ -187,6 +161,38 @@ impl Connection {
         self.take_back(parts);
         self.reply(reply, keep_alive && is_read).await?;
         Ok(false)
+    }
+
+    /// Reads an answer whole, and ends the call with it.
+    async fn take_answer(&self, call: &CallState, parts: &mut Parts) -> Result<RuntimeReply, Over> {
+        let reply = match read_whole(parts).await {
+            Err(Unread::Broken) => return Err(Over),
+            Err(Unread::TooLong) => {
+                call.fail("Function.ResponseSizeTooLarge", TOO_LONG);
+                RuntimeReply::TooLarge { bytes_max: ANSWER_BYTES_MAX }
+            }
+            Err(Unread::Failed(error)) => {
+                call.failed(error);
+                RuntimeReply::Accepted
+            }
+            Ok(body) => {
+                call.answer(FunctionAnswer::Whole(body));
+                RuntimeReply::Accepted
+            }
+        };
+        self.runtimes.answered(&self.process);
+        Ok(reply)
+    }
+
+    /// Reads an error, and ends the call with it.
+    async fn take_error(&self, call: &CallState, parts: &mut Parts) -> Result<RuntimeReply, Over> {
+        match read_whole(parts).await {
+            Err(Unread::Broken) => return Err(Over),
+            Err(_) => call.fail("Function.ResponseSizeTooLarge", TOO_LONG),
+            Ok(error) => call.failed(error),
+        }
+        self.runtimes.answered(&self.process);
+        Ok(RuntimeReply::Accepted)
     }
 
     /// What the parsed head asks for.
@@ -284,10 +290,6 @@ impl Connection {
             self.start = 0;
             self.input.shrink_to(INPUT_BYTES);
         }
-    }
-
-    async fn move_on(mut self, waits: bool) {
-        self.leave(waits).await;
     }
 
     /// Sends the connection to the shard that its process is on.
