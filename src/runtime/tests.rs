@@ -168,6 +168,15 @@ impl World {
         }
     }
 
+    /// The same, and its runtime does as `script` says, on a thread of its own.
+    async fn served<T: Send + 'static>(
+        &self,
+        script: impl FnOnce(Peer) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let (_, peer) = self.start().await;
+        thread::spawn(move || script(peer))
+    }
+
     /// A connection of the process' runtime.
     fn connect(&self, process: &Arc<RuntimeProcess>) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
@@ -324,26 +333,23 @@ fn a_process_is_started_for_a_call_and_serves_the_next_one_too() {
 fn a_runtime_may_ask_for_the_next_event_with_its_answer() {
     each_driver(|world| async move {
         world.function(60_000);
-        let served = async {
-            let (_, mut peer) = world.start().await;
-            thread::spawn(move || {
-                peer.ask();
-                for id in ["first", "second"] {
-                    let event = peer.read();
-                    assert!(event.head.contains(&format!("Request-Id: {id}\r\n")));
-                    peer.send(&format!(
-                        "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: a\r\n\
-                         Content-Length: 4\r\n\r\ndoneGET /2018-06-01/runtime/invocation/next \
-                         HTTP/1.1\r\nHost: a\r\n\r\n"
-                    ));
-                    // What it is answered comes with the next event, or before another request.
-                    if id == "first" {
-                        assert_eq!(peer.read().status, 202);
-                    }
+        let served = world.served(|mut peer| {
+            peer.ask();
+            for id in ["first", "second"] {
+                let event = peer.read();
+                assert!(event.head.contains(&format!("Request-Id: {id}\r\n")));
+                peer.send(&format!(
+                    "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: a\r\n\
+                     Content-Length: 4\r\n\r\ndoneGET /2018-06-01/runtime/invocation/next \
+                     HTTP/1.1\r\nHost: a\r\n\r\n"
+                ));
+                // What it is answered comes with the next event, or before another request.
+                if id == "first" {
+                    assert_eq!(peer.read().status, 202);
                 }
-                peer
-            })
-        };
+            }
+            peer
+        });
         let (first, script) = both(world.call(0, "first"), served).await;
         assert_eq!(whole(first), "done");
         assert!(matches!(world.told().await, HostMessage::Initialised { .. }));
@@ -396,13 +402,10 @@ fn errors_of_functions_and_of_runtimes_are_told() {
 fn a_function_that_takes_too_long_is_ended() {
     each_driver(|world| async move {
         world.function(30);
-        let served = async {
-            let (_, mut peer) = world.start().await;
-            thread::spawn(move || {
-                peer.next();
-                peer
-            })
-        };
+        let served = world.served(|mut peer| {
+            peer.next();
+            peer
+        });
         let (answer, script) = both(world.call(0, "slow"), served).await;
         let error = failed(answer);
         assert!(error.contains("Task timed out after 0.03 seconds"), "{error}");
@@ -421,13 +424,10 @@ fn a_function_that_takes_too_long_is_ended() {
 fn a_caller_that_gives_up_leaves_the_function_to_its_work() {
     each_driver(|world| async move {
         world.function(60_000);
-        let served = async {
-            let (_, mut peer) = world.start().await;
-            thread::spawn(move || {
-                peer.next();
-                peer
-            })
-        };
+        let served = world.served(|mut peer| {
+            peer.next();
+            peer
+        });
         let due = now().plus(Nanos::from_millis(50));
         let (answer, script) = both(world.call_until(0, "a", due, false), served).await;
         assert_eq!(answer.expect_err("too late"), CallFailure::TimedOut);
@@ -563,17 +563,12 @@ fn another_connection_of_a_process_follows_it() {
 fn what_is_no_runtime_is_ended() {
     each_driver(|world| async move {
         world.function(60_000);
-        let served = async {
-            let (_, mut peer) = world.start().await;
-            thread::spawn(move || {
-                peer.next();
-                peer.send(
-                    "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nbroken\r\n\r\n",
-                );
-                assert_eq!(peer.read().status, 400);
-                assert!(peer.is_closed());
-            })
-        };
+        let served = world.served(|mut peer| {
+            peer.next();
+            peer.send("POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nbroken\r\n\r\n");
+            assert_eq!(peer.read().status, 400);
+            assert!(peer.is_closed());
+        });
         let (answer, script) = both(world.call(0, "a"), served).await;
         assert!(failed(answer).contains("does not speak the Runtime API"));
         joined(script).await;
@@ -589,18 +584,15 @@ fn what_is_no_runtime_is_ended() {
 fn an_answer_that_is_too_long_is_refused_and_the_next_call_works() {
     each_driver(|world| async move {
         world.function(60_000);
-        let served = async {
-            let (_, mut peer) = world.start().await;
-            thread::spawn(move || {
-                peer.next();
-                let long = "x".repeat(20 * 1024 * 1024);
-                let said = peer.post("invocation/a/response", &long);
-                assert_eq!(said.status, 413);
-                peer.next();
-                peer.answer("b", "short");
-                peer
-            })
-        };
+        let served = world.served(|mut peer| {
+            peer.next();
+            let long = "x".repeat(20 * 1024 * 1024);
+            let said = peer.post("invocation/a/response", &long);
+            assert_eq!(said.status, 413);
+            peer.next();
+            peer.answer("b", "short");
+            peer
+        });
         let (answer, script) = both(world.call(0, "a"), served).await;
         let error = failed(answer);
         assert!(error.contains("Function.ResponseSizeTooLarge"), "{error}");
@@ -689,15 +681,12 @@ fn a_stream_that_breaks_off_is_broken() {
 fn a_changed_function_gets_new_processes() {
     each_driver(|world| async move {
         let function = world.function(60_000);
-        let served = async {
-            let (_, mut peer) = world.start().await;
-            thread::spawn(move || {
-                peer.next();
-                peer.answer("a", "old");
-                peer.ask();
-                peer
-            })
-        };
+        let served = world.served(|mut peer| {
+            peer.next();
+            peer.answer("a", "old");
+            peer.ask();
+            peer
+        });
         let (first, script) = both(world.call(0, "a"), served).await;
         assert_eq!(whole(first), "old");
         let _old = joined(script).await;

@@ -11,8 +11,10 @@ use serde_json::{Value as Json, json};
 use shardgate::lambda::{InvokeComplete, append_invoke_complete, append_payload_chunk};
 use tempfile::TempDir;
 
+use crate::fields::block;
 use crate::function::ARN;
 use crate::harness::{HANG_GUARD, Managed, Peer, RestApi, Upstream};
+use crate::peer::Http2;
 
 /// A server of InvokeWithResponseStream, each of whose connections asks the test what to send.
 pub(crate) struct StreamSite {
@@ -92,6 +94,18 @@ impl StreamSite {
         api.put_integration("/x", "ANY", body);
         api.deploy("prod");
         api
+    }
+
+    /// Asks for `/prod/x` of an API over HTTP/2; the stream of the answer, and the call that comes of it.
+    #[track_caller]
+    pub(crate) fn ask_http2(&self, api: &RestApi<'_>) -> (Http2, u32, Call) {
+        let mut client = Http2::connect(self.gateway.gateway());
+        client.check_alive();
+        let host = api.host();
+        let start =
+            [(":method", "GET"), (":scheme", "http"), (":authority", &*host), (":path", "/prod/x")];
+        let stream = client.ask(block(&start));
+        (client, stream, self.call())
     }
 
     /// The next call of the function.

@@ -6,9 +6,7 @@ use std::io::ErrorKind;
 use serde_json::{Value as Json, json};
 use shardgate::lambda::{InvokeComplete, append_exception, append_invoke_complete};
 
-use crate::fields::block;
 use crate::harness::{Client, RestApi};
-use crate::peer::Http2;
 use crate::scripted::{AccessLog, Call, HEAD, StreamSite, chunk, payload_frame};
 
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;
@@ -128,13 +126,7 @@ fn http_1_0_is_reset_where_an_answer_is_cut_off() {
 fn http_2_streams_are_reset_where_an_answer_is_cut_off() {
     let site = StreamSite::start();
     let api = site.api(json!({}));
-    let mut client = Http2::connect(site.gateway.gateway());
-    client.check_alive();
-    let host = api.host();
-    let start =
-        [(":method", "GET"), (":scheme", "http"), (":authority", &*host), (":path", "/prod/x")];
-    let stream = client.ask(block(&start));
-    let call = site.call();
+    let (mut client, stream, call) = site.ask_http2(&api);
     call.begin(&json!({}));
     call.payload(b"a");
     assert_eq!(client.body(stream, 1).text(), "a");

@@ -7,9 +7,7 @@ use serde_json::json;
 use shardgate::lambda::InvokeComplete;
 
 use crate::client::TlsClient;
-use crate::fields::block;
 use crate::harness::{Client, Upstream};
-use crate::peer::Http2;
 use crate::scripted::{AccessLog, Call, HEAD, StreamSite, chunk, payload_frame};
 use crate::setup::{Setup, create_domain, map, tls_address};
 
@@ -119,13 +117,7 @@ fn http_1_0_gets_the_bytes_bare() {
 fn http_2_gets_data_frames() {
     let site = StreamSite::start();
     let api = site.api(json!({}));
-    let mut client = Http2::connect(site.gateway.gateway());
-    client.check_alive();
-    let host = api.host();
-    let start =
-        [(":method", "GET"), (":scheme", "http"), (":authority", &*host), (":path", "/prod/x")];
-    let stream = client.ask(block(&start));
-    let call = site.call();
+    let (mut client, stream, call) = site.ask_http2(&api);
     call.begin(&json!({ "statusCode": 201, "headers": { "X-One": "1" } }));
     let head = client.head(stream);
     assert_eq!((head.status, head.header("x-one")), (201, Some("1")));
@@ -209,13 +201,7 @@ fn a_client_that_goes_away_ends_the_call() {
 fn a_client_of_http_2_that_goes_away_ends_the_call() {
     let site = StreamSite::start();
     let api = site.api(json!({}));
-    let mut client = Http2::connect(site.gateway.gateway());
-    client.check_alive();
-    let host = api.host();
-    let start =
-        [(":method", "GET"), (":scheme", "http"), (":authority", &*host), (":path", "/prod/x")];
-    let stream = client.ask(block(&start));
-    let call = site.call();
+    let (mut client, stream, call) = site.ask_http2(&api);
     call.begin(&json!({}));
     assert_eq!(client.head(stream).status, 200);
     client.send(crate::frame::reset(stream, 8));
